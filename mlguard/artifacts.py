@@ -1,0 +1,199 @@
+"""What a file is, by its first bytes first and its name second."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+HEAD_BYTES = 64 * 2**10
+"""How much of a file is looked at to tell its kind."""
+
+TEXT_KINDS = frozenset(
+    {
+        "python", "notebook", "requirements", "pyproject", "pylock", "csv", "tsv", "jsonl", "json", "text", "markdown",
+        "terraform", "kubernetes", "dockerfile", "workflow", "yaml", "toml", "shell", "ini", "env", "sql", "html", "xml",
+        "lfs-pointer", "dvc-pointer", "privacy", "config",
+    }
+)  # fmt: skip
+
+OUTSIDE_KINDS = frozenset({"image", "font", "audio", "video", "empty"})
+"""Kinds that no scanner claims to read and whose absence from the findings says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file of the scanned tree: ``path`` is POSIX and relative to the root, ``size`` in bytes."""
+
+    path: str
+    kind: str
+    size: int
+
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", "parquet"),
+    (b"\x93NUMPY", "npy"),
+    (b"GGUF", "gguf"),
+    (b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (b"SQLite format 3\x00", "sqlite"),
+    (b"Obj\x01", "avro"),
+    (b"ORC", "orc"),
+    (b"ARROW1", "arrow"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"%PDF-", "pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image"),
+    (b"\xff\xd8\xff", "image"),
+    (b"GIF8", "image"),
+    (b"II*\x00", "image"),
+    (b"MM\x00*", "image"),
+    (b"\x00\x00\x01\x00", "image"),
+    (b"wOF2", "font"),
+    (b"wOFF", "font"),
+    (b"OTTO", "font"),
+    (b"\x00\x01\x00\x00\x00", "font"),
+    (b"ID3", "audio"),
+    (b"OggS", "audio"),
+    (b"fLaC", "audio"),
+    (b"\x1aE\xdf\xa3", "video"),
+    (b"\x7fELF", "executable"),
+    (b"MZ", "executable"),
+    (b"\xcf\xfa\xed\xfe", "executable"),
+    (b"\xca\xfe\xba\xbe", "executable"),
+)
+
+_SUFFIXES: dict[str, str] = {
+    ".py": "python", ".pyi": "python", ".pyw": "python", ".ipynb": "notebook",
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+    ".tf": "terraform", ".tfvars": "terraform", ".tofu": "terraform", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml",
+    ".md": "markdown", ".markdown": "markdown", ".rst": "text", ".txt": "text", ".log": "text",
+    ".sh": "shell", ".bash": "shell", ".zsh": "shell", ".ini": "ini", ".cfg": "ini", ".conf": "ini",
+    ".properties": "ini", ".env": "env", ".sql": "sql", ".html": "html", ".htm": "html", ".xml": "xml", ".svg": "xml",
+}  # fmt: skip
+
+_MODEL_SUFFIXES = frozenset(
+    ".pkl .pickle .p .joblib .jbl .pt .pth .bin .ckpt .dill .cloudpickle .model .mdl .npy .npz .safetensors".split()
+)
+
+_REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
+_DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:\..+)?$|\.(?:dockerfile|containerfile)$", re.I)
+_WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
+_KUBERNETES = re.compile(rb"^[ \t]*\"?apiVersion\"?\s*:", re.M)
+_KIND = re.compile(rb"^[ \t]*\"?kind\"?\s*:", re.M)
+
+
+def regular(path: Path) -> int:
+    """Return the size in bytes of a regular file. Raises OSError for everything else, without opening it."""
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("not a regular file")
+    return status.st_size
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first HEAD_BYTES bytes. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def kind_of(path: str, head: bytes) -> str:
+    """Return the kind of the file whose relative path is ``path`` and whose first HEAD_BYTES bytes are ``head``."""
+    if not head:
+        return "empty"
+    return _binary_kind(path, head) or _text_kind(path, head)
+
+
+def _binary_kind(path: str, head: bytes) -> str:
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "lfs-pointer"
+    for magic, kind in _MAGIC:
+        if head.startswith(magic) and not (kind in {"executable", "orc", "audio"} and _is_text(head)):
+            return kind
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return "zip"
+    if len(head) > 262 and head[257:262] == b"ustar":
+        return "tar"
+    if head[4:8] == b"ftyp":
+        return "video"
+    if head[:4] == b"RIFF":
+        return {b"WEBP": "image", b"WAVE": "audio"}.get(head[8:12], "video")
+    if _is_safetensors(head):
+        return "safetensors"
+    if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
+        return "pickle"
+    if _is_text(head):
+        return ""
+    if _suffix(path) in _MODEL_SUFFIXES:
+        return "model"
+    if head[0] in (0x78, 0x5D) and len(head) > 1:
+        return "model"  # a zlib or lzma-alone stream, as joblib writes them
+    if _suffix(path) == ".onnx":
+        return "onnx"
+    return "binary"
+
+
+def _is_safetensors(head: bytes) -> bool:
+    if len(head) < 10 or head[8:9] != b"{":
+        return False
+    return 2 <= int.from_bytes(head[:8], "little") <= 100_000_000 and head[9:10] in b'"}\n '
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        return True
+    return b"\x00" not in head and sum(byte < 9 or 13 < byte < 32 and byte != 27 for byte in head[:4096]) == 0
+
+
+def _suffix(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return "." + name.rsplit(".", 1)[-1].lower() if "." in name else ""
+
+
+def _text_kind(path: str, head: bytes) -> str:
+    name = path.rsplit("/", 1)[-1]
+    suffix = _suffix(path)
+    if suffix in _MODEL_SUFFIXES:
+        return "model"  # a text file under a model's name: protocol 0 of pickle is text
+    if name.lower() == "privacy.yaml":
+        return "privacy"
+    if name in ("mlguard.yaml", "mlguard.yml"):
+        return "config"
+    if name.startswith("pylock.") and suffix == ".toml" or name == "pylock.toml":
+        return "pylock"
+    if name == "pyproject.toml":
+        return "pyproject"
+    if _REQUIREMENTS.search(path) or _REQUIREMENTS.search(name):
+        return "requirements"
+    if _DOCKERFILE.search(name):
+        return "dockerfile"
+    if _WORKFLOW.search(path):
+        return "workflow"
+    if suffix == ".dvc":
+        return "dvc-pointer"
+    if name == ".env" or name.startswith(".env."):
+        return "env"
+    if suffix in (".yaml", ".yml", ".json") and _KUBERNETES.search(head) and _KIND.search(head):
+        return "kubernetes"
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    return _shebang_kind(head)
+
+
+def _shebang_kind(head: bytes) -> str:
+    if head.startswith(b"#!"):
+        line = head.split(b"\n", 1)[0]
+        if b"python" in line:
+            return "python"
+        if re.search(rb"/(?:ba|z|k|da)?sh\b|env (?:ba|z)?sh", line):
+            return "shell"
+    if head.lstrip()[:1] == b"{" and b'"cells"' in head and b'"nbformat' in head:
+        return "notebook"
+    return "text"

@@ -1,0 +1,16 @@
+"""The second stage: compares what the scanners saw with what the organisation declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mlguard.artifacts import Artifact
+from mlguard.assess import governance
+from mlguard.declarations import Declaration
+from mlguard.facts import Fact
+from mlguard.findings import Record
+
+
+def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Sequence[Artifact]) -> Iterator[Record]:
+    """Yield what follows from all facts together."""
+    yield from governance.assess(facts, declaration, artifacts)

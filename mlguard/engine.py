@@ -1,0 +1,171 @@
+"""Takes the artifacts to the scanners, and their records to a report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlguard import __version__, codec
+from mlguard.artifacts import OUTSIDE_KINDS, Artifact
+from mlguard.assess import assess
+from mlguard.declarations import Declaration
+from mlguard.facts import Fact
+from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
+from mlguard.rules import Catalogue, fix_for, message_for
+from mlguard.scanners import scanner
+from mlguard.workers import Task, perform
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: which files, which scanners with which settings, and how many processes (0: this one alone)."""
+
+    root: Path
+    artifacts: Sequence[Artifact]
+    scanners: Sequence[str]
+    catalogue: Catalogue
+    required: Sequence[str] = ()
+    plugins: Sequence[str] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    declaration: Declaration | None = None
+    gaps: Sequence[Gap] = ()  # from discovery and configuration
+    processes: int = 0
+    hook: bool = False
+    timeout: float = 120.0  # seconds for one group of files
+    memory: int = 4 * 2**30  # bytes of address space beyond what a worker starts with
+    config_digest: str = ""
+
+
+def run(job: Job, progress: Callable[[int, int, str], None] | None = None) -> Report:
+    """Return the report of one run. ``progress`` is called with (done, total, path).
+
+    Raises UsageError for a scanner that does not exist. Trouble with the input never raises: it is a gap.
+    """
+    tasks = _plan(job)
+    records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
+    for done, (task, seen) in enumerate(perform(tasks, job, progress), 1):  # in the order of completion
+        records += [(task.scanner, record) for record in seen]
+    records += [("discovery", gap) for gap in _unread(job, tasks)]
+    facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
+    records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]
+    return _report(job, tasks, records, facts)
+
+
+def _plan(job: Job) -> list[Task]:
+    tasks = []
+    for name in job.scanners:
+        built = scanner(name, job.plugins)
+        for group in built.plan(job.artifacts, job.settings.get(name, {})):
+            tasks.append(Task(name, tuple(group)))
+    return tasks
+
+
+def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
+    """Yield a gap for each file that no scanner of this run reads, although it holds something to look at."""
+    if job.hook:
+        return
+    read = {artifact.path for task in tasks for artifact in task.group if task.scanner != "secrets"}
+    for artifact in job.artifacts:
+        if artifact.path not in read and artifact.kind in _CLAIMED:
+            name = _CLAIMED[artifact.kind]
+            if name in job.scanners:
+                yield Gap(name, artifact.path, "skipped", f"this version does not read {artifact.kind} files",
+                          "exclude the file in .mlguardignore when it holds nothing to look at")  # fmt: skip
+
+
+_CLAIMED = {
+    "binary": "model", "executable": "model", "onnx": "model", "gguf": "model", "hdf5": "model", "7z": "model",
+    "tar": "model", "zstd": "model", "lz4": "model", "gzip": "model", "bzip2": "model", "xz": "model", "zip": "model",
+    "sqlite": "dataset", "avro": "dataset", "orc": "dataset", "arrow": "dataset", "pdf": "dataset", "json": "dataset",
+    "lfs-pointer": "dataset", "dvc-pointer": "dataset",
+}  # fmt: skip
+
+
+def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record]], facts: tuple[Fact, ...]) -> Report:
+    gaps = sorted({record for _, record in records if isinstance(record, Gap)}, key=_dumped)
+    proofs = sorted({record for _, record in records if isinstance(record, Proof)}, key=_dumped)
+    detections = [(name, record) for name, record in records if isinstance(record, Detection)]
+    ran = {task.scanner for task in tasks} | {"assess"}
+    return Report(
+        version=__version__,
+        rules_digest=job.catalogue.digest,
+        config_digest=job.config_digest,
+        scanners=tuple(job.scanners),
+        required=tuple(job.required),
+        files=len(job.artifacts),
+        findings=join(detections, job.catalogue),
+        gaps=tuple(gaps),
+        proofs=tuple(proofs),
+        facts=facts,
+        coverage=_coverage(job, tasks, gaps),
+        evaluated=tuple(sorted(rule.id for rule in job.catalogue.rules.values() if rule.scanner in ran)),
+    )
+
+
+def _coverage(job: Job, tasks: Sequence[Task], gaps: Sequence[Gap]) -> tuple[Coverage, ...]:
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for task in tasks:
+        wanted[task.scanner] |= {artifact.path for artifact in task.group}
+    missed = {(gap.scanner, gap.path) for gap in gaps}
+    return tuple(
+        Coverage(name, len(wanted[name]), sum((name, path) not in missed for path in wanted[name]))
+        for name in job.scanners
+    )
+
+
+def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> tuple[Finding, ...]:
+    """Return the findings of (scanner, detection) pairs, totally ordered and without duplicates."""
+    unique = {_dumped(detection): (name, detection) for name, detection in detections}
+    ordinals: Counter[tuple[str, ...]] = Counter()
+    findings = []
+    for _, (name, detection) in sorted(unique.items(), key=lambda item: (_place(item[1][1].location), item[0])):
+        key = _identity(detection)
+        findings.append(_finding(name, detection, catalogue, ordinals[key]))
+        ordinals[key] += 1
+    return tuple(sorted(findings, key=_order))
+
+
+def _place(place: Location) -> tuple[Any, ...]:
+    return place.path, place.line, place.column, -1 if place.byte is None else place.byte, place.within
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    return finding.location.path, SEVERITIES.index(finding.severity), _place(finding.location), finding.rule, finding.fingerprint
+
+
+def _identity(detection: Detection) -> tuple[str, ...]:
+    anchor = "".join((detection.anchor or detection.check).split())
+    within = detection.location.within
+    return detection.rule, detection.check, detection.location.path, within, detection.scope, anchor, detection.advisory
+
+
+def _finding(name: str, detection: Detection, catalogue: Catalogue, ordinal: int) -> Finding:
+    rule = catalogue.rules[detection.rule]
+    identity = "\0".join((*_identity(detection), str(ordinal)))
+    return Finding(
+        rule=rule.id,
+        check=detection.check,
+        severity=rule.severity,
+        title=rule.title,
+        message=message_for(rule, detection.check, detection.facts),
+        location=detection.location,
+        controls=rule.controls,
+        fingerprint=hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32],
+        scanner=name,
+        fix=fix_for(rule, detection.check),
+        subject=detection.subject,
+        related=detection.related,
+        advisory=detection.advisory,
+        excerpt=detection.excerpt,
+        facts=detection.facts,
+        on_fail=rule.on_fail,
+    )
+
+
+def _dumped(record: object) -> str:
+    return json.dumps(codec.encode(record), sort_keys=True)

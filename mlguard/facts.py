@@ -1,0 +1,130 @@
+"""The typed inventory that scanners emit: what is in the repository, for the second stage and for the reports.
+
+No fact ever holds a value that was read from a record: only names, counts, categories and digests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column or field of a dataset in which a category of personal data was seen.
+
+    ``category`` is a data category key of fideslang and ``dpv`` a term of W3C DPV-PD. ``cells`` of ``of`` non-empty
+    cells matched; both count every row unless ``sampled``.
+    """
+
+    name: str
+    category: str
+    dpv: str
+    gdpr_class: Literal["personal", "special", "criminal"]
+    confidence: Literal["high", "medium", "low"]
+    strength: Literal["checksum", "pattern", "context", "ner"]
+    cells: int
+    of: int
+    detectors: tuple[str, ...]
+    line: int = 1
+    column: int = 1
+    sampled: bool = False
+    free_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A file that holds records. ``fields`` are those with personal data; ``columns`` counts them all."""
+
+    path: str
+    format: str
+    rows: int
+    columns: int
+    fields: tuple[Field, ...] = ()
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model artifact. ``imports`` are the globals that loading it would use, as ``module.name``, sorted."""
+
+    path: str
+    format: str
+    verdict: Literal["clean", "review", "blocked", "unknown"]
+    imports: tuple[str, ...] = ()
+    tensors: int = 0
+    size: int = 0  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A third-party component that a manifest names. ``purl`` is a package URL; ``version`` is "" when not pinned."""
+
+    name: str
+    version: str
+    specifier: str
+    path: str
+    line: int
+    purl: str
+    pinned: bool
+    hashed: bool = False
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that infrastructure code creates. ``address`` is unique within the file set (Terraform address or kind/ns/name)."""
+
+    kind: str
+    address: str
+    path: str
+    line: int
+    data_class: str = ""  # of a classification tag, label or annotation
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A principal may perform actions on resources."""
+
+    principal: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    path: str
+    line: int
+    source: str  # address of the policy or binding
+
+
+@dataclass(frozen=True, slots=True)
+class DataFlow:
+    """Code reads from or writes to a file, hub or service."""
+
+    direction: Literal["read", "write"]
+    kind: Literal["dataset", "model", "service"]
+    target: str
+    path: str
+    line: int
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A workload that serves an image or a model."""
+
+    address: str
+    image: str
+    path: str
+    line: int
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A report of model metrics. ``metrics`` are (name, value as written)."""
+
+    path: str
+    model: str
+    metrics: tuple[tuple[str, str], ...]
+
+
+Fact = Dataset | ModelFile | Package | Resource | Grant | DataFlow | Deployment | Evaluation

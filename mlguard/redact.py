@@ -1,0 +1,70 @@
+"""Keeps personal data and secrets out of every text that leaves a worker."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "…"
+
+# Each shape is broad on purpose: an excerpt that hides too much is a nuisance, one that shows a value is a leak.
+_SHAPES = (
+    re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),  # e-mail address
+    re.compile(r"(?<=://)[^/\s@:'\"]*:[^/\s@'\"]+(?=@)"),  # user information in a URL
+    re.compile(r"-----BEGIN.*"),
+    # phone, card, account, birth date, identity number; an unroutable address or address range stays
+    re.compile(r"(?<![\w.])(?!(?:0|10|127|169\.254|172|192\.168)\.[\d.]+(?:/\d+)?(?![\d.]))\+?\(?\d[\d ()./-]{6,}\d(?![\w.])"),
+    re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),  # IBAN
+    re.compile(r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b"),
+)
+_TOKEN = re.compile(r"[A-Za-z0-9_+/=.~-]{14,}")
+_LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
+_SECRET_NAME = re.compile(
+    r"(?i)((?:pass(?:word|wd|phrase)?|pwd|secret|token|credential|api_?-?key|access_?-?key|private_?-?key|auth\w*)[\w-]*"
+    r"[\"']?\s*(?:=>|:=|[:=]|\s)\s*)(?![\[({])(\"[^\"]*\"?|'[^']*'?|[^\s,;#]+)"
+)
+_COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//)(?!\!).*$")
+_PLAIN = re.compile(r"^[\w./:*{}%$<>=!~,@+\-\[\]()]*$")
+
+
+def _is_value(token: str) -> bool:
+    """Say whether a run of characters may be a secret: mixed, long, and not a dotted or slashed name."""
+    parts = [part for part in re.split(r"[./_\-]", token) if part]
+    longest = max((part for part in parts), key=len, default="")
+    if len(longest) >= 14 and any(c.isdigit() for c in longest) and any(c.isalpha() for c in longest):
+        return True
+    return len(longest) >= 20 and not longest.islower() and not longest.isupper() or len(longest) >= 32
+
+
+def text(value: str, limit: int = 200) -> str:
+    """Return ``value`` with every run that has the shape of personal data or a secret masked, cut to ``limit`` characters."""
+    for shape in _SHAPES:
+        value = shape.sub(MASK, value)
+    value = _TOKEN.sub(lambda match: MASK if _is_value(match.group()) else match.group(), value)
+    return value if len(value) <= limit else value[: limit - 1] + MASK
+
+
+def excerpt(line: str, limit: int = 160) -> str:
+    """Return a source line fit to show: no comment, no free text in literals, nothing that looks like a value.
+
+    Literals that are one plain word, path or pattern stay, because they are what a reader has to change.
+    """
+    line = _LITERAL.sub(_literal, line.rstrip("\r\n"))
+    line = _COMMENT.sub("", line)
+    line = _SECRET_NAME.sub(lambda match: match.group(1) + MASK, line)
+    return text(line, limit).rstrip()
+
+
+def _literal(match: re.Match[str]) -> str:
+    quote, body, end = match.group("quote"), match.group("body"), match.group("end")
+    if len(quote) == 1 and len(body) <= 60 and _PLAIN.match(body) and not _is_value(body):
+        return match.group()
+    return f"{quote}{MASK}{end}"
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def printable(value: str) -> str:
+    """Return ``value`` with control, bidirectional and invisible characters written as escapes, tabs and newlines as spaces."""
+    value = value.replace("\t", " ").replace("\n", "\\n")
+    return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", value)

@@ -1,0 +1,235 @@
+"""The catalogue of rules: one page, one rule."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from mlguard.errors import UsageError
+from mlguard.findings import SEVERITIES, Confidence, OnFail, OnPass, Severity
+
+SECTIONS = ("Why it matters", "How to fix it", "Bad", "Good", "Sources")
+"""Headings of a page, in this order. "What it cannot see" may stand before Sources."""
+
+_ID = re.compile(r"^[a-z0-9]+/[a-z0-9]+(?:-[a-z0-9]+)*$")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule as its page states it.
+
+    ``message`` has placeholders ``{name}`` that a detection's facts fill. ``checks`` maps a check's name to its own keys
+    (``message``, ``fix``, and for rules that are data the conditions). ``scanner`` names who reports it. ``controls``
+    are the controls that a finding touches, ``gdpr`` the paragraphs of Regulation (EU) 2016/679.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    confidence: Confidence
+    message: str
+    fix: str
+    scanner: str
+    controls: tuple[str, ...]
+    on_fail: OnFail
+    on_pass: OnPass
+    gdpr: tuple[str, ...] = ()
+    cwe: tuple[str, ...] = ()
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    since: str = ""
+    aliases: tuple[str, ...] = ()
+    hook: bool = False  # looked at on commit too
+    body: str = ""
+
+    @property
+    def area(self) -> str:
+        """What is inspected: the part of the id before the slash."""
+        return self.id.split("/", 1)[0]
+
+
+def section(rule: Rule, heading: str) -> str:
+    """Return the text under ``## heading`` of the rule's page, or ""."""
+    match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", rule.body, re.M | re.S)
+    return match.group(1).strip() if match else ""
+
+
+def message_for(rule: Rule, check: str, facts: Mapping[str, str | int]) -> str:
+    """Return the rule's or the check's message with its placeholders filled. A fact that is missing shows as its name."""
+    template = str(rule.checks.get(check, {}).get("message", rule.message))
+    return _PLACEHOLDER.sub(lambda match: str(facts.get(match.group(1), match.group(1))), template)
+
+
+def fix_for(rule: Rule, check: str) -> str:
+    """Return the one-line advice of the check, or else of the rule."""
+    return str(rule.checks.get(check, {}).get("fix", rule.fix))
+
+
+def parse(rule_id: str, text: str, where: str) -> Rule:
+    """Return the rule of one page. Raises UsageError that names the page and the key."""
+    import yaml
+
+    match = re.match(r"---\n(.*?)\n---\n(.*)", text.replace("\r\n", "\n"), re.S)
+    if not match:
+        raise UsageError(f"{where}: a rule page begins with front matter between two lines of ---")
+    try:
+        # Front matter is ours or the user's own, and plain: the C loader reads it ten times faster.
+        front = yaml.load(match.group(1), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506, TID251
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}: the front matter is not valid YAML: {error}") from None
+    if not isinstance(front, dict):
+        raise UsageError(f"{where}: the front matter is not a mapping")
+    return _rule(rule_id, front, match.group(2), where)
+
+
+_REQUIRED = ("title", "severity", "confidence", "message", "fix", "scanner", "controls", "on_fail", "on_pass", "since")
+_KNOWN = {*_REQUIRED, "gdpr", "cwe", "tags", "checks", "aliases", "hook"}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "severity": SEVERITIES,
+    "confidence": ("high", "medium", "low"),
+    "on_fail": ("breach", "gap", "review"),
+    "on_pass": ("proof", "documented", "none"),
+}
+
+
+def _rule(rule_id: str, front: dict[str, Any], body: str, where: str) -> Rule:
+    if not _ID.match(rule_id):
+        raise UsageError(f"{where}: the id {rule_id!r} is not <area>/<slug> in lower case")
+    for key in _REQUIRED:
+        if key not in front:
+            raise UsageError(f"{where}: the key {key!r} is missing")
+    for key in front:
+        if key not in _KNOWN:
+            near = get_close_matches(str(key), _KNOWN, 1)
+            raise UsageError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    for key, choices in _CHOICES.items():
+        if front[key] not in choices:
+            raise UsageError(f"{where}: {key} is {front[key]!r}, which is none of {', '.join(choices)}")
+    return Rule(
+        id=rule_id,
+        title=str(front["title"]),
+        severity=cast(Severity, front["severity"]),
+        confidence=cast(Confidence, front["confidence"]),
+        message=str(front["message"]),
+        fix=str(front["fix"]),
+        scanner=str(front["scanner"]),
+        controls=tuple(front["controls"]),
+        on_fail=cast(OnFail, front["on_fail"]),
+        on_pass=cast(OnPass, front["on_pass"]),
+        gdpr=tuple(str(item) for item in front.get("gdpr", ())),
+        cwe=tuple(str(item) for item in front.get("cwe", ())),
+        tags={str(key): tuple(str(item) for item in value) for key, value in (front.get("tags") or {}).items()},
+        checks={str(key): value or {} for key, value in (front.get("checks") or {}).items()},
+        since=str(front["since"]),
+        aliases=tuple(front.get("aliases", ())),
+        hook=bool(front.get("hook", False)),
+        body=body,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All rules by id, the controls as their files state them, and a digest over both."""
+
+    rules: Mapping[str, Rule]
+    controls: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, Any]
+    digest: str
+
+    def rule(self, name: str) -> Rule:
+        """Return the rule with this id or alias. Raises UsageError that names the nearest id."""
+        if name in self.rules:
+            return self.rules[name]
+        for rule in self.rules.values():
+            if name in rule.aliases:
+                return rule
+        near = get_close_matches(name, [*self.rules, *(rule.id.split("/")[1] for rule in self.rules.values())], 1, 0.5)
+        advice = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"there is no rule {name!r}{advice} (mlguard rules lists them)")
+
+
+def folder() -> Path:
+    """Return where the pages are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "_rules"
+    return inside if inside.is_dir() else package.parent / "rules"
+
+
+@cache
+def load() -> Catalogue:
+    """Return the shipped catalogue, from its compiled form where there is one. Raises UsageError for a broken page."""
+    pages = folder()
+    built = pages / "catalogue.json"
+    if built.is_file():
+        return _thaw(json.loads(built.read_bytes()))
+    return _thaw(_cached(pages))
+
+
+def _cached(pages: Path) -> dict[str, Any]:
+    state = sorted((str(path.relative_to(pages)), path.stat().st_mtime_ns, path.stat().st_size) for path in _files(pages))
+    key = hashlib.sha256(repr((state, Path(__file__).stat().st_mtime_ns)).encode()).hexdigest()[:24]
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlguard"
+    cached = cache_home / f"rules-{key}.json"
+    try:
+        return cast(dict[str, Any], json.loads(cached.read_bytes()))
+    except (OSError, ValueError):
+        compiled = compile_pages(pages)
+    try:  # A cache that cannot be written costs time and nothing else.
+        cache_home.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache_home, delete=False, encoding="utf-8") as file:
+            json.dump(compiled, file)
+        os.replace(file.name, cached)
+    except OSError:
+        pass
+    return compiled
+
+
+def _files(pages: Path) -> Iterator[Path]:
+    for pattern in ("*/*.md", "controls/*.yaml", "tables/*.yaml", "tables/**/*.json"):
+        yield from pages.glob(pattern)
+
+
+def compile_pages(pages: Path) -> dict[str, Any]:
+    """Return the catalogue under ``pages`` as plain JSON values. Raises UsageError."""
+    import yaml
+
+    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    rules, controls, tables = {}, {}, {}
+    for path in sorted(pages.glob("*/*.md")):
+        rule_id = f"{path.parent.name}/{path.stem}"
+        rule = parse(rule_id, path.read_text(encoding="utf-8"), str(path))
+        rules[rule_id] = {name: getattr(rule, name) for name in Rule.__slots__}
+    for path in sorted(pages.glob("controls/*.yaml")):
+        for control in yaml.load(path.read_text(encoding="utf-8"), Loader=fast)["controls"]:  # noqa: S506, TID251
+            controls[control["id"]] = control
+    for path in sorted(pages.glob("tables/*.yaml")):
+        tables[path.stem] = yaml.load(path.read_text(encoding="utf-8"), Loader=fast)  # noqa: S506, TID251
+    known_aliases = [alias for rule in rules.values() for alias in rule["aliases"]]
+    for alias in known_aliases:
+        if alias in rules or known_aliases.count(alias) > 1:
+            raise UsageError(f"the alias {alias!r} is taken twice")
+    body = json.dumps({"rules": rules, "controls": controls, "tables": tables}, sort_keys=True, default=dict)
+    return {"digest": hashlib.sha256(body.encode()).hexdigest(), **json.loads(body)}
+
+
+def _thaw(compiled: dict[str, Any]) -> Catalogue:
+    rules = {}
+    for rule_id, value in compiled["rules"].items():
+        for name in ("controls", "gdpr", "cwe", "aliases"):
+            value[name] = tuple(value[name])
+        value["tags"] = {key: tuple(items) for key, items in value["tags"].items()}
+        rules[rule_id] = Rule(**value)
+    return Catalogue(rules, compiled["controls"], compiled["tables"], compiled["digest"])
+
+
+Profile = Literal["hook", "all"]

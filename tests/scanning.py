@@ -1,0 +1,25 @@
+"""Runs a scan inside the test's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlguard import discovery, rules
+from mlguard.engine import Job, run
+from mlguard.findings import Report
+from mlguard.scanners import BUILT_IN
+
+
+def scan(root: Path, scanners: Sequence[str] = tuple(BUILT_IN), settings: Mapping[str, Any] | None = None, **options: Any) -> Report:
+    """Return the report on every file below ``root``."""
+    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    artifacts, gaps = discovery.classify(root, paths)
+    job = Job(root, artifacts, scanners, rules.load(), settings=settings or {}, gaps=gaps, **options)
+    return run(job)
+
+
+def found(report: Report, rule: str = "") -> list[tuple[str, int, str]]:
+    """Return (path, line, rule) of the findings, of one rule when it is named."""
+    return sorted((f.location.path, f.location.line, f.rule) for f in report.findings if not rule or f.rule == rule)
