@@ -1,0 +1,52 @@
+"""The normal form of everything that infrastructure code creates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Path = tuple[str | int, ...]
+"""Where an attribute stands: ``("spec", "containers", 0, "image")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that cannot be told without running something. It neither passes nor fails."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Line and column from 1; the end is exclusive and on ``end_line``. ``path`` differs from the resource's own when
+    the value was written in another file."""
+
+    line: int
+    column: int = 1
+    end_line: int = 0
+    end_column: int = 0
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource, whatever it was written in.
+
+    ``kind`` is the type in its own words (``aws_s3_bucket``, ``Deployment``, ``docker.stage``, ``github.workflow``,
+    ``github.job``, ``github.step``), ``classes`` are kinds of our own that several formats share (``container``,
+    ``k8s.pod_template``, ``image``). ``attributes`` holds dicts, lists, text, numbers, booleans, None and ``Unknown``.
+    ``positions`` gives the place of each attribute path and, under ``()``, of the resource's head. ``references`` maps
+    an attribute path to the addresses that its value refers to.
+    """
+
+    kind: str
+    name: str
+    address: str
+    path: str
+    attributes: Mapping[str, Any]
+    positions: Mapping[Path, Position]
+    classes: tuple[str, ...] = ()
+    references: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
+    namespace: str = ""
+    data_class: str = ""  # of a classification tag, label or annotation
