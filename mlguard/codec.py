@@ -94,6 +94,14 @@ def _shaped(hint: Any, value: Any) -> Any:
     return value
 
 
+def loads(text: str | bytes) -> Any:
+    """Return the JSON value of ``text``. Raises UsageError."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise UsageError("not valid JSON; was the file cut short?") from None
+
+
 def dumps(value: object) -> str:
     """Return compact JSON in ASCII with sorted keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.rules import Catalogue, fix_for, message_for
 from mlguard.scanners import scanner
-from mlguard.workers import Task, perform
+from mlguard.pool import Progress, perform
+from mlguard.workers import Setting, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,16 @@ class Job:
     config_digest: str = ""
 
 
-def run(job: Job, progress: Callable[[int, int, str], None] | None = None) -> Report:
+def run(job: Job, progress: Progress | None = None) -> Report:
     """Return the report of one run. ``progress`` is called with (done, total, path).
 
     Raises UsageError for a scanner that does not exist. Trouble with the input never raises: it is a gap.
     """
     tasks = _plan(job)
     records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
-    for done, (task, seen) in enumerate(perform(tasks, job, progress), 1):  # in the order of completion
-        records += [(task.scanner, record) for record in seen]
+    setting = Setting(str(job.root), tuple(job.plugins), job.settings, job.hook, job.memory if job.processes else 0)
+    for task, record in perform(tasks, setting, job.processes, job.timeout, progress):
+        records.append((task.scanner, record))
     records += [("discovery", gap) for gap in _unread(job, tasks)]
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]

@@ -1,62 +1,94 @@
-"""Runs one scanner over one group of files, and lets nothing but clean records out."""
+"""Runs a scanner over a group of files, in this process or as a child, and lets nothing but clean records out."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import logging
+import os
+import signal
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mlguard import redact
+from mlguard import codec, redact
 from mlguard.artifacts import TEXT_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable
-from mlguard.findings import Detection, Gap, Location, Record
+from mlguard.findings import Detection, Gap, GapKind, Location, Record
 from mlguard.scanners import Context, Scanner, read_text
 from mlguard.scanners import scanner as load_scanner
 
 EXCERPT_LINES = 5
 """The most lines that an excerpt shows."""
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One group of files for one scanner."""
+
+    scanner: str
+    group: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all tasks of a run share."""
+
+    root: str
+    plugins: tuple[str, ...]
+    settings: Mapping[str, Mapping[str, Any]]
+    hook: bool = False
+    memory: int = 0  # bytes of address space that a child may take beyond what it starts with; 0: no limit
+
+
+def examiner(setting: Setting) -> Callable[[Task], Iterator[Record]]:
+    """Return a function that examines one task after the other and keeps each scanner it has loaded."""
+    loaded: dict[str, Scanner] = {}
+
+    def examine_task(task: Task) -> Iterator[Record]:
+        if task.scanner not in loaded:
+            loaded[task.scanner] = load_scanner(task.scanner, setting.plugins)
+        context = Context(Path(setting.root), setting.settings.get(task.scanner, {}), setting.hook)
+        return examine(loaded[task.scanner], task.group, context)
+
+    return examine_task
 
 
 def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
-    """Yield what the scanner sees in one group. Trouble of any kind becomes a gap; what was seen before it is kept."""
+    """Yield what the scanner sees in one group. Trouble of any kind becomes gaps; what was seen before it is kept."""
     lines: dict[str, list[str] | None] = {}
     kinds = {artifact.path: artifact.kind for artifact in group}
-    records = iter(scanner.scan(group, context))
-    while True:
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                record = next(records)
-        except StopIteration:
-            return
-        except Unreadable as trouble:
-            yield Gap(scanner.name, group[0].path, "unreadable", redact.text(str(trouble)))
-            return
-        except RecursionError:
-            yield Gap(scanner.name, group[0].path, "unreadable", "nested too deeply to be read")
-            return
-        except MemoryError:
-            yield Gap(scanner.name, group[0].path, "too-large", "more memory is needed than the limit allows")
-            return
-        except Exception as error:  # noqa: BLE001  # the one place where a scanner's bug ends
-            yield crash(scanner.name, group, error)
-            return
-        yield _shown(record, kinds, lines, context) if isinstance(record, Detection) else record
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a warning about a scanned file may quote it
+            for record in scanner.scan(group, context):
+                yield _shown(record, kinds, lines, context) if isinstance(record, Detection) else record
+    except Unreadable as trouble:
+        yield from lost(scanner.name, group, "unreadable", redact.text(str(trouble)))
+    except RecursionError:
+        yield from lost(scanner.name, group, "unreadable", "nested too deeply to be read")
+    except MemoryError:
+        yield from lost(scanner.name, group, "too-large", "more memory is needed than the limit allows", "raise limits.memory")
+    except Exception as error:  # noqa: BLE001  # the one place where a scanner's bug ends
+        yield from lost(scanner.name, group, "crash", *_bug(error))
 
 
-def crash(scanner: str, group: Sequence[Artifact], error: BaseException) -> Gap:
-    """Return the gap for a bug. It names the type of the exception and the place; the text may quote the input."""
+def lost(scanner: str, group: Sequence[Artifact], kind: GapKind, reason: str, hint: str = "") -> Iterator[Gap]:
+    """Yield a gap for each file of a group that was not read to its end."""
+    return (Gap(scanner, artifact.path, kind, reason, hint) for artifact in group)
+
+
+def _bug(error: Exception) -> tuple[str, str]:
+    """Return reason and hint: the exception's type and place. Its text may quote the input, so it is left out."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" at {trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""
-    advice = redact.text(str(error)) if isinstance(error, MlguardError) else "this is a bug of the scanner; please report it"
-    return Gap(scanner, group[0].path, "crash", f"{type(error).__name__}{place}", advice)
+    if isinstance(error, MlguardError):
+        return redact.text(str(error)), "see the configuration of this scanner"
+    return f"{type(error).__name__}{place}", "this is a bug of the scanner; please report it with this line"
 
 
 def _shown(
@@ -64,9 +96,9 @@ def _shown(
 ) -> Detection:
     """Return the detection with its facts masked, and with its masked source lines when it has none of its own."""
     facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
-    if detection.excerpt or kinds.get(detection.location.path) not in TEXT_KINDS:
-        return replace(detection, facts=facts)
     path = detection.location.path
+    if detection.excerpt or kinds.get(path, "python") not in TEXT_KINDS:
+        return replace(detection, facts=facts)
     if path not in lines:
         try:
             lines[path] = read_text(context, path).split("\n")
@@ -82,35 +114,44 @@ def _excerpt(lines: list[str] | None, place: Location) -> tuple[str, ...]:
     return tuple(redact.excerpt(line) for line in lines[place.line - 1 : last])
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One group of files for one scanner."""
+def serve() -> None:
+    """Be a child: read a setting and tasks, a JSON line each, from standard input; write records as they come.
 
-    scanner: str
-    group: tuple[Artifact, ...]
+    An answer is ``{"record": …}`` or, at the end of a task, ``{"done": true}``. Whatever a scanner prints goes nowhere.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    tasks = os.fdopen(os.dup(0), encoding="ascii")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    setting: Setting = codec.build(Setting, codec.loads(tasks.readline()))
+    _limit_memory(setting.memory)
+    examine_task = examiner(setting)
+    for line in tasks:
+        task: Task = codec.build(Task, codec.loads(line))
+        for record in examine_task(task):
+            answers.write(codec.dumps({"record": codec.encode(record)}) + "\n")
+            answers.flush()
+        answers.write('{"done":true}\n')
+        answers.flush()
 
 
-class Limits(Protocol):
-    """What ``perform`` needs to know of a run."""
+def _end_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies; elsewhere the end of standard input does, between tasks."""
+    if sys.platform == "linux":
+        import ctypes
 
-    root: Path
-    settings: Mapping[str, Mapping[str, Any]]
-    plugins: Sequence[str]
-    processes: int
-    hook: bool
-    timeout: float
-    memory: int
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
 
 
-def perform(
-    tasks: Sequence[Task], run: Any, progress: Callable[[int, int, str], None] | None = None
-) -> Iterator[tuple[Task, list[Record]]]:
-    """Yield each task with its records, in the order of completion."""
-    built: dict[str, Scanner] = {}
-    for done, task in enumerate(tasks, 1):
-        if task.scanner not in built:
-            built[task.scanner] = load_scanner(task.scanner, run.plugins)
-        context = Context(run.root, run.settings.get(task.scanner, {}), run.hook)
-        yield task, list(examine(built[task.scanner], task.group, context))
-        if progress:
-            progress(done, len(tasks), task.group[0].path)
+def _limit_memory(most: int) -> None:
+    if not most or sys.platform != "linux":
+        return
+    import resource
+
+    with open("/proc/self/statm", encoding="ascii") as file:
+        taken = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + most, taken + most))
