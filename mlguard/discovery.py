@@ -2,26 +2,227 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from mlguard.artifacts import Artifact, kind_of, read_head, regular
+from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap
 
+IGNORE_FILE = ".mlguardignore"
+"""Patterns in the syntax of .gitignore, at the root of the scan."""
 
-def classify(root: Path, paths: Iterable[str]) -> tuple[list[Artifact], list[Gap]]:
-    """Return the artifacts of the relative ``paths``, sorted, and a gap for each that cannot be read."""
-    artifacts, gaps = [], []
-    for path in sorted(set(paths)):
-        try:
-            size = regular(root / path)
-            head = read_head(root / path)
-        except PermissionError:
-            gaps.append(Gap("discovery", path, "unreadable", "permission denied"))
-        except FileNotFoundError:
-            gaps.append(Gap("discovery", path, "unreadable", "the file vanished, or the link leads nowhere"))
-        except OSError as error:
-            gaps.append(Gap("discovery", path, "unreadable", str(error.strerror or error)))
+MAX_FILES = 1_000_000
+"""Files of one run."""
+
+_GIT_SECONDS = 120
+
+# Never source: written by tools, and by the hundred thousand. Only where git does not say what belongs to the tree.
+_GENERATED = frozenset({"__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".eggs"})
+_VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
+
+
+class _Patterns(Protocol):
+    def match_file(self, file: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The artifacts of a run, sorted by path, and a gap for each file that could not be taken in."""
+
+    artifacts: tuple[Artifact, ...]
+    gaps: tuple[Gap, ...]
+
+
+def discover(root: Path, paths: Sequence[Path] = (), exclude: Sequence[str] = ()) -> Found:
+    """Return the files below ``paths`` (all of ``root`` when there are none), less what is ignored.
+
+    In a git work tree these are the tracked files and those neither tracked nor ignored; elsewhere all files that no
+    .gitignore names. A file that is named itself counts even when git ignores it. ``exclude`` and ``.mlguardignore``
+    hold patterns in the syntax of .gitignore, relative to ``root``, and count for all. Raises UsageError for a path
+    that does not exist or lies outside ``root``.
+    """
+    files: set[str] = set()
+    folders = []
+    for path in paths or [root]:
+        relative = _relative(root, path)
+        if path.is_dir():
+            folders.append(relative)
+        elif os.path.lexists(path):
+            files.add(relative)
         else:
-            artifacts.append(Artifact(path, kind_of(path, head), size))
-    return artifacts, gaps
+            raise UsageError(f"{path}: there is no such file or folder")
+    for folder in folders:
+        files.update(_tracked(root, folder) or _walk(root, folder))
+        if len(files) > MAX_FILES:
+            raise UsageError(f"{folder or '.'}: more than {MAX_FILES} files; scan a part of the tree, or exclude some")
+    ignored = _ignored(root, exclude)
+    return classify(root, (path for path in files if not ignored.match_file(path)))
+
+
+def _relative(root: Path, path: Path) -> str:
+    absolute = Path(os.path.abspath(path))
+    try:
+        relative = absolute.relative_to(root)
+    except ValueError:
+        try:
+            relative = absolute.resolve().relative_to(root.resolve())
+        except (ValueError, OSError):
+            raise UsageError(f"{path} lies outside {root}; scan it on its own, or give --root") from None
+    return "" if relative == Path() else relative.as_posix()
+
+
+def git_root(folder: Path) -> Path | None:
+    """Return the top of the git work tree around ``folder``, or None."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return candidate
+    return None
+
+
+def _tracked(root: Path, folder: str) -> set[str]:
+    """Return what git lists below ``folder``; empty when there is no work tree, or no git to ask."""
+    if git_root(root / folder) is None:
+        return set()
+    # A work tree may have been unpacked from anywhere: no setting of its own may start a program.
+    command = ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "safe.directory=*",
+               "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder or "."]  # fmt: skip
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=_GIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return set()
+    if done.returncode != 0:
+        return set()
+    paths = (os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
+    # A tracked file that was deleted is no file of this tree.
+    return {path for path in paths if os.path.lexists(root / path)}
+
+
+def _walk(root: Path, folder: str) -> Iterator[str]:
+    """Yield the files below ``folder`` that no .gitignore on the way names. Links to folders are yielded, not followed."""
+    rules: dict[str, list[tuple[str, _Patterns]]] = {}
+    for above, folders, names in os.walk(root / folder):
+        here = Path(above).relative_to(root).as_posix() if Path(above) != root else ""
+        parent = rules.get(here.rpartition("/")[0], []) if here else []
+        rules[here] = [*parent, *((here, patterns) for patterns in _gitignore(Path(above), names))]
+
+        def ignored(path: str, active: list[tuple[str, _Patterns]] = rules[here]) -> bool:
+            return any(patterns.match_file(path[len(base) + 1 if base else 0 :]) for base, patterns in active)
+
+        links = [name for name in folders if os.path.islink(os.path.join(above, name))]
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in links
+            and name not in _GENERATED | _VERSION_CONTROL
+            and not os.path.exists(os.path.join(above, name, "pyvenv.cfg"))
+            and not ignored(f"{here}/{name}/".lstrip("/"))
+        )
+        for name in sorted([*names, *links]):
+            path = f"{here}/{name}".lstrip("/")
+            if not ignored(path):
+                yield path
+
+
+def _gitignore(folder: Path, names: Sequence[str]) -> Iterator[_Patterns]:
+    if ".gitignore" in names:
+        yield _patterns(_lines(folder / ".gitignore"))
+
+
+def _ignored(root: Path, exclude: Sequence[str]) -> _Patterns:
+    path = root / IGNORE_FILE
+    return _patterns([*exclude, *(_lines(path) if path.is_file() else [])])
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{path} cannot be read as UTF-8 text; mend or remove it") from None
+
+
+class _Nothing:
+    def match_file(self, file: str) -> bool:
+        return False
+
+
+def _patterns(lines: Sequence[str]) -> _Patterns:
+    if not any(line.strip() and not line.startswith("#") for line in lines):
+        return _Nothing()
+    import pathspec
+
+    try:
+        patterns: _Patterns = pathspec.GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise UsageError(f"a pattern of {IGNORE_FILE}, .gitignore or exclude is not valid: {error}") from None
+    return patterns
+
+
+def classify(root: Path, paths: Iterable[str]) -> Found:
+    """Return the artifacts of the relative ``paths``, sorted, and a gap for each that cannot be read."""
+    known = set(paths)
+    artifacts, gaps = [], []
+    for path in sorted(known):
+        try:
+            if os.path.islink(root / path) and _inside(root, path, known):
+                continue  # its target is scanned under its own name
+            size = regular(root / path)
+            artifacts.append(Artifact(path, kind_of(path, read_head(root / path)), size))
+        except Unreadable as trouble:
+            gaps.append(Gap("discovery", path, "skipped", str(trouble), "scan the target on its own, or remove the link"))
+        except PermissionError:
+            gaps.append(Gap("discovery", path, "unreadable", "permission denied", "make it readable, or exclude it"))
+        except FileNotFoundError:
+            gaps.append(Gap("discovery", path, "unreadable", "the file vanished during the scan", "run again"))
+        except OSError as error:
+            gaps.append(Gap("discovery", path, "skipped", _special(root / path, error), "exclude it when that is meant"))
+    return Found(tuple(artifacts), tuple(gaps))
+
+
+def _inside(root: Path, path: str, known: set[str]) -> bool:
+    """Say whether a link leads to something that this run sees anyway. Raises Unreadable when it leads elsewhere."""
+    try:
+        target = Path(os.path.realpath(root / path, strict=True))
+    except OSError:
+        raise Unreadable("a link that leads nowhere, or round in a circle") from None
+    try:
+        relative = target.relative_to(os.path.realpath(root)).as_posix()
+    except ValueError:
+        raise Unreadable("a link that leads out of the tree") from None
+    below = f"{relative}/" if relative != "." else ""
+    if relative in known or target.is_dir() and any(other.startswith(below) and other != path for other in known):
+        return True
+    raise Unreadable("a link to something that is not scanned")
+
+
+def _special(path: Path, error: OSError) -> str:
+    if (path / ".git").exists():
+        return "a submodule, which is not looked into"
+    return error.strerror or str(error)
+
+
+def config_folder(paths: Sequence[Path], names: Sequence[str]) -> Path | None:
+    """Return the nearest folder, from the first path up to the top of its work tree, that holds one of ``names``."""
+    start = Path(os.path.abspath(paths[0] if paths else "."))
+    if not start.is_dir():
+        start = start.parent
+    top = git_root(start)
+    for folder in (start, *start.parents):
+        if any((folder / name).is_file() for name in names):
+            return folder
+        if folder == top:
+            break
+    return None
+
+
+def common_folder(paths: Sequence[Path]) -> Path:
+    """Return the deepest folder that holds every path."""
+    absolute = [Path(os.path.abspath(path)) for path in paths] or [Path.cwd()]
+    folders = [path if path.is_dir() else path.parent for path in absolute]
+    return Path(os.path.commonpath(folders))
+

@@ -122,9 +122,8 @@ class _Pool:
             self._hand_out()
             for child in self._with_news():
                 task = child.task
-                assert task is not None
-                yield from ((task, record) for record in self._news(child))
-                if child.task is None and progress:
+                yield from self._news(child)
+                if progress and task and not child.task:
                     progress(self.done, self.total, task.group[0].path)
 
     def _hand_out(self) -> None:
@@ -156,27 +155,28 @@ class _Pool:
             if child not in news and child.deadline <= time.monotonic():
                 child.expired = True
                 child.process.kill()  # what it sent before is still in the pipe
-        return [child for child in news if child.task] or news[:0]
+        return news
 
-    def _news(self, child: _Child) -> Iterator[Record]:
-        task = child.task
-        assert task is not None
+    def _news(self, child: _Child) -> Iterator[tuple[Task, Record]]:
         lines, ended = child.lines()
         for line in lines:
+            assert child.task is not None
             answer = codec.loads(line)
             if "record" in answer:
-                yield codec.decode(answer["record"])
+                yield child.task, codec.decode(answer["record"])
             else:
-                child.task = None
-                self.done += 1
+                self._finish(child)
         if ended:
             self.selector.unregister(child.source)
             self.children.remove(child)
             status = child.stop()
-            if child.task:
-                child.task = None
-                self.done += 1
-                yield from lost(task.scanner, task.group, *self._cause(child, status))
+            if task := child.task:
+                self._finish(child)
+                yield from ((task, gap) for gap in lost(task.scanner, task.group, *self._cause(child, status)))
+
+    def _finish(self, child: _Child) -> None:
+        child.task = None
+        self.done += 1
 
     def _cause(self, child: _Child, status: int) -> tuple[GapKind, str, str]:
         if child.expired:

@@ -71,7 +71,7 @@ def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> It
         yield from lost(scanner.name, group, "unreadable", "nested too deeply to be read")
     except MemoryError:
         yield from lost(scanner.name, group, "too-large", "more memory is needed than the limit allows", "raise limits.memory")
-    except Exception as error:  # noqa: BLE001  # the one place where a scanner's bug ends
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place where a scanner's bug ends
         yield from lost(scanner.name, group, "crash", *_bug(error))
 
 
@@ -80,7 +80,7 @@ def lost(scanner: str, group: Sequence[Artifact], kind: GapKind, reason: str, hi
     return (Gap(scanner, artifact.path, kind, reason, hint) for artifact in group)
 
 
-def _bug(error: Exception) -> tuple[str, str]:
+def _bug(error: BaseException) -> tuple[str, str]:
     """Return reason and hint: the exception's type and place. Its text may quote the input, so it is left out."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -15,8 +15,8 @@ from mlguard.scanners import BUILT_IN
 def scan(root: Path, scanners: Sequence[str] = tuple(BUILT_IN), settings: Mapping[str, Any] | None = None, **options: Any) -> Report:
     """Return the report on every file below ``root``."""
     paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    artifacts, gaps = discovery.classify(root, paths)
-    job = Job(root, artifacts, scanners, rules.load(), settings=settings or {}, gaps=gaps, **options)
+    found = discovery.classify(root, paths)
+    job = Job(root, found.artifacts, scanners, rules.load(), settings=settings or {}, gaps=found.gaps, **options)
     return run(job)
 
 
