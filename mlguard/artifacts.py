@@ -78,7 +78,7 @@ _SUFFIXES: dict[str, str] = {
 }  # fmt: skip
 
 _MODEL_SUFFIXES = frozenset(
-    ".pkl .pickle .p .joblib .jbl .pt .pth .bin .ckpt .dill .cloudpickle .model .mdl .npy .npz .safetensors".split()
+    [".pkl", ".pickle", ".p", ".joblib", ".jbl", ".pt", ".pth", ".bin", ".ckpt", ".dill", ".cloudpickle", ".model", ".mdl", ".npy", ".npz", ".safetensors"]
 )
 
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
@@ -117,7 +117,7 @@ def _binary_kind(path: str, head: bytes) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic) and not (kind in {"executable", "orc", "audio"} and _is_text(head)):
             return kind
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if len(head) > 262 and head[257:262] == b"ustar":
         return "tar"

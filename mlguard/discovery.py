@@ -22,7 +22,9 @@ MAX_FILES = 1_000_000
 _GIT_SECONDS = 120
 
 # Never source: written by tools, and by the hundred thousand. Only where git does not say what belongs to the tree.
-_GENERATED = frozenset({"__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".eggs"})
+_GENERATED = frozenset(
+    {"__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".eggs"}
+)
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 
 
@@ -93,7 +95,9 @@ def _tracked(root: Path, folder: str) -> set[str]:
                "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder or "."]  # fmt: skip
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=_GIT_SECONDS, check=False)
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, timeout=_GIT_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return set()
     if done.returncode != 0:
@@ -174,13 +178,17 @@ def classify(root: Path, paths: Iterable[str]) -> Found:
             size = regular(root / path)
             artifacts.append(Artifact(path, kind_of(path, read_head(root / path)), size))
         except Unreadable as trouble:
-            gaps.append(Gap("discovery", path, "skipped", str(trouble), "scan the target on its own, or remove the link"))
+            gaps.append(
+                Gap("discovery", path, "skipped", str(trouble), "scan the target on its own, or remove the link")
+            )
         except PermissionError:
             gaps.append(Gap("discovery", path, "unreadable", "permission denied", "make it readable, or exclude it"))
         except FileNotFoundError:
             gaps.append(Gap("discovery", path, "unreadable", "the file vanished during the scan", "run again"))
         except OSError as error:
-            gaps.append(Gap("discovery", path, "skipped", _special(root / path, error), "exclude it when that is meant"))
+            gaps.append(
+                Gap("discovery", path, "skipped", _special(root / path, error), "exclude it when that is meant")
+            )
     return Found(tuple(artifacts), tuple(gaps))
 
 
@@ -206,23 +214,8 @@ def _special(path: Path, error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def config_folder(paths: Sequence[Path], names: Sequence[str]) -> Path | None:
-    """Return the nearest folder, from the first path up to the top of its work tree, that holds one of ``names``."""
-    start = Path(os.path.abspath(paths[0] if paths else "."))
-    if not start.is_dir():
-        start = start.parent
-    top = git_root(start)
-    for folder in (start, *start.parents):
-        if any((folder / name).is_file() for name in names):
-            return folder
-        if folder == top:
-            break
-    return None
-
-
 def common_folder(paths: Sequence[Path]) -> Path:
     """Return the deepest folder that holds every path."""
     absolute = [Path(os.path.abspath(path)) for path in paths] or [Path.cwd()]
     folders = [path if path.is_dir() else path.parent for path in absolute]
     return Path(os.path.commonpath(folders))
-

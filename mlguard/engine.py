@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from mlguard import __version__, codec
-from mlguard.artifacts import OUTSIDE_KINDS, Artifact
+from mlguard.artifacts import Artifact
 from mlguard.assess import assess
 from mlguard.declarations import Declaration
 from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
+from mlguard.pool import Progress, perform
 from mlguard.rules import Catalogue, fix_for, message_for
 from mlguard.scanners import scanner
-from mlguard.pool import Progress, perform
 from mlguard.workers import Setting, Task
 
 
@@ -54,7 +54,8 @@ def run(job: Job, progress: Progress | None = None) -> Report:
         records.append((task.scanner, record))
     records += [("discovery", gap) for gap in _unread(job, tasks)]
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
-    records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]
+    if not job.hook:
+        records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]
     return _report(job, tasks, records, facts)
 
 
@@ -137,7 +138,13 @@ def _place(place: Location) -> tuple[Any, ...]:
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
-    return finding.location.path, SEVERITIES.index(finding.severity), _place(finding.location), finding.rule, finding.fingerprint
+    return (
+        finding.location.path,
+        SEVERITIES.index(finding.severity),
+        _place(finding.location),
+        finding.rule,
+        finding.fingerprint,
+    )
 
 
 def _identity(detection: Detection) -> tuple[str, ...]:

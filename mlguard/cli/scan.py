@@ -1,0 +1,108 @@
+"""mlguard scan: looks at files, judges them, and writes reports."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from mlguard import rules
+from mlguard.cli import output
+from mlguard.cli.run import configuration, examine, folder, listed, prefix
+from mlguard.gate import judge
+from mlguard.pool import Progress
+
+PROGRESS_AFTER = 0.5
+"""Seconds before progress is shown, and only on a terminal."""
+
+
+@click.command("scan")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT[=FILE]",
+    help=f"Write a report, to a file or to standard output: {', '.join(output.FORMATS)}. Can be given several times.",
+)
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="The configuration; found beside or above the first path when not given.",
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder that paths in reports start from.",
+)
+@click.option(
+    "-s",
+    "--scanner",
+    "scanners",
+    multiple=True,
+    metavar="NAME",
+    help="Run only this scanner. Can be given several times.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["critical", "high", "medium", "low", "never"]),
+    help="The least severity that fails the gate.",
+)
+@click.option(
+    "--advisories",
+    type=click.Path(path_type=Path, exists=True),
+    help="A local OSV export with the known vulnerabilities: a folder, a zip or a JSON file.",
+)
+@click.option(
+    "--files-from", metavar="FILE", help="Read the paths to scan from a file, one a line; - is standard input."
+)
+@click.option(
+    "-0",
+    "--null",
+    is_flag=True,
+    help="Paths from --files-from end with NUL, as git and find print them with -z and -print0.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(0, 256), help="Child processes; 0 scans in this process.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every finding and gap.")
+@click.option("--color/--no-color", default=None, help="Use colours, or do not; by default on a terminal.")
+def command(
+    paths: tuple[Path, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
+    fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, jobs: int | None, verbose: bool, color: bool | None,
+) -> int:  # fmt: skip
+    """Scan PATHS (the working directory when there are none) and judge what was found.
+
+    In a git work tree these are the files that are tracked or not ignored. Nothing that is scanned is run, and nothing
+    leaves this machine.
+    """
+    wanted = output.parse_outputs(outputs)
+    paths = (*paths, *listed(files_from, null)) if files_from else paths
+    settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs)
+    base = folder(paths, settings, root)
+    report = examine(base, paths if paths or files_from else (base,), settings, _progress())
+    report, verdict = judge(report, settings, output.today())
+    output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
+    return verdict.exit_code
+
+
+def _progress() -> Progress | None:
+    """Return what shows progress on a terminal's standard error, and wipes it at the end."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    start = time.monotonic()
+    shown = [start + PROGRESS_AFTER]
+
+    def tell(done: int, total: int, path: str) -> None:
+        now = time.monotonic()
+        if now >= shown[0] and done < total:
+            shown[0] = now + 0.1
+            print(f"\r\x1b[Kmlguard: {done} of {total}", end="", file=sys.stderr, flush=True)
+        elif done == total and shown[0] > start + PROGRESS_AFTER:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    return tell

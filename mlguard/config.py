@@ -1,0 +1,238 @@
+"""The configuration: mlguard.yaml, or [tool.mlguard] in pyproject.toml."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mlguard import yamlish
+from mlguard.discovery import git_root
+from mlguard.errors import Unreadable, UsageError
+from mlguard.scanners import BUILT_IN
+
+NAMES = ("mlguard.yaml", "mlguard.yml")
+"""The file's names. Two configurations in one folder are an error."""
+
+MAX_BYTES = 2**20
+"""The largest configuration that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedGap:
+    """A gap that need not be closed before ``until`` (inclusive, UTC)."""
+
+    path: str
+    reason: str
+    until: datetime.date
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Findings that do not fail the gate before the end of ``until`` (inclusive, UTC)."""
+
+    rule: str
+    reason: str
+    owner: str
+    until: datetime.date
+    path: str = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the configuration says, with the defaults filled in.
+
+    ``path`` is "" when there is no file. ``timeout`` is in seconds, ``memory`` in bytes. ``settings`` maps a scanner to
+    its own settings. ``digest`` is over what counts, not over how it is written.
+    """
+
+    path: str = ""
+    privacy: str = ""
+    exclude: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    scanners: tuple[str, ...] = tuple(BUILT_IN)
+    required: tuple[str, ...] = tuple(BUILT_IN)
+    jobs: int | None = None
+    timeout: int = 120
+    memory: int = 4 * 2**30
+    fail_on: str = "high"
+    accepted_gaps: tuple[AcceptedGap, ...] = ()
+    ignore: tuple[Ignore, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    digest: str = ""
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the configuration."""
+    loaded: dict[str, Any] = json.loads((files("mlguard") / "schemas" / "config.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def find(folder: Path) -> Path | None:
+    """Return the configuration in ``folder``, or None. Raises UsageError when there are two."""
+    there = [folder / name for name in NAMES if (folder / name).is_file()]
+    project = folder / "pyproject.toml"
+    if project.is_file() and re.search(rb"^\[tool\.mlguard[\].]", _bytes(project), re.M):
+        there.append(project)
+    if len(there) > 1:
+        raise UsageError(f"{there[0]} and {there[1].name} both configure mlguard; keep one")
+    return there[0] if there else None
+
+
+def find_above(folder: Path) -> Path | None:
+    """Return the nearest configuration from ``folder`` up to the top of its git work tree. Raises UsageError."""
+    top = git_root(folder)
+    for candidate in (folder, *folder.parents):
+        if (file := find(candidate)) or candidate == top or top is None:
+            return file
+    return None
+
+
+def load(path: Path | None) -> Config:
+    """Return the configuration in the file, or the defaults. Raises UsageError that names key, line and value."""
+    if path is None:
+        return _built({"version": 1}, "")
+    text = _bytes(path).decode("utf-8", "surrogateescape")
+    try:
+        body, lines = _toml(text, path) if path.name == "pyproject.toml" else yamlish.load(text, path.name)
+    except Unreadable as trouble:
+        raise UsageError(str(trouble)) from None
+    for where, message in problems(body, schema()):
+        line = yamlish.line_of(lines, where)
+        raise UsageError(f"{path}, line {line}: {message}")
+    return _built(body, str(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{path} is larger than {MAX_BYTES // 2**20} MiB, which no configuration is")
+    return data
+
+
+def _toml(text: str, path: Path) -> tuple[Any, yamlish.Lines]:
+    import tomllib
+
+    try:
+        body = tomllib.loads(text).get("tool", {}).get("mlguard", {})
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+    lines = yamlish.Lines()
+    if match := re.search(r"^\[tool\.mlguard", text, re.M):
+        lines[()] = text.count("\n", 0, match.start()) + 1
+    return body, lines
+
+
+def problems(
+    value: Any, rule: Mapping[str, Any], where: tuple[str | int, ...] = (), top: Any = None
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield (key path, message) for each way in which ``value`` breaks a JSON Schema of the few keywords used here."""
+    top = rule if top is None else top
+    if "$ref" in rule:
+        rule = {**top["$defs"][rule["$ref"].rsplit("/", 1)[-1]], **{k: v for k, v in rule.items() if k != "$ref"}}
+    name = ".".join(str(part) for part in where) or "the configuration"
+    expected = rule.get("type")
+    if expected and not _is(value, expected):
+        yield where, f"{name} must be {_ARTICLE[expected]}, not {_told(value)}"
+        return
+    if "enum" in rule and not any(value == choice and type(value) is type(choice) for choice in rule["enum"]):
+        choices = ", ".join(str(choice) for choice in rule["enum"])
+        yield where, f"{name} is {_told(value)}, which is none of {choices}{_near(value, rule['enum'])}"
+    if "pattern" in rule and not re.search(rule["pattern"], value):
+        yield where, f"{name} is {_told(value)}, which does not have the form {rule['pattern']}"
+    if len(value) < rule.get("minLength", 0) if isinstance(value, str) else False:
+        yield where, f"{name} needs at least {rule['minLength']} characters"
+    if "minimum" in rule and value < rule["minimum"] or "maximum" in rule and value > rule["maximum"]:
+        yield (
+            where,
+            f"{name} is {value}, which is not between {rule['minimum']} and {rule.get('maximum', 'any number')}",
+        )
+    if expected == "array":
+        for index, item in enumerate(value):
+            yield from problems(item, rule["items"], (*where, index), top)
+    if expected == "object":
+        yield from _of_object(value, rule, where, top)
+
+
+def _of_object(
+    value: Mapping[Any, Any], rule: Mapping[str, Any], where: tuple[str | int, ...], top: Any
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    known = rule.get("properties", {})
+    others = rule.get("additionalProperties")
+    for key in rule.get("required", ()):
+        if key not in value:
+            yield where, f"{'.'.join(map(str, where)) or 'the configuration'} lacks the key {key}"
+    for key, item in value.items():
+        if key in known:
+            yield from problems(item, known[key], (*where, key), top)
+        elif isinstance(others, Mapping):
+            yield from problems(item, others, (*where, key), top)
+        else:
+            yield (*where, key), f"unknown key {key!r}{_near(key, known)}"
+
+
+_ARTICLE = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
+
+
+def _is(value: Any, expected: str) -> bool:
+    kinds: dict[str, type | tuple[type, ...]] = {"object": Mapping, "array": list, "string": str, "integer": int}
+    return isinstance(value, kinds[expected]) and not isinstance(value, bool)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, (Mapping, list)):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    return "empty" if value is None else json.dumps(value)
+
+
+def _near(value: Any, choices: Any) -> str:
+    near = get_close_matches(str(value), [str(choice) for choice in choices], 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _built(body: Mapping[str, Any], path: str) -> Config:
+    gate, limits, scanners = body.get("gate", {}), body.get("limits", {}), body.get("scanners", {})
+    plugins = tuple(body.get("plugins", ()))
+    enabled = tuple(scanners.get("enabled", (*BUILT_IN, *plugins)))
+    for name in (*enabled, *scanners.get("required", ())):
+        if name not in (*BUILT_IN, *plugins):
+            raise UsageError(f"{path}: there is no scanner {name!r}{_near(name, (*BUILT_IN, *plugins))}")
+    settings = {name: body[name] for name in ("dependencies", "dataset") if name in body}
+    return Config(
+        path=path,
+        privacy=body.get("privacy", ""),
+        exclude=tuple(body.get("exclude", ())),
+        plugins=plugins,
+        scanners=enabled,
+        required=tuple(scanners.get("required", enabled)),
+        jobs=limits.get("jobs"),
+        timeout=limits.get("timeout", 120),
+        memory=limits.get("memory", 4096) * 2**20,
+        fail_on=gate.get("fail_on", "high"),
+        accepted_gaps=tuple(
+            AcceptedGap(**{**item, "until": _date(item, path)}) for item in gate.get("accepted_gaps", ())
+        ),
+        ignore=tuple(Ignore(**{**item, "until": _date(item, path)}) for item in body.get("ignore", ())),
+        settings={**settings, **body.get("settings", {})},
+        digest=hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(),
+    )
+
+
+def _date(item: Mapping[str, str], path: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(item["until"])
+    except ValueError:
+        raise UsageError(f"{path}: until is {item['until']!r}, which is no day of the calendar") from None

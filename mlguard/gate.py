@@ -1,0 +1,64 @@
+"""Judges a report: pass, fail or incomplete, with the reasons."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from dataclasses import replace
+
+from mlguard.config import Config
+from mlguard.findings import SEVERITIES, Finding, Report, Verdict
+from mlguard.triage import idle, open_gaps, triage
+
+
+def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report, Verdict]:
+    """Return the report after triage, and the verdict on it.
+
+    A report that is not complete is never a pass: outcome "incomplete" (exit code 3) comes before "fail" (1), because
+    what was not looked at may be worse. Findings that ask for a person's judgement (on_fail review) never fail the gate.
+    """
+    report = replace(report, findings=triage(report.findings, config.ignore, today))
+    blocking = [finding for finding in report.findings if blocks(finding, config.fail_on)]
+    incomplete = _incomplete(report, config, today)
+    reasons = [*incomplete, *_failures(blocking, config.fail_on), *idle(report.findings, config.ignore, today)]
+    marks = tuple(finding.fingerprint for finding in blocking)
+    if incomplete:
+        return report, Verdict("incomplete", 3, tuple(reasons), marks, tuple(incomplete))
+    if blocking:
+        return report, Verdict("fail", 1, tuple(reasons), marks)
+    return report, Verdict("pass", 0, (_passed(report, config.fail_on), *reasons))
+
+
+def blocks(finding: Finding, fail_on: str) -> bool:
+    """Say whether a finding fails a gate whose least severity is ``fail_on`` ("never": none does)."""
+    if finding.state != "new" or finding.on_fail == "review" or fail_on == "never":
+        return False
+    ranks: list[str] = [*SEVERITIES]
+    return ranks.index(finding.severity) <= ranks.index(fail_on)
+
+
+def _incomplete(report: Report, config: Config, today: datetime.date) -> list[str]:
+    told = [f"the required scanner {name} did not run" for name in report.required if name not in report.scanners]
+    if not any(coverage.wanted for coverage in report.coverage):
+        told.append("nothing was scanned: no file is of a kind that the scanners of this run read")
+    gaps = open_gaps(report.gaps, config.accepted_gaps, today)
+    for kind, count in sorted(Counter(gap.kind for gap in gaps).items()):
+        named = sorted({gap.path for gap in gaps if gap.kind == kind})
+        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+        told.append(f"{count} {'gap' if count == 1 else 'gaps'}, {kind}: {', '.join(named[:3])}{more}")
+    return told
+
+
+def _failures(blocking: list[Finding], fail_on: str) -> list[str]:
+    counts = Counter(finding.severity for finding in blocking)
+    parts = [f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity]]
+    return (
+        [f"{' and '.join(parts)} {'finding' if len(blocking) == 1 else 'findings'} at or above {fail_on}"]
+        if parts
+        else []
+    )
+
+
+def _passed(report: Report, fail_on: str) -> str:
+    read = sum(coverage.complete for coverage in report.coverage)
+    return f"no finding at or above {fail_on} in {report.files} files; every file that a scanner wanted was read ({read} reads)"
