@@ -63,7 +63,9 @@ def build(kind: type, value: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
     unknown = sorted(set(value) - set(hints))
     if unknown:
-        raise UsageError(f"{kind.__name__} has no field {unknown[0]!r}; was the file written by another version of mlguard?")
+        raise UsageError(
+            f"{kind.__name__} has no field {unknown[0]!r}; was the file written by another version of mlguard?"
+        )
     try:
         return kind(**{name: _shaped(hints[name], item) for name, item in value.items()})
     except (TypeError, ValueError, AttributeError) as error:

@@ -12,7 +12,9 @@ _SHAPES = (
     re.compile(r"(?<=://)[^/\s@:'\"]*:[^/\s@'\"]+(?=@)"),  # user information in a URL
     re.compile(r"-----BEGIN.*"),
     # phone, card, account, birth date, identity number; an unroutable address or address range stays
-    re.compile(r"(?<![\w.])(?!(?:0|10|127|169\.254|172|192\.168)\.[\d.]+(?:/\d+)?(?![\d.]))\+?\(?\d[\d ()./-]{6,}\d(?![\w.])"),
+    re.compile(
+        r"(?<![\w.])(?!(?:0|10|127|169\.254|172|192\.168)\.[\d.]+(?:/\d+)?(?![\d.]))\+?\(?\d[\d ()./-]{6,}\d(?![\w.])"
+    ),
     re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),  # IBAN
     re.compile(r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b"),
 )

@@ -176,7 +176,9 @@ def load() -> Catalogue:
 
 
 def _cached(pages: Path) -> dict[str, Any]:
-    state = sorted((str(path.relative_to(pages)), path.stat().st_mtime_ns, path.stat().st_size) for path in _files(pages))
+    state = sorted(
+        (str(path.relative_to(pages)), path.stat().st_mtime_ns, path.stat().st_size) for path in _files(pages)
+    )
     key = hashlib.sha256(repr((state, Path(__file__).stat().st_mtime_ns)).encode()).hexdigest()[:24]
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlguard"
     cached = cache_home / f"rules-{key}.json"

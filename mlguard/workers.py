@@ -70,7 +70,9 @@ def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> It
     except RecursionError:
         yield from lost(scanner.name, group, "unreadable", "nested too deeply to be read")
     except MemoryError:
-        yield from lost(scanner.name, group, "too-large", "more memory is needed than the limit allows", "raise limits.memory")
+        yield from lost(
+            scanner.name, group, "too-large", "more memory is needed than the limit allows", "raise limits.memory"
+        )
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place where a scanner's bug ends
         yield from lost(scanner.name, group, "crash", *_bug(error))
 
