@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,28 @@ class Unknown:
     """A value that cannot be told without running something. It neither passes nor fails."""
 
     reason: str
+
+
+class Open(dict[str, Any]):
+    """A mapping that may have more keys than are known: what is not in it is ``Unknown(reason)``."""
+
+    def __init__(self, known: Mapping[str, Any], reason: str) -> None:
+        super().__init__(known)
+        self.reason = reason
+
+
+REFERENCE = re.compile("\ue000([^\ue000\ue001]*)\ue001")
+"""A part of a text that only the provider will know, between two characters that no source text may hold."""
+
+
+def reference(name: str) -> str:
+    """Return the text that stands for the value of ``name`` (``aws_s3_bucket.data.arn``) until it exists."""
+    return f"\ue000{name}\ue001"
+
+
+def shown(text: str) -> str:
+    """Return the text for people, with ``${name}`` where a value is not known before it exists."""
+    return REFERENCE.sub(lambda match: "${" + match.group(1) + "}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +73,4 @@ class Resource:
     references: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
     namespace: str = ""
     data_class: str = ""  # of a classification tag, label or annotation
+    region: str = ""  # where it will stand, when that can be told
