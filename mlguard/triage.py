@@ -31,7 +31,7 @@ def _triaged(finding: Finding, ignores: Sequence[Ignore], today: datetime.date) 
         if entry.path and not matches(entry.path, finding.location.path):
             continue
         return replace(finding, state="ignored", reason=f"{entry.reason} ({entry.owner}, until {entry.until})")
-    return finding
+    return finding if finding.state == "new" else replace(finding, state="new", reason="")
 
 
 def idle(findings: Sequence[Finding], ignores: Sequence[Ignore], today: datetime.date) -> list[str]:

@@ -34,6 +34,9 @@ Loader.add_implicit_resolver(
 )
 
 
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
+
+
 class Lines(dict[tuple[str | int, ...], int]):
     """Line, from 1, of each key path: ``("gate", "fail_on") -> 4``."""
 
@@ -41,6 +44,7 @@ class Lines(dict[tuple[str | int, ...], int]):
 def compose(text: str, name: str) -> yaml.Node | None:
     """Return the one document of ``text`` as a checked node graph. Raises Unreadable, with line and column."""
     try:
+        check_depth(text, name)
         node = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -53,6 +57,19 @@ def compose(text: str, name: str) -> yaml.Node | None:
     return node
 
 
+_OPENS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_CLOSES = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+
+
+def check_depth(text: str, name: str) -> None:
+    """Raise Unreadable for text that nests too deeply: libyaml's composer calls itself, and ends the process there."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, _OPENS) - isinstance(event, _CLOSES)
+        if depth > MAX_DEPTH:
+            raise Unreadable(f"{name}, line {event.start_mark.line + 1}: nested over {MAX_DEPTH} levels deep")
+
+
 def check(node: yaml.Node, name: str) -> None:
     """Raise Unreadable for duplicate keys, foreign tags, and aliases that multiply or never end."""
     budget = [MAX_NODES]
@@ -62,7 +79,7 @@ def check(node: yaml.Node, name: str) -> None:
         where = f"{name}, line {node.start_mark.line + 1}"
         if budget[0] < 0 or len(above) > MAX_DEPTH or id(node) in above:
             raise Unreadable(f"{where}: aliases or nesting without end (over {MAX_NODES} nodes or {MAX_DEPTH} levels)")
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _TAGS:
             raise Unreadable(f"{where}: the tag {node.tag} is not known here; write the value without it")
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
