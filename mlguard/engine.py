@@ -18,8 +18,7 @@ from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.pool import Progress, perform
 from mlguard.rules import Catalogue, fix_for, message_for
-from mlguard.scanners import scanner
-from mlguard.workers import Setting, Task
+from mlguard.workers import Setting, Task, plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,11 @@ def run(job: Job, progress: Progress | None = None) -> Report:
 
     Raises UsageError for a scanner that does not exist. Trouble with the input never raises: it is a gap.
     """
-    tasks = _plan(job)
-    records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
     setting = Setting(str(job.root), tuple(job.plugins), job.settings, job.hook, job.memory if job.processes else 0)
+    planned = [plan(name, setting, job.artifacts) for name in job.scanners]
+    tasks = [task for some, _ in planned for task in some]
+    records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
+    records += [("discovery", gap) for _, gaps in planned for gap in gaps]
     for task, record in perform(tasks, setting, job.processes, job.timeout, progress):
         records.append((task.scanner, record))
     records += [("discovery", gap) for gap in _unread(job, tasks)]
@@ -57,15 +58,6 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     if not job.hook:
         records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]
     return _report(job, tasks, records, facts)
-
-
-def _plan(job: Job) -> list[Task]:
-    tasks = []
-    for name in job.scanners:
-        built = scanner(name, job.plugins)
-        for group in built.plan(job.artifacts, job.settings.get(name, {})):
-            tasks.append(Task(name, tuple(group)))
-    return tasks
 
 
 def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
@@ -90,9 +82,15 @@ _CLAIMED = {
 
 
 def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record]], facts: tuple[Fact, ...]) -> Report:
-    gaps = sorted({record for _, record in records if isinstance(record, Gap)}, key=_dumped)
+    gaps = [record for _, record in records if isinstance(record, Gap)]
     proofs = sorted({record for _, record in records if isinstance(record, Proof)}, key=_dumped)
     detections = [(name, record) for name, record in records if isinstance(record, Detection)]
+    nameless = [(name, detection) for name, detection in detections if detection.rule not in job.catalogue.rules]
+    detections = [pair for pair in detections if pair not in nameless] if nameless else detections
+    gaps += [
+        Gap(name, detection.location.path, "crash", f"it reported the rule {detection.rule}, which has no page")
+        for name, detection in nameless
+    ]
     ran = {task.scanner for task in tasks} | {"assess"}
     return Report(
         version=__version__,
@@ -102,7 +100,7 @@ def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record
         required=tuple(job.required),
         files=len(job.artifacts),
         findings=join(detections, job.catalogue),
-        gaps=tuple(gaps),
+        gaps=tuple(sorted(set(gaps), key=_dumped)),
         proofs=tuple(proofs),
         facts=facts,
         coverage=_coverage(job, tasks, gaps),

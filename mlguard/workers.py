@@ -15,7 +15,7 @@ from typing import Any
 
 from mlguard import codec, redact
 from mlguard.artifacts import TEXT_KINDS, Artifact
-from mlguard.errors import MlguardError, Unreadable
+from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.findings import Detection, Gap, GapKind, Location, Record
 from mlguard.scanners import Context, Scanner, read_text
 from mlguard.scanners import scanner as load_scanner
@@ -73,13 +73,33 @@ def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> It
         yield from lost(
             scanner.name, group, "too-large", "more memory is needed than the limit allows", "raise limits.memory"
         )
+    except ImportError as error:
+        yield from lost(scanner.name, group, "missing", *_absent(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place where a scanner's bug ends
         yield from lost(scanner.name, group, "crash", *_bug(error))
+
+
+def plan(name: str, setting: Setting, artifacts: Sequence[Artifact]) -> tuple[list[Task], list[Gap]]:
+    """Return the tasks of one scanner, and a gap when it cannot say what it wants. Raises UsageError when there is none."""
+    try:
+        groups = load_scanner(name, setting.plugins).plan(artifacts, setting.settings.get(name, {}))
+        return [Task(name, tuple(group)) for group in groups], []
+    except UsageError:
+        raise
+    except ImportError as error:
+        return [], [Gap(name, "", "missing", *_absent(error))]
+    except Exception as error:  # noqa: BLE001  # a scanner of another package may do anything
+        return [], [Gap(name, "", "crash", *_bug(error))]
 
 
 def lost(scanner: str, group: Sequence[Artifact], kind: GapKind, reason: str, hint: str = "") -> Iterator[Gap]:
     """Yield a gap for each file of a group that was not read to its end."""
     return (Gap(scanner, artifact.path, kind, reason, hint) for artifact in group)
+
+
+def _absent(error: ImportError) -> tuple[str, str]:
+    module = (error.name or "a module").split(".")[0]
+    return f"{module} is not installed, or cannot be loaded", "mlguard doctor says what each scanner needs"
 
 
 def _bug(error: BaseException) -> tuple[str, str]:

@@ -34,7 +34,9 @@ Loader.add_implicit_resolver(
 )
 
 
-_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge"))
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map", "merge")
+)
 
 
 class Lines(dict[tuple[str | int, ...], int]):
@@ -67,7 +69,8 @@ def check_depth(text: str, name: str) -> None:
     for event in yaml.parse(text, Loader=Loader):
         depth += isinstance(event, _OPENS) - isinstance(event, _CLOSES)
         if depth > MAX_DEPTH:
-            raise Unreadable(f"{name}, line {event.start_mark.line + 1}: nested over {MAX_DEPTH} levels deep")
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise Unreadable(f"{name}, line {line}: nested over {MAX_DEPTH} levels deep")
 
 
 def check(node: yaml.Node, name: str) -> None:

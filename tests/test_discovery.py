@@ -84,7 +84,7 @@ def test_own_ignore_file_and_exclude_count_for_named_files_too(tree: Path) -> No
 
 
 def test_missing_path_is_an_error_with_its_name(tree: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere.py"):
+    with pytest.raises(UsageError, match=r"nowhere\.py"):
         discover(tree, [tree / "nowhere.py"])
 
 
@@ -93,7 +93,9 @@ def test_path_outside_the_root_is_an_error(tree: Path, tmp_path_factory: pytest.
         discover(tree / "src", [tree / "a.py"])
 
 
-def test_links_inside_are_seen_once_and_links_outside_are_gaps(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_links_inside_are_seen_once_and_links_outside_are_gaps(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     outside = tmp_path_factory.mktemp("outside") / "secret.py"
     outside.write_text("x = 1\n")
     (tree / "inside.py").symlink_to("a.py")

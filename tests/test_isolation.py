@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from mlguard import discovery, rules
-from mlguard.artifacts import Artifact
 from mlguard.engine import Job, run
-from mlguard.findings import Detection, Gap, Location, Record, Report
+from mlguard.findings import Report
 
-PLUGIN = '''
+PLUGIN = """
 import os, signal, sys, time
 from mlguard.findings import Detection, Gap, Location
 
@@ -51,7 +50,7 @@ class Fragile:
             def deeper(): return deeper()
             deeper()
         yield Detection("docker/root-user", "last-stage", Location(path, 2), {"user": "root"}, anchor="after")
-'''
+"""
 
 BEHAVIOURS = ["raises", "hangs", "killed", "exits", "quits", "eats", "prints", "recurses", "well", "well-too"]
 
