@@ -74,7 +74,15 @@ def bomb(levels: int) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", [bomb(10), "a: &a [*a]\n", "a: " + "[" * 5000 + "]" * 5000, "[" * 500_000, "- " * 300_000, "a: " + "{b: " * 3000 + "}" * 3000]
+    "text",
+    [
+        bomb(10),
+        "a: &a [*a]\n",
+        "a: " + "[" * 5000 + "]" * 5000,
+        "[" * 500_000,
+        "- " * 300_000,
+        "a: " + "{b: " * 3000 + "}" * 3000,
+    ],
 )
 def test_bombs_are_refused_quickly(text: str) -> None:
     with pytest.raises(Unreadable):
@@ -82,7 +90,9 @@ def test_bombs_are_refused_quickly(text: str) -> None:
 
 
 def test_pyproject_table_is_a_configuration(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n[tool.mlguard]\nversion = 1\ngate = {fail_on = "low"}\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n[tool.mlguard]\nversion = 1\ngate = {fail_on = "low"}\n'
+    )
 
     found = config.find(tmp_path)
 

@@ -95,7 +95,13 @@ def test_ignored_finding_stays_in_the_report_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [ignore(path="tests/"), ignore(rule="code/other"), ignore(fingerprint="1" * 32), ignore(until=datetime.date(2026, 11, 22))]
+    "entry",
+    [
+        ignore(path="tests/"),
+        ignore(rule="code/other"),
+        ignore(fingerprint="1" * 32),
+        ignore(until=datetime.date(2026, 11, 22)),
+    ],
 )
 def test_ignore_entry_that_does_not_fit_changes_nothing_and_is_told(entry: Ignore) -> None:
     _, verdict = judge(report(finding()), replace(CONFIG, ignore=(entry,)), TODAY)
