@@ -8,12 +8,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mlguard import yamlish
 from mlguard.discovery import git_root
 from mlguard.errors import Unreadable, UsageError
 from mlguard.scanners import BUILT_IN
@@ -73,7 +70,7 @@ class Config:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the configuration."""
-    loaded: dict[str, Any] = json.loads((files("mlguard") / "schemas" / "config.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads((Path(__file__).parent / "schemas" / "config.json").read_bytes())
     return loaded
 
 
@@ -101,6 +98,8 @@ def load(path: Path | None) -> Config:
     """Return the configuration in the file, or the defaults. Raises UsageError that names key, line and value."""
     if path is None:
         return _built({"version": 1}, "")
+    from mlguard import yamlish  # the quick run on commit often has no file to read
+
     text = _bytes(path).decode("utf-8", "surrogateescape")
     try:
         body, lines = _toml(text, path) if path.name == "pyproject.toml" else yamlish.load(text, path.name)
@@ -123,14 +122,14 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _toml(text: str, path: Path) -> tuple[Any, yamlish.Lines]:
+def _toml(text: str, path: Path) -> tuple[Any, dict[tuple[str | int, ...], int]]:
     import tomllib
 
     try:
         body = tomllib.loads(text).get("tool", {}).get("mlguard", {})
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
-    lines = yamlish.Lines()
+    lines: dict[tuple[str | int, ...], int] = {}
     if match := re.search(r"^\[tool\.mlguard", text, re.M):
         lines[()] = text.count("\n", 0, match.start()) + 1
     return body, lines
@@ -199,6 +198,8 @@ def _told(value: Any) -> str:
 
 
 def _near(value: Any, choices: Any) -> str:
+    from difflib import get_close_matches
+
     near = get_close_matches(str(value), [str(choice) for choice in choices], 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 

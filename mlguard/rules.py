@@ -6,13 +6,11 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from mlguard.errors import UsageError
 from mlguard.findings import SEVERITIES, Confidence, OnFail, OnPass, Severity
@@ -110,6 +108,8 @@ def _rule(rule_id: str, front: dict[str, Any], body: str, where: str) -> Rule:
             raise UsageError(f"{where}: the key {key!r} is missing")
     for key in front:
         if key not in _KNOWN:
+            from difflib import get_close_matches
+
             near = get_close_matches(str(key), _KNOWN, 1)
             raise UsageError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     for key, choices in _CHOICES.items():
@@ -153,6 +153,8 @@ class Catalogue:
         for rule in self.rules.values():
             if name in rule.aliases:
                 return rule
+        from difflib import get_close_matches
+
         near = get_close_matches(name, [*self.rules, *(rule.id.split("/")[1] for rule in self.rules.values())], 1, 0.5)
         advice = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"there is no rule {name!r}{advice} (mlguard rules lists them)")
@@ -186,6 +188,8 @@ def _cached(pages: Path) -> dict[str, Any]:
         return cast(dict[str, Any], json.loads(cached.read_bytes()))
     except (OSError, ValueError):
         compiled = compile_pages(pages)
+    import tempfile
+
     try:  # A cache that cannot be written costs time and nothing else.
         cache_home.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=cache_home, delete=False, encoding="utf-8") as file:
@@ -232,6 +236,3 @@ def _thaw(compiled: dict[str, Any]) -> Catalogue:
         value["tags"] = {key: tuple(items) for key, items in value["tags"].items()}
         rules[rule_id] = Rule(**value)
     return Catalogue(rules, compiled["controls"], compiled["tables"], compiled["digest"])
-
-
-Profile = Literal["hook", "all"]

@@ -5,22 +5,22 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from mlguard.errors import UsageError
-from mlguard.findings import Report, Verdict
+from mlguard.findings import Location, Report, Verdict
 from mlguard.rules import Catalogue
 
 
-def _sarif(profile: str) -> Callable[[Report, Verdict, Catalogue, str], str]:
+def _sarif(profile: Literal["full", "github"]) -> Callable[[Report, Verdict, Catalogue, str], str]:
     def render(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
         from mlguard.reporters import sarif
 
-        return sarif.render(report, verdict, catalogue, profile=profile, prefix=prefix)
+        return sarif.render(below(report, prefix), verdict, catalogue, profile)
 
     return render
 
@@ -51,6 +51,26 @@ FORMATS: Mapping[str, Callable[[Report, Verdict, Catalogue, str], str]] = {
     "markdown": _markdown,
 }
 """Formats by name. ``sarif-github`` holds what GitHub's code scanning takes: live findings, within its limits."""
+
+
+def below(report: Report, prefix: str) -> Report:
+    """Return the report with paths that start at the top of the work tree, ``prefix`` being where the scan's root is."""
+    if not prefix:
+        return report
+
+    def moved(place: Location) -> Location:
+        return replace(place, path=f"{prefix}/{place.path}")
+
+    findings = tuple(
+        replace(
+            finding,
+            location=moved(finding.location),
+            related=tuple((text, moved(place)) for text, place in finding.related),
+        )
+        for finding in report.findings
+    )
+    gaps = tuple(replace(gap, path=f"{prefix}/{gap.path}" if gap.path else "") for gap in report.gaps)
+    return replace(report, findings=findings, gaps=gaps)
 
 
 def parse_outputs(values: Sequence[str]) -> list[tuple[str, Path | None]]:
@@ -100,6 +120,8 @@ def for_terminal(report: Report, verdict: Verdict, catalogue: Catalogue, verbose
     """Return the report as this terminal can show it: its width, its colours, its characters."""
     from mlguard.reporters import terminal
 
+    import shutil
+
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 140))
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return terminal.render(
@@ -135,6 +157,8 @@ def emit(text: str) -> None:
 
 def replace_file(file: Path, text: str) -> None:
     """Write a file whole, or leave what was there. Raises UsageError."""
+    import tempfile
+
     name = None
     try:
         with tempfile.NamedTemporaryFile(
