@@ -17,8 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build" / "bench-venv"
 PACKAGES = ("bandit==1.9.4", "pip-audit==2.10.1", "checkov==3.3.30", "modelscan==0.8.8")
 BIN = Path(sys.executable).parent
@@ -57,7 +56,10 @@ def prepare() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
         subprocess.run([str(PEERS / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    for python, folders in ((PEERS / "bin/python", [PEERS / "lib"]), (BIN / "python", [BIN.parent / "lib", ROOT / "mlguard"])):
+    for python, folders in (
+        (PEERS / "bin/python", [PEERS / "lib"]),
+        (BIN / "python", [BIN.parent / "lib", ROOT / "mlguard"]),
+    ):
         compiled = [str(python), "-m", "compileall", "-q", *map(str, folders)]
         subprocess.run(compiled, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
@@ -66,13 +68,13 @@ def main() -> int:
     """Run all comparisons. Returns 1 when a target is missed."""
     prepare()
     ours, theirs = str(BIN / "mlguard"), PEERS / "bin"
-    staged = [str(path) for path in sorted((HERE / "staged").glob("*.py"))]
+    staged = sorted((ROOT / "examples").glob("churn*/src/**/*.py"), key=lambda path: path.stat().st_size)[-5:]
     met = [compare("version", [[ours, "--version"]], [[str(BIN / "python"), "-c", "import click"]], ROOT, 15)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for path in staged:
-            shutil.copy(path, folder)
-        files = [Path(path).name for path in staged]
+        files = [f"staged_{number}.py" for number in range(len(staged))]
+        for path, file in zip(staged, files, strict=True):
+            shutil.copy(path, folder / file)
         met.append(compare("hook", [[ours, "hook", *files]], [[str(theirs / "bandit"), "-q", *files]], folder, 11))
         demo = folder / "churn"
         shutil.copytree(ROOT / "examples" / "churn", demo)

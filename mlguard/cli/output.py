@@ -118,9 +118,9 @@ def write(
 
 def for_terminal(report: Report, verdict: Verdict, catalogue: Catalogue, verbose: bool, color: bool | None) -> str:
     """Return the report as this terminal can show it: its width, its colours, its characters."""
-    from mlguard.reporters import terminal
-
     import shutil
+
+    from mlguard.reporters import terminal
 
     width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 140))
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
