@@ -1,0 +1,214 @@
+"""Says what a name or an expression stands for: a dotted path, a constant, or not known."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import Final
+
+from mlguard.scanners.code.tree import Scope, Tree
+
+MAX_DEPTH = 12
+"""Steps from name to name and into an expression."""
+
+_BUILTINS = frozenset(dir(builtins))
+_STARS: dict[str, frozenset[str]] = {
+    "pickle": frozenset({"load", "loads", "Unpickler"}),
+    "torch": frozenset({"load", "hub", "jit"}),
+    "joblib": frozenset({"load", "dump"}),
+    "transformers": frozenset({"AutoModel", "AutoTokenizer", "AutoModelForCausalLM", "pipeline"}),
+    "datasets": frozenset({"load_dataset"}),
+    "os": frozenset({"system", "popen"}),
+    "subprocess": frozenset({"run", "Popen", "call", "check_call", "check_output"}),
+    "fastai.vision.all": frozenset({"load_learner"}),
+}
+"""Names that a star import of a module brings."""
+
+
+class Unknown:
+    """The value of an expression that cannot be told from the code."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+Constant = str | bytes | int | float | complex | bool | None | Unknown
+
+
+class Names:
+    """Answers questions on names of one tree."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
+
+    def path(self, node: ast.AST | None, scope: Scope, depth: int = MAX_DEPTH) -> str:
+        """Return the dotted path that an expression stands for, "" when it is not known.
+
+        The result of a call is written with parentheses: ``gradio.Blocks().launch`` is a method of what the call of
+        ``gradio.Blocks`` gave. A name that is bound nowhere is a builtin.
+        """
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            if isinstance(node.value, ast.Name) and node.value.id == "self":
+                found = self._attribute(node.attr, scope, depth)
+                return ".".join([found, *reversed(parts[:-1])]) if found else ""
+            node = node.value
+        if isinstance(node, ast.Await):
+            node = node.value
+        if isinstance(node, ast.Name):
+            base = self._name(node.id, scope, depth)
+        elif isinstance(node, ast.Call) and depth > 0:
+            base = self.path(node.func, scope, depth - 1)
+            base = f"{base}()" if base else ""
+        else:
+            base = ""
+        return ".".join([base, *reversed(parts)]) if base else ""
+
+    def _name(self, name: str, scope: Scope, depth: int) -> str:
+        holder = self.holder(name, scope)
+        if holder is None:
+            if name in self._stars:
+                return f"{self._stars[name]}.{name}"
+            return name if name in _BUILTINS else ""
+        if name in holder.imports and name not in holder.values:
+            return holder.imports[name]
+        values = holder.values.get(name, [])
+        if depth > 0 and values:
+            paths = {self._value(value, holder, depth - 1) for value in values}
+            if len(paths) == 1:
+                return paths.pop()
+            if name in holder.imports and paths == {""}:
+                return holder.imports[name]  # except ImportError: name = None
+            paths.discard("")
+            return paths.pop() if len(paths) == 1 else ""
+        if name in holder.parameters:
+            argument, _ = holder.parameters[name]
+            return self._annotated(argument.annotation, holder, depth)
+        return ""
+
+    def _value(self, value: ast.AST | None, scope: Scope, depth: int) -> str:
+        if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Await):
+            return self.path(value, scope, depth)
+        return ""
+
+    def _annotated(self, annotation: ast.expr | None, scope: Scope, depth: int) -> str:
+        if isinstance(annotation, ast.Name | ast.Attribute) and depth > 0:
+            found = self.path(annotation, scope.parent or scope, depth - 1)
+            return f"{found}()" if found and found not in _BUILTINS else ""
+        return ""
+
+    def _attribute(self, name: str, scope: Scope, depth: int) -> str:
+        holder: Scope | None = scope
+        while holder is not None and not isinstance(holder.node, ast.ClassDef):
+            holder = holder.parent
+        if holder is None or depth <= 0:
+            return ""
+        inner = next((s for s in (self.tree.scopes.get(f) for f in ast.iter_child_nodes(holder.node)) if s), holder)
+        found = {self._value(value, inner, depth - 1) for value in holder.attributes.get(name, [])} - {""}
+        return found.pop() if len(found) == 1 else ""
+
+    def holder(self, name: str, scope: Scope) -> Scope | None:
+        """Return the scope that binds a name as seen from ``scope``."""
+        current: Scope | None = scope
+        while current is not None:
+            visible = current is scope or not isinstance(current.node, ast.ClassDef)
+            if visible and (name in current.values or name in current.imports or name in current.parameters):
+                return current
+            current = current.parent
+        return None
+
+    def constant(self, node: ast.AST | None, scope: Scope, depth: int = MAX_DEPTH) -> Constant:
+        """Return the value of an expression of literals and names that are bound once, else UNKNOWN."""
+        if isinstance(node, ast.Constant):
+            return UNKNOWN if node.value is ... else node.value
+        if depth <= 0:
+            return UNKNOWN
+        if isinstance(node, ast.Name):
+            single = self.single(node.id, scope)
+            return self.constant(single[0], single[1], depth - 1) if single else UNKNOWN
+        if isinstance(node, ast.JoinedStr):
+            return self._text([self._part(part, scope, depth) for part in node.values])
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left, right = self.constant(node.left, scope, depth - 1), self.constant(node.right, scope, depth - 1)
+            return left + right if isinstance(left, str) and isinstance(right, str) else UNKNOWN
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            value = self.constant(node.operand, scope, depth - 1)
+            return value if isinstance(value, Unknown) else not value
+        return UNKNOWN
+
+    def _part(self, part: ast.expr, scope: Scope, depth: int) -> Constant:
+        if isinstance(part, ast.FormattedValue):
+            if part.format_spec is not None:
+                return UNKNOWN
+            return self.constant(part.value, scope, depth - 1)
+        return self.constant(part, scope, depth - 1)
+
+    def _text(self, parts: list[Constant]) -> Constant:
+        if all(isinstance(part, str | int) for part in parts):
+            return "".join(str(part) for part in parts)
+        return UNKNOWN
+
+    def single(self, name: str, scope: Scope) -> tuple[ast.AST, Scope] | None:
+        """Return the one expression that a name is bound to, with its scope. A parameter counts by its default."""
+        holder = self.holder(name, scope)
+        if holder is None or name in holder.imports:
+            return None
+        values = holder.values.get(name, [])
+        if name in holder.parameters:
+            default = holder.parameters[name][1]
+            return None if values or default is None or holder.parent is None else (default, holder.parent)
+        value = values[0] if len(values) == 1 else None
+        return None if value is None else (value, holder)
+
+    def is_parameter(self, name: str, scope: Scope) -> bool:
+        """Say whether a name is a parameter of the function around."""
+        holder = self.holder(name, scope)
+        return holder is not None and name in holder.parameters
+
+    def keywords(self, call: ast.Call, scope: Scope) -> dict[str, ast.expr]:
+        """Return the call's keyword arguments, also those of a literal dictionary after ``**``."""
+        found: dict[str, ast.expr] = {}
+        for keyword in call.keywords:
+            if keyword.arg is not None:
+                found[keyword.arg] = keyword.value
+            else:
+                found |= self.entries(keyword.value, scope)
+        return found
+
+    def entries(self, node: ast.AST, scope: Scope, depth: int = 3) -> dict[str, ast.expr]:
+        """Return the entries of a dictionary display or a ``dict(...)`` call, reached by name if need be."""
+        if isinstance(node, ast.Name) and depth > 0:
+            single = self.single(node.id, scope)
+            return self.entries(single[0], single[1], depth - 1) if single else {}
+        if isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            return {
+                key.value: value for key, value in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)
+            }
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
+            return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+        return {}
+
+    def open_ended(self, call: ast.Call, scope: Scope) -> bool:
+        """Say whether the call may get keywords that cannot be seen here."""
+        return any(keyword.arg is None and not self.entries(keyword.value, scope) for keyword in call.keywords)
+
+    def written(self, node: ast.AST) -> str:
+        """Return a called name as it is written, without any literal or argument."""
+        parts: list[str] = []
+        while True:
+            if isinstance(node, ast.Attribute):
+                parts.append(node.attr)
+                node = node.value
+            elif isinstance(node, ast.Call):
+                parts.append("()")
+                node = node.func
+            elif isinstance(node, ast.Name):
+                parts.append(node.id)
+                return ".".join(reversed(parts))
+            else:
+                parts.append(type(node).__name__)
+                return ".".join(reversed(parts))

@@ -1,0 +1,88 @@
+"""Joins what bandit's checks and our own see in one file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from mlguard import rules
+from mlguard.findings import Detection, Gap, Record
+from mlguard.scanners import Context
+from mlguard.scanners.code import bandit_checks
+from mlguard.scanners.code.names import Names
+from mlguard.scanners.code.source import Source
+from mlguard.scanners.code.tree import Scope, parent
+
+
+def records(source: Source, context: Context) -> Iterator[Record]:
+    """Yield everything that is seen in one file, each thing once."""
+    names = Names(source.tree)
+
+    yield from bandit(source, names)
+
+
+@cache
+def table() -> dict[str, dict[str, Any]]:
+    """Return how each of bandit's checks is reported, by its id."""
+    return {entry["test"]: entry for entry in rules.load().tables["bandit"]["tests"]}
+
+
+def bandit(source: Source, names: Names) -> Iterator[Record]:
+    """Yield what bandit reports under the rules of the catalogue."""
+    for seen in bandit_checks.seen(source.tree, source.data, source.path):
+        if isinstance(seen, bandit_checks.Broken):
+            yield _broken(seen, source)
+        else:
+            yield _detection(seen, source, names)
+
+
+def _broken(broken: bandit_checks.Broken, source: Source) -> Gap:
+    place = source.span(broken.line, 0, 0, 0)
+    where = f"{place.within}, line {place.line}" if place.within else f"line {place.line}"
+    return Gap("code", source.path, "unresolved", f"bandit's check {broken.test} stopped with an error at {where}",
+               "simplify the expression there")  # fmt: skip
+
+
+def _detection(seen: bandit_checks.Seen, source: Source, names: Names) -> Detection:
+    entry = table().get(seen.test) or table()["other"]
+    rule = entry.get("rules", {}).get(f"{seen.severity}/{seen.confidence}") or entry["rule"]
+    facts = {
+        "saw": entry["saw"], "bandit": seen.test, "bandit_severity": seen.severity, "bandit_confidence": seen.confidence,
+    }  # fmt: skip
+    check = f"bandit-{seen.test.lower()}" if "test" in entry and entry["test"] != "other" else "bandit-other"
+    return Detection(
+        rule, check, source.point(seen.line, seen.column, seen.node), facts, scope_of(seen.node, names).name,
+        f"{seen.test} {shape(seen.node, names)}",
+    )  # fmt: skip
+
+
+def scope_of(node: ast.AST | None, names: Names) -> Scope:
+    """Return the innermost function or class around a node."""
+    while node is not None and node not in names.tree.scopes:
+        node = parent(node)
+    return names.tree.scopes[node] if node is not None else names.tree.root
+
+
+def shape(node: ast.AST | None, names: Names) -> str:
+    """Return what a node is without any literal of it: the called name and its keywords, the imported names."""
+    if isinstance(node, ast.Call):
+        keywords = ",".join(sorted(keyword.arg or "**" for keyword in node.keywords))
+        return f"{names.written(node.func)}({keywords})"
+    if isinstance(node, ast.Import):
+        return ",".join(alias.name for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return f"{node.module}:" + ",".join(alias.name for alias in node.names)
+    if isinstance(node, ast.Constant):
+        holder = parent(node)
+        return f"{type(holder).__name__} {_target_names(holder)}"
+    return type(node).__name__
+
+
+def _target_names(node: ast.AST | None) -> str:
+    while node is not None and not isinstance(node, ast.stmt):
+        node = parent(node)
+    if isinstance(node, ast.Assign):
+        return ",".join(target.id for target in node.targets if isinstance(target, ast.Name))
+    return type(node).__name__

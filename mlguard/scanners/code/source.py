@@ -1,0 +1,180 @@
+"""Turns a Python file or a notebook into one parsed module whose places are places of the file."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlguard.errors import Unreadable
+from mlguard.findings import Location
+from mlguard.scanners import notebook
+from mlguard.scanners.code.tree import Tree, parse
+
+MAX_SOURCE_BYTES = 16 * 2**20
+"""The largest Python file that is parsed. Its tree takes about a hundred times as much memory."""
+
+MAGIC_KEEPS = frozenset(["time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "python", "python3", "px"])
+"""Cell magics whose body is Python of this kernel."""
+
+_LINE_KEEPS = re.compile(r"^([ \t]*)%(time|timeit|prun|memit)[ \t]+(?!-)(?=\S)")
+_ASSIGNED = re.compile(r"^([ \t]*[\w.,\[\]'\" ]*?=)[ \t]*(?:!|%)(?!=).*$")
+_MAGIC = re.compile(r"^[ \t]*(?:[!%?]|[\w.]+\?{1,2}[ \t]*$)")
+_WRITES_PYTHON = re.compile(r"^%%(?:writefile|file)\b.*\.py[ \t]*$")
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """A parsed file. ``rows`` gives, for each line of a notebook's module, its cell and the row in it."""
+
+    path: str
+    data: bytes
+    tree: Tree
+    lines: tuple[bytes, ...] | None = None  # in UTF-8, when columns in bytes are not columns in characters
+    rows: tuple[tuple[notebook.Cell, int], ...] | None = None
+
+    def location(self, node: ast.AST) -> Location:
+        """Return where the node stands, with its end."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        end_line, end_column = (
+            getattr(node, "end_lineno", None) or line,
+            getattr(node, "end_col_offset", None) or column,
+        )
+        return self.span(line, self._characters(line, column), end_line, self._characters(end_line, end_column))
+
+    def point(self, line: int, column: int, node: ast.AST | None) -> Location:
+        """Return the place ``line`` and ``column`` (bytes from 0) as bandit gives it, up to the node's end."""
+        if node is None or not hasattr(node, "lineno"):
+            return self.span(line, max(column, 0), 0, 0)
+        # The column is the node's own, also where the line is that of one of its arguments.
+        start = self._characters(node.lineno, column)
+        end_line, end_column = node.end_lineno or line, node.end_col_offset or 0  # type: ignore[attr-defined]
+        if end_line < line:
+            return self.span(line, start, 0, 0)
+        return self.span(line, start, end_line, self._characters(end_line, end_column))
+
+    def span(self, line: int, column: int, end_line: int, end_column: int) -> Location:
+        """Return a location from lines from 1 and columns in characters from 0."""
+        if self.rows is None:
+            if not end_line or (end_line == line and end_column <= column):
+                return Location(self.path, line, column + 1)
+            return Location(self.path, line, column + 1, end_line, end_column + 1)
+        cell, row = self._row(line)
+        at_line, at_column = notebook.file_place(cell, row, column + 1)
+        within = f"cell {cell.index}"
+        if not end_line or self._row(end_line)[0] is not cell:
+            return Location(self.path, at_line, at_column, within=within)
+        to_line, to_column = notebook.file_place(cell, self._row(end_line)[1], end_column + 1)
+        if (to_line, to_column) <= (at_line, at_column):
+            return Location(self.path, at_line, at_column, within=within)
+        return Location(self.path, at_line, at_column, to_line, to_column, within=within)
+
+    def _row(self, line: int) -> tuple[notebook.Cell, int]:
+        assert self.rows
+        return self.rows[min(max(line, 1), len(self.rows)) - 1]
+
+    def _characters(self, line: int, column: int) -> int:
+        if self.lines is None or not 1 <= line <= len(self.lines):
+            return column
+        return len(self.lines[line - 1][:column].decode("utf-8", "ignore"))
+
+
+def python_file(path: str, data: bytes) -> Source:
+    """Return the parsed file. Raises Unreadable."""
+    tree = parse(data)
+    return Source(path, data, tree, None if data.isascii() else _utf8_lines(data))
+
+
+def _utf8_lines(data: bytes) -> tuple[bytes, ...]:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        raise Unreadable("not in the encoding that it declares; convert the file to UTF-8") from None
+    return tuple(line.encode("utf-8", "surrogatepass") for line in re.split(r"\r\n|\r|\n", text))
+
+
+@dataclass(frozen=True, slots=True)
+class Unparsed:
+    """A cell that is no Python that can be parsed."""
+
+    cell: int
+    reason: str
+
+
+def notebook_module(path: str, cells: tuple[notebook.Cell, ...]) -> tuple[Source | None, list[Unparsed]]:
+    """Return one module of all Python cells, and the cells that could not be parsed."""
+    chosen = [(cell, python_lines(cell)) for cell in cells if cell.kind == "code" and cell.language == "python"]
+    chosen = [(cell, lines) for cell, lines in chosen if lines]
+    failed: list[Unparsed] = []
+    if not chosen:
+        return None, failed
+    try:
+        return _module(path, chosen), failed
+    except Unreadable:
+        kept = []
+        for cell, lines in chosen:
+            try:
+                parse("\n".join(lines))
+                kept.append((cell, lines))
+            except Unreadable as trouble:
+                failed.append(Unparsed(cell.index, str(trouble)))
+        return (_module(path, kept) if kept else None), failed
+
+
+def _module(path: str, chosen: list[tuple[notebook.Cell, list[str]]]) -> Source:
+    text = "\n".join(line for _, lines in chosen for line in lines) + "\n"
+    data = text.encode("utf-8", "replace")
+    if len(data) > MAX_SOURCE_BYTES:
+        raise Unreadable(f"more than {MAX_SOURCE_BYTES // 2**20} MiB of code")
+    rows = tuple((cell, row) for cell, lines in chosen for row in range(1, len(lines) + 1))
+    lines = None if data.isascii() else tuple(line.encode("utf-8", "replace") for line in text.split("\n"))
+    return Source(path, data, parse(data), lines, rows)
+
+
+def python_lines(cell: notebook.Cell) -> list[str]:
+    """Return the cell's lines with magics and shell lines made harmless, line for line. [] when none of it is Python."""
+    lines = cell.source.split("\n")
+    first = next((index for index, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        return []
+    head = lines[first]
+    if head.startswith("%%"):
+        name = re.match(r"%%(\w*)", head)
+        if not (name and name.group(1) in MAGIC_KEEPS) and not _WRITES_PYTHON.match(head):
+            return []
+        lines[first] = ""
+    if _parses(lines):
+        return lines  # a percent sign at the start of a line may well be Python
+    return list(_harmless(lines))
+
+
+def _parses(lines: list[str]) -> bool:
+    try:
+        parse("\n".join(lines))
+    except Unreadable:
+        return False
+    return True
+
+
+def _harmless(lines: list[str]) -> Iterator[str]:
+    continued = False
+    for line in lines:
+        magic = not continued and _MAGIC.match(line)
+        if continued:
+            yield ""
+            continued = line.rstrip().endswith("\\")
+        elif keeps := _LINE_KEEPS.match(line):
+            blank = keeps.end() - len(keeps.group(1)) - 2
+            yield f"{keeps.group(1)}0;{' ' * blank}{line[keeps.end() :]}"
+        elif assigned := _ASSIGNED.match(line):
+            yield f"{assigned.group(1)} None"
+            continued = line.rstrip().endswith("\\")
+        elif magic:
+            yield line[: len(line) - len(line.lstrip())] + "pass"
+            continued = line.rstrip().endswith("\\")
+        else:
+            yield line
