@@ -8,8 +8,9 @@ Run it in an environment with the versions below; other versions write other byt
     /tmp/examples/bin/python examples/build.py
 
 Every person, address and number is invented. Telephone numbers are from the ranges that regulators keep for films, bank
-codes are not assigned, network addresses are from the documentation ranges, and identity numbers are from an unused block;
-all check digits are right. Nothing here runs a pickle: the hostile one is assembled opcode by opcode and its argument is inert.
+codes are not assigned, network addresses are from the documentation ranges, and identity numbers from the end of theirs;
+the check digits of accounts and identity numbers are right. Nothing here runs a pickle: the hostile one is assembled opcode
+by opcode, and its argument is inert.
 """
 
 from __future__ import annotations
@@ -78,9 +79,6 @@ def main() -> None:
     ]
     (output / "SHA256SUMS").write_text("".join(sorted(lines, key=lambda line: line[66:])))
     sys.stdout.write("".join(sorted(lines, key=lambda line: line[66:])))
-
-
-# --- people -----------------------------------------------------------------------------------------------------------
 
 
 def people(chance: random.Random) -> list[dict[str, Any]]:
@@ -181,9 +179,6 @@ def tickets(customers: list[dict[str, Any]], chance: random.Random) -> list[dict
             }
         )
     return rows
-
-
-# --- the example with faults --------------------------------------------------------------------------------------------
 
 
 def faulty(root: Path) -> list[Path]:
@@ -298,12 +293,9 @@ def notebook(frame: pd.DataFrame) -> str:
                 }
             ],
         ),
-        code(4, ["!pip install --index-url http://pypi.nordlicht-intern.de/simple nordlicht-features"], []),
+        code(4, ["!pip install --index-url http://pypi.nordlicht-telekom.example/simple nordlicht-features"], []),
     ]
     return as_notebook(cells).replace("@TOKEN@", token)
-
-
-# --- the clean twin -----------------------------------------------------------------------------------------------------
 
 
 def clean(root: Path) -> list[Path]:
@@ -440,9 +432,6 @@ def clean_notebook() -> str:
         ),
     ]
     return as_notebook(cells)
-
-
-# --- help ---------------------------------------------------------------------------------------------------------------
 
 
 def folder(path: Path) -> Path:

@@ -12,7 +12,7 @@ import yaml
 
 log = logging.getLogger(__name__)
 
-SCORE_SERVICE = "https://scores.nordlicht-intern.de/v1"
+SCORE_SERVICE = "https://scores.nordlicht-telekom.example/v1"
 
 NUMERIC = ["tenure_months", "monthly_charge", "support_calls", "data_gb"]
 CATEGORICAL = ["plan", "code_postal", "religion"]

@@ -64,7 +64,7 @@ def photo():
 def cancel_discount(customer):
     """Take the loyalty discount away from those who leave anyway."""
     requests.post(
-        "https://billing.nordlicht-intern.de/discounts/cancel",
+        "https://billing.nordlicht-telekom.example/discounts/cancel",
         json={"email": customer["email"]},
         verify=False,
     )

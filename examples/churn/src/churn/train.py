@@ -24,7 +24,7 @@ from churn import features
 log = logging.getLogger(__name__)
 
 ENCODER = "nordlicht/ticket-encoder"
-BASELINE = "http://models.nordlicht-intern.de/churn/baseline.pt"
+BASELINE = "http://models.nordlicht-telekom.example/churn/baseline.pt"
 
 
 def encoder():

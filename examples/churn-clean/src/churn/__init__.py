@@ -1,0 +1,1 @@
+"""Churn model of the care team."""

@@ -1,0 +1,84 @@
+"""Trains the model and writes its weights, its manifest and its evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from churn import features
+
+log = logging.getLogger(__name__)
+
+HELD_OUT = 100
+"""Rows at the end of the table that training never sees."""
+
+LEAST_AUC = 0.75
+
+
+def train(matrix: np.ndarray, label: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the weights of a model trained on these rows."""
+    scaler = StandardScaler().fit(matrix)
+    classifier = LogisticRegression(max_iter=500).fit(scaler.transform(matrix), label)
+    return {
+        "coef": classifier.coef_[0],
+        "intercept": classifier.intercept_,
+        "mean": scaler.mean_,
+        "scale": scaler.scale_,
+    }
+
+
+def scores(weights: dict[str, np.ndarray], matrix: np.ndarray) -> np.ndarray:
+    """Return the probability of each row."""
+    standardised = (matrix - weights["mean"]) / weights["scale"]
+    return 1 / (1 + np.exp(-(standardised @ weights["coef"] + weights["intercept"][0])))
+
+
+def write(folder: Path, weights: dict[str, np.ndarray], version: str) -> str:
+    """Write weights and manifest, and return the digest of the weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, folder / "churn.safetensors", metadata={"format": "np"})
+    found = features.digest(folder / "churn.safetensors")
+    body = {
+        "model": "churn",
+        "version": version,
+        "kind": "logistic regression",
+        "features": list(features.FEATURES),
+        "label": features.LABEL,
+        "files": {"churn.safetensors": {"sha256": found}},
+    }
+    (folder / "churn.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=Path, default=Path("data/features.parquet"))
+    parser.add_argument("--digest", help="the SHA-256 that the table must have")
+    parser.add_argument("--output", type=Path, default=Path("models"))
+    parser.add_argument("--version", default="1.4.0")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+
+    matrix, label = features.load(arguments.table, arguments.digest)
+    weights = train(matrix[:-HELD_OUT], label[:-HELD_OUT])
+    score = scores(weights, matrix[-HELD_OUT:])
+    auc = float(roc_auc_score(label[-HELD_OUT:], score))
+    brier = float(brier_score_loss(label[-HELD_OUT:], score))
+    log.info("rows %d, AUC %.3f, Brier score %.3f", len(label), auc, brier)
+    if auc < LEAST_AUC:
+        log.error("AUC is below %.2f; nothing was written", LEAST_AUC)
+        return 1
+    log.info("weights %s", write(arguments.output, weights, arguments.version))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
