@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -177,7 +178,7 @@ def _flags(whole: str, offset: int) -> tuple[tuple[tuple[str, str], ...], int]:
 
 def _heredocs(lines: Sequence[str], at: int, body: str) -> tuple[tuple[Heredoc, ...], int]:
     """Return the heredocs that ``body`` opens and the index after the last; none when one is never closed."""
-    found = []
+    found: list[Heredoc] = []
     for match in islice(_HEREDOC.finditer(body), MAX_HEREDOCS):
         if body[: match.start()].count("'") % 2 or body[: match.start()].count('"') % 2:
             continue  # inside a quoted text
@@ -221,7 +222,7 @@ def expand(text: str, values: Mapping[str, str | None], depth: int = 0) -> str:
 
 def assignments(text: str) -> list[tuple[str, str, int, int]]:
     """Return (name, value, start, end) of what ENV, ARG or LABEL sets, without quotes; the old form ``ENV name value`` too."""
-    found = []
+    found: list[tuple[str, str, int, int]] = []
     at = 0
     token = re.compile(r"\s*((?:[^\s\"'\\]|\\.|\"(?:\\.|[^\"\\])*\"?|'[^']*'?)+)")
     while match := token.match(text, at):
@@ -567,9 +568,10 @@ class _BuildContext:
 
     def is_package(self, source: str) -> bool:
         """Say whether a folder holds Python code, whatever its name."""
-        return not REFERENCE.search(source) and any(
-            (self.root / folder / source.lstrip("/") / "__init__.py").is_file() for folder in (self.folder, "")
-        )
+        if REFERENCE.search(source) or ".." in source or len(source) > 200:
+            return False
+        folders = (self.root / folder / source.lstrip("/") for folder in (self.folder, PurePosixPath()))
+        return any(os.path.isfile(folder / "__init__.py") for folder in folders)
 
     def leaks(self) -> list[str]:
         """Return which sensitive names lie in the context although an ignore file is there."""
