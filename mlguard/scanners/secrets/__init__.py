@@ -1,0 +1,368 @@
+"""Finds credentials in text files and key stores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from mlguard import redact
+from mlguard.artifacts import TEXT_KINDS, Artifact
+from mlguard.errors import Unreadable
+from mlguard.findings import Detection, Location, Record
+from mlguard.scanners import MAX_TEXT_BYTES, Context, decode, open_path, read_bytes
+from mlguard.scanners.secrets.search import Hit, Lines, Style, find
+
+KEY_STORE_BYTES = 1 * 2**20
+"""A key store or a key in DER is far smaller."""
+
+PIECE_BYTES = 16 * 2**20
+"""A text file over the limit for one read is searched in pieces of about this size, cut at line ends."""
+
+_KEY_STORES = (".p12", ".pfx", ".jks", ".keystore", ".bks", ".der", ".key", ".kdbx", ".pkcs8", ".p8")
+
+_CREDENTIAL_FILE = re.compile(
+    r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist|tpl|defaults?)[\w.-]+)?|[\w-]+\.env|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.npmrc|\.yarnrc(?:\.yml)?|\.pypirc|\.git-credentials|"
+    r"\.htpasswd|\.dockercfg|\.docker/config\.json|\.s3cfg|\.boto|\.databrickscfg|rclone\.conf|\.terraformrc|credentials\.tfrc\.json|"
+    r"\.?aws/credentials|credentials|(?:[\w-]+[-_.])?credentials?(?:[-_.][\w-]+)?\.(?:json|ya?ml|toml|ini|cfg)|client_secrets?[\w.-]*\.json|"
+    r"(?:[\w-]*[-_.])?service[-_]?account[\w.-]*\.json|kaggle\.json|(?:[\w-]+[-_.])?secrets?\.(?:toml|ya?ml|json|ini|env)|\.streamlit/secrets\.toml|"
+    r"\.kube/config|kubeconfig(?:\.ya?ml)?|\.?huggingface/(?:token|stored_tokens)|id_(?:rsa|dsa|ecdsa|ed25519)|\.vault-token|\.pgpass|gcloud/[\w/-]*adc\.json|"
+    r"application_default_credentials\.json|\.mlflow/credentials)$",
+    re.I,
+)
+_LOCK_FILE = re.compile(
+    r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|Cargo\.lock|go\.sum|composer\.lock|"
+    r"Gemfile\.lock|conda-lock\.yml|pixi\.lock|flake\.lock|\.terraform\.lock\.hcl|pylock(?:\.[\w-]+)?\.toml|tokenizer\.json|vocab\.json|merges\.txt)$|\.(?:min\.js|min\.css|map|svg|lock|sum|bpe)$",
+    re.I,
+)
+_TEST_FILE = re.compile(
+    r"(?:^|/)(?:tests?|testing|__tests__|fixtures?|testdata|spec|mocks?)/|(?:^|/)(?:test_[^/]*|[^/]*[._-]test|[^/]*\.spec|conftest)\.\w+$",
+    re.I,
+)
+_BARE_KINDS = frozenset(
+    {
+        "env",
+        "ini",
+        "yaml",
+        "kubernetes",
+        "workflow",
+        "dockerfile",
+        "shell",
+        "text",
+        "markdown",
+        "privacy",
+        "config",
+        "requirements",
+    }
+)
+_CODE_SUFFIXES = (
+    ".js",
+    ".ts",
+    ".tsx",
+    ".jsx",
+    ".mjs",
+    ".go",
+    ".java",
+    ".kt",
+    ".scala",
+    ".rs",
+    ".c",
+    ".cc",
+    ".cpp",
+    ".h",
+    ".cs",
+    ".swift",
+    ".rb",
+    ".php",
+    ".r",
+    ".jl",
+    ".lua",
+    ".dart",
+    ".vue",
+    ".m",
+    ".gradle",
+    ".groovy",
+)
+_TABLES = frozenset({"csv", "tsv"})
+
+
+class SecretScanner:
+    """Looks for credentials in every text file, and for key stores."""
+
+    name = "secrets"
+
+    def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
+        return (
+            (artifact,)
+            for artifact in artifacts
+            if artifact.kind in TEXT_KINDS or artifact.kind == "model" or _may_be_key_store(artifact)
+        )
+
+    def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
+        for artifact in group:
+            if _may_be_key_store(artifact):
+                yield from _key_store(artifact, context)
+            elif artifact.size > MAX_TEXT_BYTES:
+                yield from _in_pieces(artifact, context)
+            else:
+                yield from _text_file(artifact, context)
+
+
+def _may_be_key_store(artifact: Artifact) -> bool:
+    return (
+        artifact.kind not in TEXT_KINDS
+        and artifact.path.lower().endswith(_KEY_STORES)
+        and artifact.size <= KEY_STORE_BYTES
+    )
+
+
+def _key_store(artifact: Artifact, context: Context) -> Iterator[Record]:
+    data = read_bytes(context, artifact.path, KEY_STORE_BYTES)
+    kind = ""
+    if data.startswith((b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")):
+        kind = "Java key store"
+    elif data.startswith(b"\x03\xd9\xa2\x9a"):
+        kind = "KeePass database"
+    elif re.match(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...|\x80)\x02\x01\x03\x30", data, re.S):
+        kind = "PKCS #12 key store"
+    elif re.match(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01[\x00\x01]", data, re.S):
+        kind = "private key in DER"
+    if kind:
+        place = Location(artifact.path, byte=0, length=len(data))
+        yield Detection(
+            "secret/committed-private-key", "key-store", place, {"kind": kind, "name": "the file"}, anchor=kind
+        )
+
+
+# ---- text
+
+
+def _text_file(artifact: Artifact, context: Context) -> Iterator[Record]:
+    data = read_bytes(context, artifact.path)
+    if artifact.kind == "model" and b"\x00" in data[:4096]:
+        return  # binary after all: the scanner of models reads it
+    text = _decoded(data)
+    if artifact.kind == "notebook":
+        yield from _notebook(artifact, text, context)
+    else:
+        yield from _plain(artifact, text)
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return decode(data)
+    except Unreadable:
+        return data.decode("latin-1")  # credentials are ASCII, so any encoding above it will do
+
+
+def _in_pieces(artifact: Artifact, context: Context) -> Iterator[Record]:
+    style, first = _style(artifact), 1
+    with open(open_path(context, artifact.path), "rb") as file:
+        rest = b""
+        while piece := file.read(PIECE_BYTES):
+            cut = piece.rfind(b"\n") + 1 or len(piece)
+            text = (rest + piece[:cut]).decode("utf-8", "replace")
+            rest = piece[cut:]
+            yield from _detections(artifact, text, find(text, style), first)
+            first += text.count("\n")
+        yield from _detections(artifact, text := rest.decode("utf-8", "replace"), find(text, style), first)
+
+
+def _style(artifact: Artifact) -> Style:
+    path, kind = artifact.path, artifact.kind
+    name = PurePosixPath(path).name.lower()
+    code = name.endswith(_CODE_SUFFIXES)
+    return Style(
+        pairs=kind not in _TABLES and not _LOCK_FILE.search(path),
+        bare=(kind in _BARE_KINDS and not code) or name in ("credentials", "config"),
+        spaces=name in (".netrc", "_netrc", ".git-credentials") or kind == "dockerfile",
+        test=bool(_TEST_FILE.search(path)),
+    )
+
+
+def _plain(artifact: Artifact, text: str) -> Iterator[Record]:
+    from mlguard.scanners.secrets import kubernetes, terraform
+
+    special: list[tuple[Hit, str]] = []
+    trouble: Unreadable | None = None
+    if artifact.kind in ("kubernetes", "yaml", "json") and kubernetes.has_secret(text):
+        try:
+            for entry in kubernetes.entries(text):
+                special.append((Hit(entry.start, entry.end, "value of a Secret", entry.key), entry.secret))
+        except Unreadable as error:
+            trouble = error
+    if terraform.is_state(artifact.path):
+        try:
+            special += [
+                (Hit(start, end, "secret value of the state", name), "")
+                for start, end, name in terraform.state_values(text)
+            ]
+        except Unreadable as error:
+            trouble = error
+    if artifact.kind == "terraform":
+        special += [
+            (Hit(start, end, "default of a secret variable", name), "") for start, end, name in terraform.defaults(text)
+        ]
+    if artifact.kind == "dockerfile":
+        yield from _copied(artifact, text)
+    taken = [hit for hit, _ in special]
+    hits = [
+        hit
+        for hit in find(text, _style(artifact))
+        if all(hit.end <= other.start or other.end <= hit.start for other in taken)
+    ]
+    scopes = {(hit.start, hit.end): scope for hit, scope in special}
+    yield from _detections(artifact, text, sorted([*hits, *taken], key=lambda hit: hit.start), 1, scopes)
+    if trouble is not None:
+        raise trouble
+
+
+def _detections(
+    artifact: Artifact,
+    text: str,
+    hits: Sequence[Hit],
+    first: int = 1,
+    scopes: Mapping[tuple[int, int], str] | None = None,
+) -> Iterator[Record]:
+    lines = Lines(text)
+    for hit in hits:
+        line, column = lines.place(hit.start)
+        end_line, end_column = lines.place(hit.end)
+        place = Location(
+            artifact.path, line + first - 1, column, end_line + first - 1 if end_line != line else 0, end_column
+        )
+        scope = (scopes or {}).get((hit.start, hit.end), "")
+        yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, line, hits), scope)
+
+
+def _detection(rule: str, hit: Hit, place: Location, excerpt: str, scope: str = "") -> Detection:
+    checks = {
+        "secret/committed-private-key": "private-key",
+        "secret/plaintext-kubernetes-secret": "manifest",
+        "secret/tracked-credential-file": "credential-file",
+        "secret/credential-in-dockerfile": "value",
+        "secret/exposed-ml-service-token": "token",
+    }
+    check = checks.get(rule, "vendor-format" if not hit.name else "named-value")
+    if rule == "secret/committed-terraform-secrets":
+        check = "variables" if place.path.endswith((".tfvars", ".tfvars.json")) else "state"
+    elif rule == "secret/credential-in-notebook":
+        check = "output" if "output" in place.within else "cell"
+    facts = {"kind": hit.kind, "name": hit.name or "the text"}
+    return Detection(rule, check, place, facts, scope=scope, anchor=f"{hit.kind} {hit.name}", excerpt=(excerpt,))
+
+
+def _rule(artifact: Artifact, hit: Hit, text: str) -> str:
+    from mlguard.scanners.secrets import terraform
+
+    if hit.kind == "value of a Secret":
+        return "secret/plaintext-kubernetes-secret"
+    if terraform.is_state(artifact.path) or terraform.is_variables(artifact.path):
+        return "secret/committed-terraform-secrets"
+    if hit.private_key:
+        return "secret/committed-private-key"
+    if artifact.kind == "notebook":
+        return "secret/credential-in-notebook"
+    if artifact.kind == "dockerfile":
+        return "secret/credential-in-dockerfile"
+    if _CREDENTIAL_FILE.search(artifact.path) or artifact.kind == "env" and not _is_sample(artifact.path):
+        return "secret/tracked-credential-file"
+    return "secret/exposed-ml-service-token" if hit.ml else "secret/hardcoded-credential"
+
+
+def _is_sample(path: str) -> bool:
+    return bool(re.search(r"(?i)(?:example|sample|template|dist|tpl|defaults?)(?:\.\w+)?$", path))
+
+
+def _excerpt(lines: Lines, number: int, hits: Iterable[Hit]) -> str:
+    """Return the line fit to show, with every value that was found in it replaced."""
+    start, line = lines.line(number)
+    end = start + len(line)
+    for hit in sorted(hits, key=lambda hit: -hit.start):
+        if hit.start < end and hit.end > start:
+            low, high = max(hit.start - start, 0), min(hit.end - start, len(line))
+            line = line[:low] + redact.MASK + line[high:]
+    return redact.excerpt(line[:2000])
+
+
+# ---- Dockerfiles
+
+_COPIED = re.compile(r"^[ \t]*(?:COPY|ADD)[ \t]+(?P<arguments>[^\n#]+)$", re.I | re.M)
+_COPIED_FILE = re.compile(
+    r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.netrc|\.aws(?:/credentials|/)?|\.ssh/?|\.pgpass|\.pypirc|\.npmrc|\.git-credentials|kaggle\.json|"
+    r"\.kaggle/?|id_(?:rsa|dsa|ecdsa|ed25519)|credentials\.json|[\w-]*service[-_]?account[\w-]*\.json|\.kube/?(?:config)?|\.docker/config\.json|\.databrickscfg|client_secrets?\.json|[\w.-]+\.(?:pem|p12|pfx|jks))$",
+    re.I,
+)
+
+
+def _copied(artifact: Artifact, text: str) -> Iterator[Record]:
+    """Yield a detection for each COPY or ADD that takes a credential file into the image."""
+    for match in _COPIED.finditer(text):
+        words = [word.strip("\"',[]") for word in match.group("arguments").split()]
+        sources = [word for word in words if word and not word.startswith("--")][:-1]
+        if any(word.startswith("--from=") for word in words):
+            continue  # from another stage or image
+        for source in sources:
+            if _COPIED_FILE.search(source):
+                line = text.count("\n", 0, match.start()) + 1
+                column = match.group().find(source) + 1
+                place = Location(artifact.path, line, column, 0, column + len(source))
+                facts = {"kind": "credential file", "name": source}
+                yield Detection("secret/credential-in-dockerfile", "copy", place, facts, anchor=f"copy {source}")
+
+
+# ---- notebooks
+
+
+def _notebook(artifact: Artifact, text: str, context: Context) -> Iterator[Record]:
+    from mlguard.scanners import notebook
+
+    style = _style(artifact)
+    try:
+        cells = notebook.read(text)
+    except Unreadable:
+        yield from _detections(artifact, text, find(text, style))
+        raise
+    seen: set[tuple[str, int]] = set()
+    for cell in cells:
+        lines = Lines(cell.source)
+        hits = find(cell.source, style)
+        for hit in hits:
+            row, column = lines.place(hit.start)
+            end_row, end_column = lines.place(hit.end)
+            line, at = notebook.file_place(cell, row, column)
+            end_line, end_at = notebook.file_place(cell, end_row, end_column)
+            place = Location(
+                artifact.path, line, at, end_line if end_line != line else 0, end_at, within=f"cell {cell.index}"
+            )
+            seen |= {(hit.kind, number) for number in range(line, end_line + 1)}
+            yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, row, hits))
+        for output in cell.outputs:
+            lines = Lines(output.text)
+            hits = find(output.text, style)
+            reported: set[tuple[str, str, int]] = set()
+            for hit in hits:
+                row, _ = lines.place(hit.start)
+                line = output.lines[min(row, len(output.lines)) - 1]
+                seen.add((hit.kind, line))
+                if (hit.kind, hit.name, line) in reported:
+                    continue
+                reported.add((hit.kind, hit.name, line))
+                place = Location(artifact.path, line, within=f"cell {cell.index}, output {output.index}")
+                yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, row, hits))
+    yield from _around_cells(artifact, text, seen)
+
+
+def _around_cells(artifact: Artifact, text: str, seen: set[tuple[str, int]]) -> Iterator[Record]:
+    """Yield tokens of a vendor's format in metadata and attachments, which no cell or output holds."""
+    lines = Lines(text)
+    hits = find(text, Style(pairs=False))
+    for hit in hits:
+        line, column = lines.place(hit.start)
+        end_line, end_column = lines.place(hit.end)
+        if not any((hit.kind, number) in seen for number in range(line, end_line + 1)):
+            place = Location(
+                artifact.path, line, column, end_line if end_line != line else 0, end_column, within="metadata"
+            )
+            yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, line, hits))

@@ -1,0 +1,436 @@
+"""Finds the credentials in a text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mlguard.scanners.secrets import library
+from mlguard.scanners.secrets.patterns import PATTERNS, is_real
+from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_random, is_token, is_uuid
+
+MAX_LINE_CHARS = 4000
+"""Names and values are not paired on longer lines: they are minified or encoded. Formats of vendors are found there too."""
+
+MAX_NAME_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A credential between two offsets of the text: what it is and what it is called, never what it says."""
+
+    start: int
+    end: int
+    kind: str
+    name: str = ""
+    ml: bool = False
+    private_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a kind of file writes values.
+
+    ``bare`` values need no quotes. ``pairs`` says that names and values are looked at, not only the formats of vendors.
+    ``spaces`` are values after a name and white space alone (.netrc). ``test`` is a file of tests, whose made-up passwords
+    stay quiet.
+    """
+
+    pairs: bool = True
+    bare: bool = False
+    spaces: bool = False
+    test: bool = False
+
+
+class _Claim(NamedTuple):
+    rank: int
+    hit: Hit
+
+
+def find(text: str, style: Style) -> list[Hit]:
+    """Return the credentials of ``text`` in order; of those that overlap, the one whose format says most."""
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a few letters change their length
+        lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    claims = [_Claim(0, hit) for hit in _formats(text)]
+    claims += [_Claim(1, hit) for hit in _urls(text)]
+    claims += [_Claim(1, hit) for hit in _known_by_context(text, lowered)]
+    claims += [_Claim(2, Hit(*found)) for found in library.find(text, lowered, pairs=style.pairs)]
+    if style.pairs:
+        claims += [_Claim(3, hit) for hit in _pairs(text, lowered, style)]
+    return _named(_best(claims), text, _allowed_lines(text, lowered))
+
+
+def _best(claims: Iterable[_Claim]) -> list[Hit]:
+    taken: list[Hit] = []
+    for _, hit in sorted(claims, key=lambda claim: (claim.rank, claim.hit.start, -claim.hit.end, claim.hit.kind)):
+        if all(hit.end <= other.start or other.end <= hit.start for other in taken):
+            taken.append(hit)
+    return sorted(taken, key=lambda hit: hit.start)
+
+
+def _formats(text: str) -> Iterator[Hit]:
+    for pattern in PATTERNS:
+        if pattern.mark not in text:
+            continue
+        for match in pattern.regex.finditer(text):
+            group = "value" if "value" in pattern.regex.groupindex else 0
+            start, end = match.span(group)
+            if start and group == 0 and _goes_on(text[start - 1], text[start]):
+                continue
+            if is_real(pattern, match.group(group)):
+                yield Hit(start, end, pattern.kind, "", pattern.ml, pattern.private_key)
+
+
+def _goes_on(before: str, first: str) -> bool:
+    """Say whether a match stands inside a longer word."""
+    return before.isascii() and (before.isalnum() or before == "_") and (first.isalnum() or first == "_")
+
+
+# ---- addresses
+
+_USER_INFO = re.compile(
+    r"://(?P<user>[^\s:/@?#\"'<>`|\\]{0,100}):(?P<value>[^\s/@\"'<>`|\\]{3,300})@(?P<host>\[[0-9a-fA-F:]+\]|[\w.-]+)"
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}$")
+_DATABASES = (
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mongodb",
+    "redis",
+    "amqp",
+    "mssql",
+    "oracle",
+    "clickhouse",
+    "snowflake",
+    "neo4j",
+    "cockroach",
+    "db2",
+    "jdbc",
+)
+
+
+def _urls(text: str) -> Iterator[Hit]:
+    at = text.find("://")
+    while at != -1:
+        match = _USER_INFO.match(text, at)
+        if match is not None:
+            scheme = _SCHEME.search(text, max(0, at - 31), at)
+            name = scheme.group().lower() if scheme else ""
+            if _is_url_password(match.group("value"), match.group("user"), match.group("host")):
+                database = any(word in name for word in _DATABASES)
+                kind = "database password in a URL" if database else "password in a URL"
+                yield Hit(*match.span("value"), kind, "")
+        at = text.find("://", at + 3)
+
+
+def _is_url_password(value: str, user: str, host: str) -> bool:
+    host = host.lower()
+    if is_placeholder(value) or is_made_of_words(value) or value.lower() == user.lower() or "example" in host:
+        return is_random(value, 16) and "example" not in host
+    if "." in host and not host.startswith(("127.", "0.0.0.0")):
+        return len(value) >= 5 and not value.isdigit()
+    return is_password(value) or is_random(value)
+
+
+# ---- values that only their surroundings tell
+
+_CONTEXTS: tuple[tuple[str, str, bool, re.Pattern[str]], ...] = (
+    ("wandb", "Weights & Biases API key", True, re.compile(r"(?i:wandb)(?i:(?!commit|sha|rev|@|\.git|run|artifact|version|digest|hash)[^\n]){0,80}?(?<![0-9a-zA-Z/@])(?P<value>[0-9a-f]{40})(?![0-9a-zA-Z])")),
+    ("cohere", "Cohere API key", True, re.compile(r"(?i:cohere|\bco\.)[\w.]{0,30}\(\s*(?:api_key\s*=\s*)?[\"'](?P<value>[A-Za-z0-9]{40})[\"']")),
+    ("\"key\"", "Kaggle API key", True, re.compile(r"\"username\"\s*:\s*\"[^\"]{1,60}\"\s*,\s*\"key\"\s*:\s*\"(?P<value>[0-9a-f]{32})\"")),
+    ("kaggle", "Kaggle API key", True, re.compile(r"(?i:kaggle_?key)[\"']?\]?\s*[:=,]\s*[\"']?(?P<value>[0-9a-f]{32})(?![0-9a-zA-Z])")),
+    ("aws", "AWS secret access key", False, re.compile(r"(?i:aws)[^\n]{0,40}(?i:secret|key|pass|token)[^\n]{0,30}?[\s\"'=:,(](?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")),
+    ("secret", "AWS secret access key", False, re.compile(r"(?i:secret_?access_?key|secret_?key)[\"'\]]{0,3}\s{0,3}(?:[:=,]|=>)\s{0,3}[\"']?(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")),
+    ("accountkey", "Azure storage account key", False, re.compile(r"(?i:account_?key|storage_?key|access_?key)[\"'\]]{0,3}\s{0,3}[:=,]\s{0,3}[\"']?(?P<value>[A-Za-z0-9+/]{86}==)")),
+    ("account_key", "Azure storage account key", False, re.compile(r"(?i:account_key)[\"'\]]{0,3}\s{0,3}[:=,]\s{0,3}[\"']?(?P<value>[A-Za-z0-9+/]{86}==)")),
+    ("bearer", "bearer token", False, re.compile(r"(?i:bearer)\s{1,3}(?P<value>[A-Za-z0-9_.=+/~-]{20,2000})(?![A-Za-z0-9_(\[{])")),
+    ("basic ", "basic authentication header", False, re.compile(r"(?i:authorization)[^\n]{0,20}(?i:basic)\s{1,3}(?P<value>[A-Za-z0-9+/]{12,400}={0,2})")),
+    ("twilio", "Twilio auth token", False, re.compile(r"(?i:twilio)[^\n]{0,40}(?i:token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{32})(?![0-9a-zA-Z])")),
+    ("heroku", "Heroku API key", False, re.compile(r"(?i:heroku)[^\n]{0,40}(?i:key|token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?![0-9a-zA-Z])")),
+    ("-u ", "password of a command", False, re.compile(r"\b(?:curl|http|wget)\b[^\n]{0,300}?\s-u\s{1,3}[\"']?[\w.@-]{1,60}:(?P<value>[^\s\"':]{5,200})")),
+    (";", "password in a connection string", False, re.compile(r"(?i:server|data source|host|endpoint|user id|uid|database|initial catalog|accountname)\s?=[^\n\"']{1,400}?(?i:password|pwd|accountkey)\s?=\s?(?P<value>[^\s;\"']{5,200})(?=[;\"'\s]|$)")),
+    ("dbname", "password in a connection string", False, re.compile(r"(?i:host|dbname|user)=[^\n\"']{1,300}?\bpassword=(?P<value>[^\s;\"']{5,200})")),
+    (":_auth", "registry token", False, re.compile(r":_(?:authToken|auth|password)\s?=\s?[\"']?(?P<value>[^\s\"']{10,1000})")),
+)  # fmt: skip
+_DIGEST = re.compile(r"(?i)sha(?:1|256|384|512)|digest|checksum|integrity|commit|revision|\bhash")
+
+
+def _known_by_context(text: str, lowered: str) -> Iterator[Hit]:
+    for mark, kind, ml, regex in _CONTEXTS:
+        if mark not in lowered:
+            continue
+        for match in regex.finditer(text):
+            if _fits_context(kind, match.group("value"), match.group()):
+                yield Hit(*match.span("value"), kind, "", ml)
+
+
+def _fits_context(kind: str, value: str, around: str) -> bool:
+    if is_placeholder(value) or "EXAMPLE" in value or _DIGEST.search(around[: -len(value)]):
+        return False
+    if kind.startswith("password"):
+        return is_password(value)
+    if kind == "registry token":
+        return is_uuid(value) or is_random(value, 12) or is_password(value)
+    if kind == "AWS secret access key":
+        return is_random(value) and not value.islower() and not value.isupper() and not re.fullmatch("[0-9a-f]+", value)
+    if kind == "basic authentication header":
+        return _is_basic(value)
+    if kind == "bearer token":
+        return is_random(value, 20) and (not is_uuid(value) or value[14] in "45")
+    return is_uuid(value) or is_random(value)
+
+
+def _is_basic(value: str) -> bool:
+    try:
+        pair = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode()
+    except (ValueError, binascii.Error):
+        return False
+    user, colon, password = pair.partition(":")
+    return (
+        bool(colon)
+        and pair.isprintable()
+        and not is_placeholder(password)
+        and not is_made_of_words(password)
+        and password != user
+    )
+
+
+# ---- names and values
+
+_WORD = re.compile(
+    r"pass(?:w(?:or)?d|phrase|(?![a-z]))|pwd|secret|token|credential|api[_. -]?key|bearer|"
+    r"(?:access|auth|private|encryption|encrypt|signing|master|account|service|subscription|shared|client|storage|db|database|admin|webhook|cookie|session|deploy|license|fernet|hmac|jwt)"
+    r"[_. -]?key|auth(?![a-z])|conn(?:ection)?[_-]?str(?:ing)?"
+)
+_TAIL = re.compile(r"[\w-]{0,40}")
+_OPERATOR = re.compile(
+    r"(?P<close>(?:\\{0,3}[\"'`]|\]|\)){0,3})[ \t]{0,8}"
+    r"(?::[ \t]{0,4}[A-Za-z_][\w\[\]., |]{0,40}=(?!=)|=>|:=|->|[=!]==?|=|:|,|\?=|\|\|=|<-)[ \t]{0,8}(?:os\.(?:getenv|environ\.get)\([^\n,()]{1,60},[ ]?)?"
+    r"(?P<prefix>[brfuBRFU@$]{0,2}(?=\\{0,3}[\"'`]))?"
+)
+_QUOTE = re.compile(r"\\{0,3}(?:\"\"\"|'''|[\"'`])")
+_BARE = re.compile(r"[^\s\"'`<>]+")
+_XML = re.compile(r"[ \t]{0,3}>[ \t]{0,3}(?P<value>[^<>\s]{1,300})[ \t]{0,3}</")
+
+_PASSWORD = re.compile(r"pass(?:w(?:or)?d|phrase)|pwd|pass(?![a-z])")
+_STRONG = re.compile(
+    r"api[_.-]?key|secret|password|(?:access|auth|bearer|refresh|bot|user|personal|deploy|hub)[_-]?token|access[_-]?key|auth[_-]?key|private[_-]?key|credential|connection|conn"
+)
+# What follows or leads a secret-like word when it does not name a secret: a place, a measure, a name, a part of speech.
+_NO_SECRET_NAME = re.compile(
+    r"tokeni[sz]|tokens(?!ecret)|(?:max|min|num|pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|next|page|continuation|sync|csrf|xsrf|prompt|completion|"
+    r"input|output|total|image|audio|video|vision|first|last|begin|decoder|forced|suppress|additional|extra|new|cancellation|resume|cancel|boi|eoi|"
+    r"eot|im|per|by|text|vocab|sub|word|think|thinking|tool|fim|wildcard|separator|delimiter|lock|idempotency|invalid|wrong|bad|no|is|has|use|with|without|"
+    r"show|hide|toggle|reset|forgot|confirm|enable|disable|require|requires?|needs?|public|type|of|check|validate|verify|hash|hashed|encrypted)[_.-]?(?:pass(?:word)?|secret|token)s?(?![a-z]*[_-]?(?:api|key))"
+    r"|(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credential|key|auth)s?[_.-]?(?:id|ids|type|types|name|names|url|uri|endpoint|file|path|dir|"
+    r"field|label|regex|pattern|policy|length|len|count|size|limit|ttl|expiry|expires?(?:_?(?:in|at|on))?|expiration|lifetime|index|idx|position|pos|embedding|embeddings|"
+    r"classification|level|hint|placeholder|prompt|header|prefix|suffix|env|envvar|var|variable|ref|arn|version|manager|provider|store|service|scheme|method|mode|format|"
+    r"class|error|message|msg|title|text|help|description|desc|info|usage|budget|rate|cost|price|logprobs?|mask|scope|scopes|status|state|script|scanner|detector|"
+    r"input|column|key_?ref|strategy|backend|required|reset|change|strength|hash|digest|sha\d*|md5|algorithm|alg|salt_?len|rounds|generator|validator|helper|view|test|tests|source|callback|issuer|audience|signature_?alg|selector|xpath|page|link|button|form|modal|dialog|rotation|days|weeks|at|on|in|pool|user|module|engine|domain|realm|server|host|port|group|role|plugin|middleware|guard|required|enabled|disabled)(?![a-z0-9])"
+    r"|public|publishable|primary_?key|foreign_?key|sort_?key|cache_?key|partition|keyboard|authoriz|author(?!iz)|passage|passenger|passive|bypass|compass|passing|passed|"
+    r"secretary|secretsmanager|secretkeyref|secretref|token_ids|hotkey|turkey|monkey|sha(?:1|256|512)|checksum|fingerprint|digest|integrity|commit|revision|etag"
+)
+_ML_NAMES: tuple[tuple[str, str], ...] = (
+    ("wandb", "Weights & Biases API key"), ("weights_and_biases", "Weights & Biases API key"), ("huggingface", "Hugging Face access token"),
+    ("hugging_face", "Hugging Face access token"), ("hf_token", "Hugging Face access token"), ("azure_openai", "Azure OpenAI key"),
+    ("openai", "OpenAI API key"), ("anthropic", "Anthropic API key"), ("claude", "Anthropic API key"), ("cohere", "Cohere API key"),
+    ("mistral", "Mistral API key"), ("replicate", "Replicate API token"), ("together", "Together AI API key"), ("groq", "Groq API key"),
+    ("xai_", "xAI API key"), ("perplexity", "Perplexity API key"), ("deepseek", "DeepSeek API key"), ("gemini", "Google AI API key"),
+    ("palm_api", "Google AI API key"), ("genai", "Google AI API key"), ("pinecone", "Pinecone API key"), ("weaviate", "Weaviate API key"),
+    ("qdrant", "Qdrant API key"), ("milvus", "Milvus token"), ("zilliz", "Zilliz API key"), ("chroma", "Chroma API key"),
+    ("comet", "Comet API key"), ("neptune", "Neptune API token"), ("clearml", "ClearML secret"), ("trains_", "ClearML secret"),
+    ("mlflow", "MLflow tracking password or token"), ("databricks", "Databricks access token"), ("langsmith", "LangSmith API key"),
+    ("langchain", "LangSmith API key"), ("langfuse", "Langfuse secret key"), ("elevenlabs", "ElevenLabs API key"),
+    ("eleven_api", "ElevenLabs API key"), ("assemblyai", "AssemblyAI API key"), ("deepgram", "Deepgram API key"), ("stability", "Stability AI API key"),
+    ("ai21", "AI21 API key"), ("aleph_alpha", "Aleph Alpha token"), ("fireworks", "Fireworks AI API key"), ("voyage", "Voyage AI API key"),
+    ("jina", "Jina AI API key"), ("tavily", "Tavily API key"), ("serpapi", "SerpAPI key"), ("labelbox", "Labelbox API key"),
+    ("roboflow", "Roboflow API key"), ("kaggle", "Kaggle API key"), ("dagshub", "DagsHub token"), ("nvidia", "NVIDIA API key"),
+    ("ngc_", "NVIDIA NGC API key"), ("runpod", "RunPod API key"), ("openrouter", "OpenRouter API key"), ("cerebras", "Cerebras API key"),
+    ("sambanova", "SambaNova API key"), ("unstructured", "Unstructured API key"), ("sagemaker", "SageMaker credential"), ("vertex", "Vertex AI credential"),
+    ("label_studio", "Label Studio token"), ("argilla", "Argilla API key"), ("llama", "LlamaCloud API key"), ("modal_token", "Modal token"),
+    ("anyscale", "Anyscale API key"), ("baseten", "Baseten API key"), ("lakera", "Lakera API key"), ("arize", "Arize API key"),
+)  # fmt: skip
+
+
+def _pairs(text: str, lowered: str, style: Style) -> Iterator[Hit]:
+    done = -1
+    for word in _WORD.finditer(lowered):
+        if word.start() < done:
+            continue
+        tail = _TAIL.match(text, word.end())
+        stop = tail.end() if tail else word.end()
+        place = _value(text, lowered, word.start(), stop, style)
+        if place is None:
+            continue
+        name = _name(text, word.start(), stop)
+        start, end, bare = place
+        if _is_credential(name, text[start:end], bare, style):
+            yield Hit(start, end, *_kind(name, text, word.start()))
+            done = end
+
+
+def _value(text: str, lowered: str, begin: int, stop: int, style: Style) -> tuple[int, int, bool] | None:
+    """Return start and end of the value that is given to the name ending at ``stop``, and whether it stands without quotes."""
+    operator = _OPERATOR.match(text, stop)
+    if operator is None:
+        return _loose_value(text, begin, stop, style)
+    at = operator.end()
+    quote = _QUOTE.match(text, at)
+    if quote is not None:
+        return _quoted(text, quote)
+    comma = text[operator.end("close") : at].strip() == ","
+    if _is_flag(text, begin):
+        return _bare(text, at, prose=True)
+    if not style.bare or comma or operator.group("close") and ")" in operator.group("close"):
+        return None
+    return _bare(text, at)
+
+
+def _loose_value(text: str, begin: int, stop: int, style: Style) -> tuple[int, int, bool] | None:
+    tag = _XML.match(text, stop)
+    if tag is not None:
+        return *tag.span("value"), False
+    is_flag = _is_flag(text, begin)
+    if not style.spaces and not is_flag:
+        return None
+    gap = _GAP.match(text, stop)
+    return _bare(text, gap.end(), prose=is_flag) if gap else None
+
+
+_GAP = re.compile(r"[\"']?,?[ \t]{1,20}[\"']?")
+_SPLIT = re.compile(r"[\s=\"']")
+
+
+def _is_flag(text: str, begin: int) -> bool:
+    """Say whether the name that holds ``begin`` is an option of a command line."""
+    flag = text.rfind("--", max(0, begin - MAX_NAME_CHARS), begin)
+    return flag != -1 and not _SPLIT.search(text, flag, begin)
+
+
+def _quoted(text: str, quote: re.Match[str]) -> tuple[int, int, bool] | None:
+    mark, start = quote.group(), quote.end()
+    newline = text.find("\n", start)
+    limit = min(newline if newline != -1 else len(text), start + MAX_LINE_CHARS)
+    end = text.find(mark, start, limit)
+    while end != -1 and len(mark) == 1 and text[end - 1] == "\\":
+        end = text.find(mark, end + 1, limit)
+    return (start, end, False) if end > start else None
+
+
+def _bare(text: str, at: int, prose: bool = False) -> tuple[int, int, bool] | None:
+    match = _BARE.match(text, at)
+    if match is None:
+        return None
+    start, end = match.span()
+    while end > start and text[end - 1] in ",;)":
+        end -= 1
+    rest = text[match.end() : match.end() + 40].split("\n", 1)[0].strip()
+    goes_on = (
+        not prose
+        and rest
+        and not rest.startswith(("#", ";", "//", "\\", "&&", "|", "-", "}", ",", '"', "'", "<!--"))
+        and not re.match(r"\w+=|login|account|machine", rest)
+    )
+    return None if goes_on or end == start else (start, end, True)
+
+
+_IDENTIFIER = re.compile(r"[\w.-]")
+
+
+def _name(text: str, start: int, stop: int) -> str:
+    first = start
+    while first > 0 and start - first < MAX_NAME_CHARS and _IDENTIFIER.match(text[first - 1]):
+        first -= 1
+    return text[first:stop].strip(".-")[-MAX_NAME_CHARS:]
+
+
+def _is_credential(name: str, value: str, bare: bool, style: Style) -> bool:
+    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    last = plain.rsplit(".", 1)[-1]
+    if _NO_SECRET_NAME.search(last) or len(value) < 6:
+        return False
+    if bare and (re.search(r"[()\[\]{}]|^[&*!|>]|^\w+(?:\.\w+)+$", value) or value.endswith((":", ","))):
+        return False
+    if style.test and not is_random(value, 20):
+        return False
+    if is_token(value, bool(_STRONG.search(last))):
+        return True
+    return bool(_PASSWORD.search(last)) and is_password(value)
+
+
+def _kind(name: str, text: str, at: int) -> tuple[str, str, bool]:
+    line = text.rfind("\n", max(0, at - 100), at) + 1
+    lowered = f"{name} {text[max(line, at - 60) : at]}".lower()
+    for word, kind in _ML_NAMES:
+        if word in lowered:
+            return kind, name, True
+    last = name.rsplit(".", 1)[-1].lower()
+    if _PASSWORD.search(last):
+        return "password", name, False
+    if "secret" in last:
+        return "secret", name, False
+    if "token" in last or "bearer" in last:
+        return "access token", name, False
+    return "API key" if "api" in last else "key", name, False
+
+
+# ---- what a finding calls the variable, and what an author allowed
+
+_LEFT = re.compile(
+    r"(?P<name>[A-Za-z_][\w.-]{0,58}\w)[\"'`\]]{0,3}\s{0,8}(?::\s{0,4}[A-Za-z_][\w\[\]., |]{0,40}=|=>|:=|[=!]==?|=|:|,)\s{0,8}[\[({]?\s{0,4}[brfuBRFU]{0,2}\\?[\"'`]{0,3}[^\s\"'`]{0,200}$"
+)
+_ALLOW = re.compile(r"pragma: ?(?:allowlist|whitelist) (?P<next>nextline )?secret|gitleaks:allow")
+
+
+def _named(hits: list[Hit], text: str, allowed: frozenset[int]) -> list[Hit]:
+    named = []
+    for hit in hits:
+        if allowed and text.count("\n", 0, hit.start) + 1 in allowed:
+            continue
+        if not hit.name and not hit.private_key:
+            start = max(text.rfind("\n", 0, hit.start) + 1, hit.start - 300)
+            left = _LEFT.search(text[start : hit.start])
+            if left and _is_plain_name(left.group("name")):
+                hit = Hit(hit.start, hit.end, hit.kind, left.group("name"), hit.ml, hit.private_key)
+        named.append(hit)
+    return named
+
+
+def _is_plain_name(name: str) -> bool:
+    """Say whether a name may be shown: no value that happens to stand left of another."""
+    return not is_random(name, 14) and not name.lower().startswith(("http", "ftp"))
+
+
+def _allowed_lines(text: str, lowered: str) -> frozenset[int]:
+    if "gitleaks:allow" not in lowered and "list secret" not in lowered and "list nextline secret" not in lowered:
+        return frozenset()
+    lines = set()
+    for match in _ALLOW.finditer(lowered):
+        line = text.count("\n", 0, match.start()) + 1
+        lines.add(line + 1 if match.group("next") else line)
+    return frozenset(lines)
+
+
+class Lines:
+    """Line and column, from 1, of each offset of a text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        line = bisect_right(self.starts, offset)
+        return line, offset - self.starts[line - 1] + 1
+
+    def line(self, number: int) -> tuple[int, str]:
+        """Return where a line starts, and its text."""
+        start = self.starts[number - 1]
+        end = self.starts[number] if number < len(self.starts) else len(self.text)
+        return start, self.text[start:end]
