@@ -50,6 +50,7 @@ class InfraScanner:
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
         from mlguard.scanners.infra.conditions import Inventory
 
+        seen: set[tuple[Any, ...]] = set()
         for batch in self._batches(group, context):
             resources: list[Resource] = []
             for record in batch:
@@ -58,7 +59,7 @@ class InfraScanner:
                     yield from _fact(record)
                 else:
                     yield record
-            yield from _judge(Inventory(resources), {artifact.path for artifact in group}, context)
+            yield from _judge(Inventory(resources), {artifact.path for artifact in group}, context, seen)
 
     def _batches(self, group: Sequence[Artifact], context: Context) -> Iterator[Iterable[Any]]:
         """Yield the records of what is judged together: a root module, or the whole group."""
@@ -111,10 +112,9 @@ def _compiled() -> tuple[_Compiled, ...]:
     )
 
 
-def _judge(inventory: Inventory, paths: set[str], context: Context) -> Iterator[Record]:
+def _judge(inventory: Inventory, paths: set[str], context: Context, seen: set[tuple[Any, ...]]) -> Iterator[Record]:
     """Yield what the rules say about the resources that stand in one of ``paths`` (the others are context)."""
     unresolved: dict[tuple[str, str], int] = defaultdict(int)
-    seen: set[tuple[Any, ...]] = set()
     for compiled in _compiled():
         if context.hook and not compiled.rule.hook:
             continue

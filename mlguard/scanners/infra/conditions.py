@@ -100,7 +100,8 @@ _TOKEN = re.compile(
     r"\.?(?:(?P<items>\[\])|\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<key>.*?)(?P=quote)\]|(?P<name>[^.\[\]]+))"
 )
 _OWN = {"$name": "name", "$kind": "kind", "$address": "address", "$namespace": "namespace", "$path": "path",
-        "$region": "region", "$data_class": "data_class"}  # fmt: skip
+        "$region": "region", "$data_class": "data_class",
+        "$classes": "classes"}  # fmt: skip
 
 
 def parse_path(text: str) -> Steps:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
-from mlguard.scanners.infra.resources import REFERENCE, Unknown, shown
+from mlguard.scanners.infra.resources import REFERENCE, Open, Unknown, shown
 
 Operator = Callable[[Any, Any], bool | None]
 
@@ -174,6 +174,17 @@ def includes(value: Any, wanted: Any) -> bool | None:
     """Every wanted element is in the list."""
     lacking = any_of(None if (held := intersects(value, item)) is None else not held for item in as_list(wanted))
     return None if lacking is None else not lacking
+
+
+@operator
+def has_key(value: Any, patterns: Any) -> bool | None:
+    """A mapping has a key that fits one of the shell patterns, without regard to case, ``-`` and ``_``."""
+    if not isinstance(value, Mapping):
+        return False
+    keys = [re.sub(r"[-_: ]", "", str(key).lower()) for key in value]
+    if any(fnmatchcase(key, str(pattern).lower()) for key in keys for pattern in as_list(patterns)):
+        return True
+    return None if isinstance(value, Open) else False
 
 
 def number(value: Any) -> float | None:
