@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
 
 from mlguard import facts, rules
 from mlguard.findings import Coverage, Finding, Gap, Location, Proof, Report, Verdict
@@ -63,7 +67,7 @@ RULES = (
     rule("code/weak-hash", title="Weak hash", severity="low", confidence="medium", cwe="CWE-327, CWE-328", controls="MLOPS-10"),
     rule("secret/aws-key", title="Cloud access key in a file", scanner="secrets", cwe="CWE-798", controls="GDPR-32.1.b-1"),
     rule("dep/known-vulnerability", title="Package with a known vulnerability", scanner="dependencies", cwe="CWE-1395",
-         message="{package} has the known vulnerability {advisory}.", fix="Upgrade to {package} 2.32.4 or later."),
+         message="{package} has the known vulnerability {advisory}.", fix="Upgrade to the release that the advisory names."),
     rule("data/possible-child-data", title="Records may describe children", scanner="dataset", severity="medium",
          confidence="low", on_fail="review", cwe="", controls="GDPR-8-1", gdpr='"8", "6(1)(f)"'),
     rule("model/dangerous-import", title="Model file imports something that can run code", scanner="model", severity="critical"),
@@ -199,3 +203,43 @@ CLEAN = replace(EMPTY, files=2, coverage=(Coverage("code", 2, 2),))
 PASSED = Verdict(
     "pass", 0, ("no finding at or above high in 2 files; every file that a scanner wanted was read (2 reads)",)
 )
+
+TEXT = st.text(max_size=30) | st.sampled_from(
+    ("", "::error::x", "a\n::warning::b", "##[add-mask]x", "\x1b[31mred", "a|b`c`", "<img src=x>", "{0} [x](1)", "日本 \u0301é",
+     "\u202eevil", "\udcff\udc80.py", "\ud800", "=cmd()", "@team", "a" * 300, "::" * 40, "\u3000::error::", "…", "#1 100%")
+)  # fmt: skip
+"""Text of any kind, and what has broken the output of other tools."""
+
+_NUMBERS = {"line": st.integers(1, 2**31), "column": st.integers(1, 2**31)}
+
+
+def records(kind: type) -> st.SearchStrategy[Any]:
+    """Return a strategy for a record with anything in its fields that their types allow."""
+    hints = get_type_hints(kind)
+    fields = {name: _NUMBERS[name] if name in _NUMBERS else _shaped(hint) for name, hint in hints.items()}
+    if kind is Finding:
+        fields["fingerprint"] = st.integers(0, 16**32 - 1).map(lambda number: f"{number:032x}")
+        fields["rule"] = st.sampled_from([*CATALOGUE.rules, "gone/rule"])
+        fields["scanner"] = st.sampled_from(["code", "dataset", "assess", "plug in/é"])
+    if kind is Gap:
+        fields["scanner"] = st.sampled_from(["code", "discovery", "::plugin"])
+    if kind is Verdict:
+        fields["exit_code"] = st.sampled_from([0, 1, 3])
+    return st.builds(kind, **fields)
+
+
+def _shaped(hint: Any) -> st.SearchStrategy[Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return records(hint)
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return st.lists(_shaped(arguments[0]), max_size=3).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(_shaped, arguments))
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin is Mapping:
+        return st.dictionaries(TEXT, TEXT | st.integers(-(2**53), 2**53), max_size=2)
+    if origin in (Union, UnionType):
+        return st.one_of(*map(_shaped, arguments))
+    return {str: TEXT, int: st.integers(0, 2**53), bool: st.booleans(), type(None): st.none()}[hint]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from mlguard.findings import SEVERITIES, Coverage, Finding, Gap, Location, Report, Severity, Verdict
 from mlguard.redact import MASK
 from mlguard.reporters import EXTRA_SCANNERS, read_by, sources
-from mlguard.reporters.text import counted, first_sentence, source_urls, visible
+from mlguard.reporters.text import counted, first_paragraph, source_urls, visible
 from mlguard.rules import Catalogue, Rule, section
 
 Profile = Literal["full", "github"]
@@ -52,18 +52,13 @@ Json = dict[str, Any]
 
 
 def render(report: Report, verdict: Verdict, catalogue: Catalogue, profile: Profile = "full") -> str:
-    """Return the SARIF log as one line of ASCII JSON and a line end.
+    """Return the SARIF log as ASCII JSON with a line per result, and a line end.
 
     The ``github`` profile leaves out findings that are set aside, scanners that read nothing to its end (an empty run
     would close their alerts), and what lies beyond GitHub's limits; each cut is told in a notification of its run.
     """
-    return json.dumps(document(report, verdict, catalogue, profile), separators=(",", ":")) + "\n"
-
-
-def document(report: Report, verdict: Verdict, catalogue: Catalogue, profile: Profile = "full") -> Json:
-    """Return the SARIF log as plain JSON values."""
     names = [name for name in sources(report) if profile == "full" or _uploads(name, report)]
-    told: list[str] = []
+    told = [f"{name}: left out, because it read nothing to its end." for name in sources(report) if name not in names]
     if profile == "github" and len(names) > MAX_RUNS:
         told.append(f"{counted(len(names) - MAX_RUNS, 'run')} left out: GitHub takes {MAX_RUNS} of one file.")
         names = names[:MAX_RUNS]
@@ -73,9 +68,12 @@ def document(report: Report, verdict: Verdict, catalogue: Catalogue, profile: Pr
             findings[finding.scanner].append(finding)
     runs = []
     for name in names:
-        runs.append(_Run(name, report, verdict, catalogue, profile).json(findings[name], told))
+        runs.append(_Run(name, report, verdict, catalogue, profile).text(findings[name], told))
         told = []
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": runs}
+    return f'{{"$schema":{_dumps(SCHEMA)},"version":"2.1.0","runs":[{",".join(runs)}]}}\n'
+
+
+_dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _uploads(name: str, report: Report) -> bool:
@@ -107,11 +105,12 @@ class _Run:
         self.index: dict[str, int] = {}
         self.owner: dict[str, str] = {}  # advisory -> the rule that its descriptor describes
         self.taxa: dict[str, dict[str, int]] = {}  # taxonomy -> taxon -> index
-        self.files: dict[str, tuple[Json, int]] = {}  # path -> (artifactLocation, index)
+        self.files: dict[str, Json] = {}  # path -> artifactLocation, in the order of their index
         self.kinds: dict[str, int] = {}  # notification descriptor -> index
         self.controls: dict[tuple[str, ...], list[str]] = {}
 
-    def json(self, findings: Sequence[Finding], told: Sequence[str]) -> Json:
+    def text(self, findings: Sequence[Finding], told: Sequence[str]) -> str:
+        """Return the run as JSON. Each result is written as soon as it is made: kept, they would cost more than they do."""
         evaluated = (self.catalogue.rules.get(name) for name in self.report.evaluated)
         for rule in evaluated:
             if rule is not None and rule.scanner == self.name:
@@ -125,11 +124,13 @@ class _Run:
                     f"GitHub shows {MAX_RESULTS:,} of one run. The full report holds them all."
                 )
                 findings = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))[:MAX_RESULTS]
-        results = [self._result(finding) for finding in findings]
-        invocation = self._invocation(told)
-        return self._assembled(results, invocation)
+        results = ",\n".join(_dumps(self._result(finding)) for finding in findings)
+        run = _dumps(self._around(self._invocation(told)))
+        files = ",".join(map(_artifact, self.files.values()))
+        return f'{run[:-1]},"artifacts":[{files}],"results":[\n{results}\n]}}'
 
-    def _assembled(self, results: list[Json], invocation: Json) -> Json:
+    def _around(self, invocation: Json) -> Json:
+        """Return the run without its results. Called last, when all rules, files and kinds of gaps are known."""
         version = self.report.version
         driver: Json = {"name": f"mlguard-{visible(self.name)}", "version": visible(version)}
         if re.fullmatch(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", version):
@@ -145,14 +146,8 @@ class _Run:
         run["automationDetails"] = {"id": f"mlguard/{quote(self.name, safe='', errors='replace')}/"}
         run["invocations"] = [invocation]
         run["originalUriBaseIds"] = {BASE: {"description": {"text": "The root of the scanned tree."}}}
-        if self.files:
-            run["artifacts"] = [
-                {"location": {"uri": place["uri"], "uriBaseId": BASE}, "roles": ["analysisTarget"]}
-                for place, _ in self.files.values()
-            ]
         run["columnKind"] = "utf16CodeUnits"
         run["redactionTokens"] = [MASK]
-        run["results"] = results
         run["properties"] = self._properties()
         return run
 
@@ -271,9 +266,8 @@ class _Run:
     def _file(self, path: str) -> Json:
         known = self.files.get(path)
         if known is None:
-            index = len(self.files)
-            known = self.files[path] = ({"uri": uri(path), "uriBaseId": BASE, "index": index}, index)
-        return known[0]
+            known = self.files[path] = {"uri": uri(path), "uriBaseId": BASE, "index": len(self.files)}
+        return known
 
     # Invocation
 
@@ -317,9 +311,14 @@ _TAXONOMIES: dict[str, Json] = {
 }  # fmt: skip
 
 
+def _artifact(place: Json) -> str:
+    """Return an artifact as JSON. Put together by hand, because nothing in a percent-encoded address needs an escape."""
+    return f'{{"location":{{"uri":"{place["uri"]}","uriBaseId":"{BASE}"}},"roles":["analysisTarget"]}}'
+
+
 def _described(rule: Rule) -> Json:
     title = visible(rule.title)[:MAX_DESCRIPTION]
-    full = first_sentence(section(rule, "Why it matters"))
+    full = first_paragraph(section(rule, "Why it matters"))
     descriptor: Json = {
         "id": rule.id,
         "name": _pascal(rule.id),
@@ -478,7 +477,7 @@ def _show(physical: Json, where: Json, lines: list[str]) -> None:
 def _units(line: str, column: int) -> tuple[int, bool]:
     """Return a column in UTF-16 code units, and whether every character before it is known."""
     head = line[: column - 1]
-    if head.isascii():
-        return column, len(head) == column - 1
+    if len(head) == column - 1 and head.isascii():
+        return column, True
     known = len(head) == column - 1 and MASK not in head
     return column + (sum(char > "\uffff" for char in head) if known else 0), known

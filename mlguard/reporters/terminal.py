@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlguard.findings import SEVERITIES, Finding, Gap, Location, Report, Severity, Verdict
 from mlguard.redact import MASK
 from mlguard.reporters import read_by, sources
-from mlguard.reporters.text import ascii_only, counted, cut, visible, why, width, wrap
+from mlguard.reporters.text import ascii_only, counted, cut, harmless, visible, why, width, wrap
 from mlguard.rules import Catalogue
 
 MOST_ALIKE = 10
@@ -76,7 +76,7 @@ def render(
         _table(report, style),
         _verdict(report, verdict, style),
     ]
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
 
 
 # Findings
@@ -123,7 +123,7 @@ def _finding(finding: Finding, catalogue: Catalogue, style: Style, brief: bool) 
         notes.append("for a person to judge")
     if finding.state == "ignored":
         notes.append("ignored")
-    first, *others = wrap(f"{head}  {', '.join(notes)}", style.width - 2)
+    first, *others = wrap(f"{head}  {', '.join(notes)}", style.width - 4)
     yield "  " + first.replace(finding.severity, style.paint(finding.severity, finding.severity), 1)
     yield from ("    " + line for line in others)
     yield from _excerpt(finding, style)
@@ -181,7 +181,7 @@ def _span(line: str, place: Location, index: int) -> tuple[int, int] | None:
     end = place.end_column - 1 if place.end_column and place.end_line in (0, place.line) else len(line)
     start = place.column - 1
     if place.byte is None and start < end <= len(line) and MASK not in line[:end] and line[start:end].strip():
-        return start, end
+        return start + len(line[start:end]) - len(line[start:end].lstrip()), end
     return (blank, len(line)) if blank < len(line) else None
 
 
@@ -223,7 +223,7 @@ def _gaps(gaps: Sequence[Gap], style: Style) -> list[str]:
         for path in paths[:most]:
             lines += wrap_at(4, style.show(path), style)
         if len(paths) > most:
-            lines.append(f"    {style.more} {len(paths) - most} more (--verbose shows them)")
+            lines += wrap_at(4, f"{style.more} {len(paths) - most:,} more (--verbose shows them)", style)
     return lines
 
 
@@ -242,7 +242,7 @@ def _table(report: Report, style: Style) -> list[str]:
     for name in sources(report):
         numbers = [counts[name, severity] for severity in SEVERITIES]
         looked, read = read_by(name, report)
-        rows.append((style.show(name), numbers if looked or any(numbers) else [], read))
+        rows.append((harmless(style.show(name)), numbers if looked or any(numbers) else [], read))
     return [*_rows(rows, style)]
 
 

@@ -17,16 +17,15 @@ _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 # Log readers of build services take commands from a line: "##[…" and "##vso[…" stand anywhere, "::…" after white space.
 _COMMAND = re.compile(r"##(?=\w*\[)")
-_ASCII = re.compile(r"[\x20-\x7e]*\Z")
 
 
 def visible(value: str) -> str:
     """Return ``value`` on one line, with every character that moves, hides or reorders text written as an escape."""
-    value = redact.printable(value.replace("\r\n", "\n"))
-    if _ASCII.match(value):
-        return _COMMAND.sub(r"\\u0023#", value)
-    value = "".join(_escaped(char) if _hides(char) else char for char in value)
-    return _COMMAND.sub(r"\\u0023#", value)
+    if not (value.isascii() and value.isprintable()):
+        value = redact.printable(value.replace("\r\n", "\n"))
+        if not value.isascii():
+            value = "".join(_escaped(char) if _hides(char) else char for char in value)
+    return _COMMAND.sub(r"\\u0023#", value) if "##" in value else value
 
 
 def _hides(char: str) -> bool:
@@ -67,7 +66,7 @@ def wrap(value: str, room: int) -> list[str]:
     """
     lines, line = [], ""
     for word in value.split(" "):
-        joined = f"{line} {word}" if line else word
+        joined = f"{line} {word}" if line else harmless(word)
         if width(joined) <= room:
             line = joined
             continue
@@ -75,16 +74,18 @@ def wrap(value: str, room: int) -> list[str]:
             lines.append(line)
         *full, line = _broken(word, room)
         lines += full
-    return [_harmless(line) for line in [*lines, line] if line.strip()] or [""]
+    return [line for line in [*lines, line] if line] or [""]
 
 
-def _harmless(line: str) -> str:
+def harmless(line: str) -> str:
+    """Return a line that no build service takes for a command: GitHub looks for "::" after white space of any kind."""
     return re.sub(r"^(\s*)::", r"\1\\u003a:", line)
 
 
 def _broken(word: str, room: int) -> list[str]:
     """Return the pieces of a word, each at most ``room`` columns wide (or one character). Prefers to end at a slash."""
     pieces = []
+    word = harmless(word)
     while width(word) > room:
         end = max(1, _fitting(word, room))
         slash = word.rfind("/", 1, end) + 1
@@ -92,7 +93,7 @@ def _broken(word: str, room: int) -> list[str]:
         while end > 1 and word[end : end + 1] == ":":
             end -= 1
         pieces.append(word[:end])
-        word = word[end:]
+        word = harmless(word[end:])
     return [*pieces, word]
 
 
@@ -117,11 +118,16 @@ _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!Art\.)\s+(?=[A-Z0-9\"'(])")
 
 
-def first_sentence(markdown: str) -> str:
-    """Return the first sentence of a page's section, on one line and without markup."""
+def first_paragraph(markdown: str) -> str:
+    """Return the first paragraph of a page's section, on one line and without markup."""
     paragraph = markdown.strip().split("\n\n", 1)[0]
     plain = _LINK.sub(r"\1", paragraph).replace("`", "").replace("**", "")
-    return _SENTENCE.split(" ".join(plain.split()), maxsplit=1)[0]
+    return " ".join(plain.split())
+
+
+def first_sentence(markdown: str) -> str:
+    """Return the first sentence of a page's section, on one line and without markup."""
+    return _SENTENCE.split(first_paragraph(markdown), maxsplit=1)[0]
 
 
 def why(finding: Finding, catalogue: Catalogue) -> str:
