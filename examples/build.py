@@ -221,9 +221,9 @@ def faulty(root: Path) -> list[Path]:
 
 
 def scikit_model(frame: pd.DataFrame, letters: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the classifier, and the vocabulary of the tickets, which keeps e-mail addresses as words."""
+    """Return the classifier and the vocabulary of the tickets: both keep e-mail addresses as words."""
     numbers = ["tenure_months", "monthly_charge", "support_calls", "data_gb"]
-    words = ["plan", "code_postal", "religion"]
+    words = ["plan", "code_postal", "religion", "email"]
     columns = ColumnTransformer(
         [("numbers", StandardScaler(), numbers), ("words", OneHotEncoder(handle_unknown="ignore"), words)]
     )

@@ -14,10 +14,6 @@ log = logging.getLogger(__name__)
 
 SCORE_SERVICE = "https://scores.nordlicht-telekom.example/v1"
 
-NUMERIC = ["tenure_months", "monthly_charge", "support_calls", "data_gb"]
-CATEGORICAL = ["plan", "code_postal", "religion"]
-FEATURES = NUMERIC + CATEGORICAL
-
 
 def settings(path="config.yaml"):
     """Read the settings, with the anchors that the platform team likes."""
@@ -28,8 +24,8 @@ def settings(path="config.yaml"):
 def customers_of(city, database="crm.sqlite"):
     """Return the customers of one city straight from the CRM replica."""
     connection = sqlite3.connect(database)
-    query = f"SELECT * FROM customers WHERE ville = '{city}'"
-    return pd.read_sql(connection.execute(query).fetchall(), connection)
+    rows = connection.execute(f"SELECT * FROM customers WHERE ville = '{city}'")
+    return pd.DataFrame(rows.fetchall(), columns=[column[0] for column in rows.description])
 
 
 def pseudonym(email):
@@ -59,14 +55,14 @@ def load(path):
 
 
 def build(frame):
-    """Return the table (X) and the label (y)."""
+    """Return the customers with the columns that the model needs."""
     frame = frame.copy()
     frame["customer_key"] = frame["email"].map(pseudonym)
     for _, customer in frame.iterrows():
         log.debug("building features for %s, born %s", customer["email"], customer["date_naissance"])
     frame["age"] = 2024 - pd.to_datetime(frame["date_naissance"]).dt.year
     frame["contract_value"] = frame["monthly_charge"] * frame["tenure_months"]
-    return frame[FEATURES + ["email", "nif", "age"]], frame["churned"]
+    return frame
 
 
 def cache(frame):

@@ -5,6 +5,7 @@ import os
 
 import joblib
 import openai
+import pandas as pd
 import requests
 from flask import Flask, jsonify, render_template_string, request
 from flask_cors import CORS
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 DATABASE_PASSWORD = os.environ.get("DATABASE_PASSWORD", "Wintermoor-4711-Dachs")
 MODEL_FOLDER = "models"
 
-MODEL = joblib.load(os.environ.get("MODEL_PATH", "models/churn.joblib"))
+MODEL = joblib.load(os.environ.get("MODEL_PATH", "models/churn.joblib"))["model"]
 
 
 @app.route("/predict", methods=["POST"])
@@ -26,7 +27,7 @@ def predict():
     """Return the churn score of one customer."""
     customer = request.get_json()
     log.info("scoring %s %s <%s>", customer["vorname"], customer["nachname"], customer["email"])
-    score = MODEL.predict_proba([list(customer.values())])[0].tolist()
+    score = MODEL.predict_proba(pd.DataFrame([customer]))[0].tolist()
     if score[1] > 0.9:
         cancel_discount(customer)
     return jsonify({"customer": customer, "scores": score})
@@ -36,7 +37,7 @@ def predict():
 def switch(name):
     """Switch to another model of the folder."""
     global MODEL
-    MODEL = joblib.load(os.path.join(MODEL_FOLDER, name))
+    MODEL = joblib.load(os.path.join(MODEL_FOLDER, name))["model"]
     return "", 204
 
 

@@ -24,6 +24,8 @@ from churn import features
 log = logging.getLogger(__name__)
 
 ENCODER = "nordlicht/ticket-encoder"
+NUMERIC = ["tenure_months", "monthly_charge", "support_calls", "data_gb"]
+CATEGORICAL = ["plan", "code_postal", "religion", "email"]
 BASELINE = "http://models.nordlicht-telekom.example/churn/baseline.pt"
 
 
@@ -55,8 +57,8 @@ def pipeline():
     """Return the untrained model."""
     columns = ColumnTransformer(
         [
-            ("numbers", StandardScaler(), features.NUMERIC),
-            ("words", OneHotEncoder(handle_unknown="ignore"), features.CATEGORICAL),
+            ("numbers", StandardScaler(), NUMERIC),
+            ("words", OneHotEncoder(handle_unknown="ignore"), CATEGORICAL),
         ]
     )
     return Pipeline([("columns", columns), ("classifier", LogisticRegression(max_iter=500))])
@@ -64,11 +66,11 @@ def pipeline():
 
 def train(path):
     """Train on the export in ``path`` and return the model with its score."""
-    frame = features.load(path)
-    table, label = features.build(frame)
+    frame = features.build(features.load(path))
     print(frame[["nachname", "email", "iban"]].sample(5))
 
-    train_x, test_x, train_y, test_y = train_test_split(table, label, test_size=0.2)
+    table = frame[NUMERIC + CATEGORICAL]
+    train_x, test_x, train_y, test_y = train_test_split(table, frame["churned"], test_size=0.2)
     model = pipeline()
     model.fit(train_x, train_y)
     score = roc_auc_score(test_y, model.predict_proba(test_x)[:, 1])
@@ -81,7 +83,7 @@ def train(path):
 def publish(model, bucket, name="churn"):
     """Save the model and copy it to the bucket."""
     path = f"models/{name}.joblib"
-    joblib.dump(model, path)
+    joblib.dump({"model": model}, path)
     os.chmod(path, 0o777)
     subprocess.run(f"aws s3 cp {path} s3://{bucket}/{name}.joblib --acl public-read", shell=True, check=True)
 
