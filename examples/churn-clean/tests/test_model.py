@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from churn import features, train
-from churn.model import WrongModel, open_model
+from churn.manifest import WrongModel
+from churn.model import open_model
 
 ROOT = Path(__file__).parent.parent
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
-FEATURES = ("tenure_quarters", "charge_step", "support_calls", "data_step")
-LABEL = "churned"
+from churn.manifest import FEATURES, LABEL, digest
 
 LIMITS = {"tenure_quarters": (0, 80), "charge_step": (0, 40), "support_calls": (0, 50), "data_step": (0, 100)}
 """The range in which each feature makes sense; a row outside is an error of the export."""
@@ -18,12 +15,6 @@ LIMITS = {"tenure_quarters": (0, 80), "charge_step": (0, 40), "support_calls": (
 
 class BadTable(ValueError):
     """The table is not the one that this code was written for."""
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(path: Path, expected: str | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -47,11 +38,3 @@ def check(matrix: np.ndarray) -> None:
         column = matrix[:, index]
         if np.isnan(column).any() or (column < low).any() or (column > high).any():
             raise BadTable(f"{name} lies outside {low} to {high}")
-
-
-def manifest(path: Path) -> dict[str, object]:
-    """Return the manifest of a model."""
-    body = json.loads(path.read_text(encoding="utf-8"))
-    if tuple(body["features"]) != FEATURES:
-        raise BadTable("the manifest names other features")
-    return body

@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from churn.features import digest, manifest
-
-
-class WrongModel(ValueError):
-    """The weights are not those of the manifest."""
+from churn import manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +31,12 @@ class Model:
 
 
 def open_model(folder: Path) -> Model:
-    """Return the model after its digest was compared with the manifest. Raises WrongModel."""
-    told = manifest(folder / "churn.json")
-    weights = folder / "churn.safetensors"
-    found = digest(weights)
-    if found != told["files"]["churn.safetensors"]["sha256"]:
-        raise WrongModel("the weights differ from the manifest")
-    tensors = load_file(weights)
+    """Return the model whose weights are those of the manifest. Raises manifest.WrongModel."""
+    told = manifest.read(folder)
+    tensors = load_file(folder / "churn.safetensors")
     return Model(
         version=told["version"],
-        digest=found,
+        digest=told["files"]["churn.safetensors"]["sha256"],
         coef=tensors["coef"],
         intercept=float(tensors["intercept"][0]),
         mean=tensors["mean"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from churn import features
+from churn import features, manifest
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +44,7 @@ def write(folder: Path, weights: dict[str, np.ndarray], version: str) -> str:
     """Write weights and manifest, and return the digest of the weights."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "churn.safetensors", metadata={"format": "np"})
-    found = features.digest(folder / "churn.safetensors")
-    body = {
-        "model": "churn",
-        "version": version,
-        "kind": "logistic regression",
-        "features": list(features.FEATURES),
-        "label": features.LABEL,
-        "files": {"churn.safetensors": {"sha256": found}},
-    }
-    (folder / "churn.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
-    return found
+    return manifest.write(folder, version)
 
 
 def main() -> int:
