@@ -175,6 +175,14 @@ def test_eleventh_finding_of_a_rule_in_a_file_is_counted_and_not_shown() -> None
     assert show(report, verbose=True).count("low code/weak-hash") == 13
 
 
+def test_places_beyond_the_fifth_are_counted_and_shown_on_request() -> None:
+    report = only(finding(related=tuple(("here", Location("b.py", line)) for line in range(1, 8))))
+
+    assert show(report).count("see: b.py") == 5
+    assert "… 2 more places (--verbose shows them)" in show(report)
+    assert show(report, verbose=True).count("see: b.py") == 7
+
+
 def test_gap_is_shown_with_its_reason_and_hint() -> None:
     text = show(
         replace(CLEAN, gaps=(Gap("model", "m.bin", "timeout", "not done after 120 s", "raise limits.seconds"),))

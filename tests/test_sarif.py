@@ -439,6 +439,16 @@ def test_github_log_holds_20_runs_and_says_so() -> None:
     assert len(log(report)["runs"]) > 30
 
 
+def test_github_log_holds_100_related_places_and_says_so() -> None:
+    report = only(finding(related=tuple(("", Location("b.py", line)) for line in range(1, 103))))
+
+    github = run("code", report, "github")
+
+    assert len(github["results"][0]["relatedLocations"]) == 100
+    assert "1 finding cut to 100 related places" in json.dumps(github["invocations"])
+    assert len(run("code", report)["results"][0]["relatedLocations"]) == 102
+
+
 def test_long_and_many_texts_stay_within_githubs_limits() -> None:
     one = replace(finding(), rule="gone/" + "x" * 400, title="T" * 2_000)
 

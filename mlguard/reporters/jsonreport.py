@@ -15,7 +15,7 @@ from mlguard.findings import Gap, Proof, Report, Verdict
 from mlguard.rules import Catalogue
 
 SCHEMA = "mlguard-report/1"
-MAX_CHARACTERS = 512 * 2**20
+MAX_CHARACTERS = 256 * 2**20  # or bytes
 MAX_INTEGER = 2**53  # JSON readers of other languages hold no larger one exactly (RFC 8259, section 6)
 
 _ADVICE = 'write one with "mlguard scan -f json"'

@@ -124,6 +124,11 @@ class _Run:
                     f"GitHub shows {MAX_RESULTS:,} of one run. The full report holds them all."
                 )
                 findings = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))[:MAX_RESULTS]
+            long = sum(len(finding.related) > MAX_RELATED for finding in findings)
+            if long:
+                told.append(
+                    f"{counted(long, 'finding')} cut to {MAX_RELATED} related places. The full report holds them all."
+                )
         results = ",\n".join(_dumps(self._result(finding)) for finding in findings)
         run = _dumps(self._around(self._invocation(told)))
         files = ",".join(map(_artifact, self.files.values()))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mlguard.findings import SEVERITIES, Finding, Gap, Location, Report, Severity, Verdict
+from mlguard.findings import SEVERITIES, Finding, Gap, Location, Proof, Report, Severity, Verdict
 from mlguard.redact import MASK
 from mlguard.reporters import read_by, sources
 from mlguard.reporters.text import ascii_only, counted, cut, harmless, visible, why, width, wrap
@@ -15,6 +15,8 @@ from mlguard.rules import Catalogue
 
 MOST_ALIKE = 10
 """Findings of one rule that are shown for one file."""
+MOST_RELATED = 5
+"""Other places that are shown for one finding."""
 MOST_GAPS = 10
 """Paths that are shown for one reason."""
 MIN_WIDTH = 40
@@ -73,6 +75,7 @@ def render(
         *_files(report, catalogue, style),
         _gaps(report.gaps, style),
         _ignored(report.findings, style),
+        _proofs(report.proofs, style),
         _table(report, style),
         _verdict(report, verdict, style),
     ]
@@ -130,8 +133,11 @@ def _finding(finding: Finding, catalogue: Catalogue, style: Style, brief: bool) 
     yield from wrap_at(4, style.show(finding.message), style)
     if finding.subject and finding.subject not in finding.message:
         yield from wrap_at(4, f"subject: {style.show(finding.subject)}", style)
-    for text, place in finding.related[: None if style.verbose else 5]:
+    for text, place in finding.related[: None if style.verbose else MOST_RELATED]:
         yield from wrap_at(4, f"see: {_place(place, style)} {style.show(text)}".rstrip(), style)
+    if len(finding.related) > MOST_RELATED and not style.verbose:
+        rest = counted(len(finding.related) - MOST_RELATED, "more place")
+        yield from wrap_at(4, f"{style.more} {rest} (--verbose shows them)", style)
     if finding.state == "ignored":
         yield from wrap_at(4, f"ignored: {style.show(finding.reason)}", style)
     if brief:
@@ -236,6 +242,16 @@ def _ignored(findings: Sequence[Finding], style: Style) -> list[str]:
     ]
 
 
+def _proofs(proofs: Sequence[Proof], style: Style) -> list[str]:
+    """Return in how many places each property was verified, when everything is to be shown."""
+    if not proofs or not style.verbose:
+        return []
+    lines = ["Verified"]
+    for rule, number in sorted(Counter(proof.rule for proof in proofs).items()):
+        lines += wrap_at(2, f"{style.show(rule)} does not occur in {counted(number, 'subject')}", style)
+    return lines
+
+
 def _table(report: Report, style: Style) -> list[str]:
     counts = Counter((finding.scanner, finding.severity) for finding in report.findings if finding.state == "new")
     rows = []
@@ -248,7 +264,7 @@ def _table(report: Report, style: Style) -> list[str]:
 
 def _rows(rows: Iterable[tuple[str, Sequence[int], str]], style: Style) -> Iterator[str]:
     rows = [*rows]
-    first = min(max([len("scanner"), *(width(name) for name, _, _ in rows)]), max(8, style.width - 60))
+    first = min(max([len("scanner"), *(width(name) for name, _, _ in rows)]), max(8, style.width - 48))
     heads: Sequence[str] = SEVERITIES if style.width >= 70 else ("crit", "high", "med", "low")
     sizes = [
         max([len(head), *(len(f"{numbers[index]:,}") for _, numbers, _ in rows if numbers)])
