@@ -19,55 +19,66 @@ WINDOW = 300
 
 @dataclass(frozen=True, slots=True)
 class _Plugin:
-    """One plugin: the mark without which it matches nothing, a cheap look at the text, and what its finding is."""
+    """One plugin, and a cheap look at the text that begins with a fixed ``mark``; ``folded`` texts are in lower case.
+
+    A value whose ``least`` characters do not look random is not taken over.
+    """
 
     module: str
     name: str
     mark: str
     candidate: re.Pattern[str]
     kind: str
-    least: int = 0  # characters of a value that must look random; 0: its format is proof enough
+    least: int
+    folded: bool = False
 
 
 _PLUGINS = (
-    _Plugin("artifactory", "ArtifactoryDetector", "akc", re.compile(r"AKC[a-zA-Z0-9]{10}"), "Artifactory credential", 20),
-    _Plugin("artifactory", "ArtifactoryDetector", "artif", re.compile(r"(?i:artif)[^\n]{0,110}?AP[\dA-F][a-zA-Z0-9]{8}"), "Artifactory credential", 16),
-    _Plugin("aws", "AWSKeyDetector", "a", re.compile(r"\b(?:A3T[A-Z0-9]|ABIA|ACCA)[0-9A-Z]{16}\b"), "AWS access key", 16),
-    _Plugin("azure_storage_key", "AzureStorageKeyDetector", "==", re.compile(r"(?i:account_?k(?:ey)?)[\s=\"':]{1,20}[A-Za-z0-9+/]{86}=="), "Azure storage account key", 40),
-    _Plugin("cloudant", "CloudantDetector", "cloudant", re.compile(r"(?i:cloudant)[^\n]{0,120}?(?:[0-9a-f]{64}|[a-z]{24})"), "Cloudant credential", 20),
-    _Plugin("discord", "DiscordBotTokenDetector", ".", re.compile(r"[MNO][a-zA-Z\d_-]{23,25}\.[a-zA-Z\d_-]{6}\.[a-zA-Z\d_-]{27}"), "Discord bot token", 50),
-    _Plugin("ibm_cloud_iam", "IbmCloudIamDetector", "ibm", re.compile(r"(?i:ibm)[^\n]{0,60}?[a-zA-Z0-9_\-]{44}"), "IBM Cloud key", 40),
-    _Plugin("ibm_cos_hmac", "IbmCosHmacDetector", "secret", re.compile(r"(?i:secret)[^\n]{0,40}?[a-f0-9]{48}(?![a-f0-9])"), "IBM object storage key", 40),
-    _Plugin("mailchimp", "MailchimpDetector", "-us", re.compile(r"(?<![0-9a-z])[0-9a-f]{32}-us[0-9]{1,2}(?![0-9a-z])"), "Mailchimp key", 32),
-    _Plugin("npm", "NpmDetector", "npm", re.compile(r"(?i:npm[ _-]?token|_authToken)[\s\S]{0,5}?(?:NpmToken\.)?[a-z0-9-]{36}"), "npm access token", 30),
-    _Plugin("sendgrid", "SendGridDetector", "sg.", re.compile(r"SG\.[a-zA-Z0-9_-]{22}\.[a-zA-Z0-9_-]{43}"), "SendGrid API key", 40),
-    _Plugin("slack", "SlackDetector", "xox", re.compile(r"(?i:xox[abposr])-\d"), "Slack token", 20),
-    _Plugin("softlayer", "SoftlayerDetector", "softlayer", re.compile(r"(?i:softlayer)[^\n]{0,60}?[a-z0-9]{64}"), "SoftLayer key", 60),
+    _Plugin("artifactory", "ArtifactoryDetector", "AKC", re.compile(r"AKC[a-zA-Z0-9]{10}"), "Artifactory credential", 20),
+    _Plugin("artifactory", "ArtifactoryDetector", "artif", re.compile(r"artif[^\n]{0,110}?ap[\da-f][a-z0-9]{8}"), "Artifactory credential", 16, True),
+    _Plugin("aws", "AWSKeyDetector", "A3T", re.compile(r"A3T[A-Z0-9]{17}(?![0-9A-Z])"), "AWS access key", 16),
+    _Plugin("aws", "AWSKeyDetector", "ABIA", re.compile(r"ABIA[0-9A-Z]{16}(?![0-9A-Z])"), "AWS access key", 16),
+    _Plugin("aws", "AWSKeyDetector", "ACCA", re.compile(r"ACCA[0-9A-Z]{16}(?![0-9A-Z])"), "AWS access key", 16),
+    _Plugin("azure_storage_key", "AzureStorageKeyDetector", "accountkey", re.compile(r"accountkey[\s=\"':]{1,20}[a-z0-9+/]{86}=="), "Azure storage account key", 40, True),
+    _Plugin("cloudant", "CloudantDetector", "cloudant", re.compile(r"cloudant[^\n]{0,120}?(?:[0-9a-f]{64}|[a-z]{24})"), "Cloudant credential", 20, True),
+    _Plugin("discord", "DiscordBotTokenDetector", ".", re.compile(r"\.[a-zA-Z\d_-]{6}\.[a-zA-Z\d_-]{27}"), "Discord bot token", 50),
+    _Plugin("ibm_cloud_iam", "IbmCloudIamDetector", "ibm", re.compile(r"ibm[^\n]{0,60}?[a-z0-9_\-]{44}"), "IBM Cloud key", 40, True),
+    _Plugin("ibm_cos_hmac", "IbmCosHmacDetector", "secret", re.compile(r"secret[^\n]{0,40}?[a-f0-9]{48}(?![a-f0-9])"), "IBM object storage key", 40, True),
+    _Plugin("mailchimp", "MailchimpDetector", "-us", re.compile(r"-us[0-9]{1,2}(?![0-9a-z])"), "Mailchimp key", 32),
+    _Plugin("npm", "NpmDetector", "npm", re.compile(r"npm[ _-]?token[\s\S]{0,5}?(?:npmtoken\.)?[a-z0-9-]{36}"), "npm access token", 30, True),
+    _Plugin("sendgrid", "SendGridDetector", "SG.", re.compile(r"SG\.[a-zA-Z0-9_-]{22}\.[a-zA-Z0-9_-]{43}"), "SendGrid API key", 40),
+    _Plugin("slack", "SlackDetector", "xox", re.compile(r"xox[abposr]-\d"), "Slack token", 20, True),
+    _Plugin("softlayer", "SoftlayerDetector", "softlayer", re.compile(r"softlayer[^\n]{0,60}?[a-z0-9]{64}"), "SoftLayer key", 60, True),
     _Plugin("square_oauth", "SquareOAuthDetector", "sq0csp", re.compile(r"sq0csp-[0-9A-Za-z_-]{43}"), "Square OAuth secret", 40),
-    _Plugin("stripe", "StripeDetector", "k_live_", re.compile(r"[rs]k_live_[0-9a-zA-Z]{24}"), "Stripe secret key", 24),
-    _Plugin("twilio", "TwilioKeyDetector", "sk", re.compile(r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])"), "Twilio API key", 30),
+    _Plugin("stripe", "StripeDetector", "k_live_", re.compile(r"k_live_[0-9a-zA-Z]{24}"), "Stripe secret key", 24),
+    _Plugin("twilio", "TwilioKeyDetector", "SK", re.compile(r"SK[0-9a-f]{32}(?![A-Za-z0-9])"), "Twilio API key", 30),
 )  # fmt: skip
 
 # A comparison, a call that stores, or a directive: forms that the search for names and values does not read.
-_KEYWORD = re.compile(
-    r"[\"'][^\s\"']{8,200}[\"']\s{0,4}[!=]={1,2}\s{0,4}\w{0,40}(?:passw|secret|token|api_?key|pwd)|"
-    r"data\.put\(\s{0,4}[\"']\w{0,40}(?:passw|secret|token|api_?key|pwd)\w{0,40}[\"']\s{0,4},|"
-    r"(?:passw|secret|token|api_?key|private_?key|pwd)\w{0,40}\s{1,8}[\"'][^\s\"']{8,200}[\"'];"
+_SECRET = r"(?:passw|secret|token|api_?key|private_?key|pwd)"
+_FORMS = (
+    re.compile(r"==\s{0,4}[\w.]{0,40}?" + _SECRET),
+    re.compile(r"!=\s{0,4}[\w.]{0,40}?" + _SECRET),
+    re.compile(r"data\.put\(\s{0,4}[\"']\w{0,40}?" + _SECRET),
+    re.compile(r"\";"),
+    re.compile(r"';"),
 )
+_DIRECTIVE = re.compile(_SECRET + r"\w{0,40}\s{1,8}[\"'][^\s\"']{8,200}$")
 
 
 def find(text: str, lowered: str, pairs: bool) -> Iterator[Found]:
     """Yield what the plugins find. The library is imported at the first candidate, and never in a text without one."""
     for plugin in _PLUGINS:
-        if plugin.mark not in lowered:
+        searched = lowered if plugin.folded else text
+        if plugin.mark not in searched:
             continue
-        for match in plugin.candidate.finditer(text):
+        for match in plugin.candidate.finditer(searched):
             low, high = _window(text, match.start(), match.end())
             for start, end in _asked(plugin.module, plugin.name, text[low:high]):
                 value = text[low + start : low + end]
-                if is_placeholder(value) or "EXAMPLE" in value or plugin.least and not is_random(value, plugin.least):
-                    continue
-                yield low + start, low + end, plugin.kind
+                whole = not text[max(low + start - 1, 0) : low + start].isalnum() or low + start == 0
+                if whole and not is_placeholder(value) and "EXAMPLE" not in value and is_random(value, plugin.least):
+                    yield low + start, low + end, plugin.kind
     if pairs:
         yield from _keywords(text, lowered)
 
@@ -75,12 +86,19 @@ def find(text: str, lowered: str, pairs: bool) -> Iterator[Found]:
 def _keywords(text: str, lowered: str) -> Iterator[Found]:
     if not any(word in lowered for word in ("passw", "secret", "token", "key", "pwd")):
         return
-    for match in _KEYWORD.finditer(lowered):
-        low, high = _window(text, match.start(), match.end())
-        for start, end in _asked("keyword", "KeywordDetector", text[low:high]):
-            value = text[low + start : low + end]
-            if is_token(value, True) or "pass" in match.group() and is_password(value):
-                yield low + start, low + end, "password" if "pass" in match.group() else "secret"
+    for form in _FORMS:
+        for match in form.finditer(lowered):
+            low, high = _window(text, match.start(), match.end())
+            if len(match.group()) == 2 and not _DIRECTIVE.search(lowered, low, match.start()):
+                continue
+            if match.group()[1] == "=" and not lowered[max(low, match.start() - 6) : match.start()].rstrip().endswith(
+                ("'", '"')
+            ):
+                continue
+            for start, end in _asked("keyword", "KeywordDetector", text[low:high]):
+                value, password = text[low + start : low + end], "pass" in lowered[low:high]
+                if is_token(value, True) or password and is_password(value):
+                    yield low + start, low + end, "password" if password else "secret"
 
 
 def _window(text: str, start: int, end: int) -> tuple[int, int]:

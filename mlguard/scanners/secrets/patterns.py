@@ -28,7 +28,8 @@ class Pattern:
     ml: bool = False
     fits: Callable[[str], bool] | None = None
     private_key: bool = False
-    folded: bool = False  # the mark is looked for in lower case
+    lead: int = 0  # characters before the mark at which a match may begin; 0: it begins with what its regex begins with
+    reach: int = 400  # characters after the mark at which a match ends, where there is a lead
 
 
 def crc32_matches(token: str) -> bool:
@@ -147,7 +148,7 @@ ML_SERVICES: tuple[Pattern, ...] = (
     _own("Neptune API token", "eyJhcGlfYWRkcmVzcyI6", r"[A-Za-z0-9+/_-]{40,400}={0,2}", True),
     _own("Amazon Bedrock API key", "ABSK", r"[A-Za-z0-9+/]{100,160}={0,2}", True),
     _own("Amazon Bedrock API key", "bedrock-api-key-", r"[A-Za-z0-9+/=_-]{60,4000}", True),
-    Pattern("Azure OpenAI key", "JQQJ9", re.compile(r"(?<![A-Za-z0-9])(?P<value>[A-Za-z0-9]{52}JQQJ9[9D][A-Za-z0-9]{26})(?![A-Za-z0-9])"), True),
+    Pattern("Azure OpenAI key", "JQQJ9", re.compile(r"(?<![A-Za-z0-9])(?P<value>[A-Za-z0-9]{52}JQQJ9[9D][A-Za-z0-9]{26})(?![A-Za-z0-9])"), True, lead=53),
 )  # fmt: skip
 """Model hubs, trackers, vector stores and providers of models."""
 
@@ -177,11 +178,11 @@ SERVICES: tuple[Pattern, ...] = (
     _own("Stripe webhook secret", "whsec_", r"[A-Za-z0-9+/]{32,64}={0,2}", False, _mixed),
     _own("Azure storage account key", "AccountKey=", r"(?P<value>[A-Za-z0-9+/]{86}==)", False, None, ""),
     _own("Azure shared access key", "SharedAccessKey=", r"(?P<value>[A-Za-z0-9+/]{43}=)", False, None, ""),
-    Pattern("Azure Active Directory client secret", "Q~", re.compile(r"(?<![A-Za-z0-9_~.-])(?P<value>[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])")),
-    Pattern("Azure shared access signature", "sig=", re.compile(r"[?&;]sig=(?P<value>[A-Za-z0-9%+/]{43,60}(?:%3[dD]|=))")),
+    Pattern("Azure Active Directory client secret", "Q~", re.compile(r"(?<![A-Za-z0-9_~.-])(?P<value>[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])"), lead=5),
+    Pattern("Azure shared access signature", "sig=", re.compile(r"[?&;]sig=(?P<value>[A-Za-z0-9%+/]{43,60}(?:%3[dD]|=))"), lead=1),
     _own("HashiCorp Vault token", "hvs.", _U + "{24,200}", False, _mixed, _END_U),
     _own("HashiCorp Vault token", "hvb.", _U + "{24,400}", False, _mixed, _END_U),
-    Pattern("Terraform Cloud token", ".atlasv1.", re.compile(r"(?P<value>(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,72})")),
+    Pattern("Terraform Cloud token", ".atlasv1.", re.compile(r"(?P<value>(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,72})"), lead=15),
     *(_own("DigitalOcean token", prefix, _H + "{64}") for prefix in ("dop_v1_", "doo_v1_", "dor_v1_")),
     *(_own("Doppler token", prefix, r"[A-Za-z0-9.]{40,60}") for prefix in ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.")),
     _own("Linear API key", "lin_api_", _W + "{40}"),
@@ -202,12 +203,12 @@ SERVICES: tuple[Pattern, ...] = (
     _own("Mailgun API key", "key-", _H + "{32}"),
     _own("Brevo API key", "xkeysib-", r"[0-9a-f]{64}-[A-Za-z0-9]{16}"),
     _own("Resend API key", "re_", r"[A-Za-z0-9]{8}_[A-Za-z0-9]{24}", False, _letters_mixed),
-    Pattern("Telegram bot token", ":AA", re.compile(r"(?<![0-9A-Za-z])(?P<value>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])")),
+    Pattern("Telegram bot token", ":AA", re.compile(r"(?<![0-9A-Za-z])(?P<value>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])"), lead=11),
     Pattern("Discord webhook", "/api/webhooks/", re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,72}")),
     _own("Docker Hub token", "dckr_pat_", _U + "{24,40}", False, None, _END_U),
     _own("Docker Hub token", "dckr_oat_", _U + "{24,40}", False, None, _END_U),
     _own("Heroku API key", "HRKU-", _U + "{36,70}", False, None, _END_U),
-    Pattern("Airtable token", "pat", re.compile(r"(?<![A-Za-z0-9])pat[A-Za-z0-9]{14}\.[0-9a-f]{64}(?![A-Za-z0-9])")),
+    _own("Airtable token", "pat", r"[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
     _own("Figma token", "figd_", _U + "{38,50}", False, None, _END_U),
     _own("Supabase token", "sbp_", _H + "{40}"),
     _own("Supabase secret key", "sb_secret_", _U + "{24,50}", False, None, _END_U),
@@ -250,7 +251,7 @@ SERVICES: tuple[Pattern, ...] = (
         r"(?P<body>[A-Za-z0-9+/=\\\s\"',>|#*]{40,20000})(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----)?"),
         fits=_has_key_material, private_key=True),
     Pattern("private key", "PRIVATE KEY", re.compile(
-        r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s[\s\S]{40,20000}?-{4,5} ?END"), private_key=True),
+        r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s[\s\S]{40,20000}?-{4,5} ?END"), private_key=True, lead=40, reach=20_200),
     Pattern("PuTTY private key", "PuTTY-User-Key-File-", re.compile(
         r"PuTTY-User-Key-File-[23]: [^\n]{1,60}\r?\nEncryption: [^\n]{1,40}\r?\n[\s\S]{1,4000}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{20,6000}"), private_key=True),
 )  # fmt: skip
@@ -281,4 +282,15 @@ def is_real(pattern: Pattern, value: str) -> bool:
     return pattern.fits is None or pattern.fits(value if pattern.fits in (_with_checksum, jwt_is_valid) else body)
 
 
-PATTERNS: tuple[Pattern, ...] = (*ML_SERVICES, *SERVICES)
+MARK_CHARS = 3
+
+
+def _grouped() -> dict[str, tuple[Pattern, ...]]:
+    groups: dict[str, list[Pattern]] = {}
+    for pattern in (*ML_SERVICES, *SERVICES):
+        groups.setdefault(pattern.mark[:MARK_CHARS], []).append(pattern)
+    return {mark: tuple(patterns) for mark, patterns in groups.items()}
+
+
+PATTERNS = _grouped()
+"""All patterns by the first characters of their marks: one look at the text rules out a whole group."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlguard.scanners.secrets import library
-from mlguard.scanners.secrets.patterns import PATTERNS, is_real
+from mlguard.scanners.secrets.patterns import PATTERNS, Pattern, is_real
 from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_random, is_token, is_uuid
 
 MAX_LINE_CHARS = 4000
@@ -74,17 +74,41 @@ def _best(claims: Iterable[_Claim]) -> list[Hit]:
     return sorted(taken, key=lambda hit: hit.start)
 
 
+# Every vendor's token is a long run of these characters, so most of a text need not be searched for a hundred marks.
+_RUN = re.compile(r"[A-Za-z0-9_+/.:~=%-]{16,}")
+
+
 def _formats(text: str) -> Iterator[Hit]:
-    for pattern in PATTERNS:
-        if pattern.mark not in text:
+    runs = "\n".join(_RUN.findall(text))
+    for mark, patterns in PATTERNS.items():
+        if mark not in runs and mark not in _APART:
             continue
-        for match in pattern.regex.finditer(text):
-            group = "value" if "value" in pattern.regex.groupindex else 0
-            start, end = match.span(group)
-            if start and group == 0 and _goes_on(text[start - 1], text[start]):
-                continue
-            if is_real(pattern, match.group(group)):
-                yield Hit(start, end, pattern.kind, "", pattern.ml, pattern.private_key)
+        for pattern in patterns:
+            if pattern.mark in text:
+                yield from _matches(pattern, text)
+
+
+_APART = frozenset(mark for mark, patterns in PATTERNS.items() if any(" " in pattern.mark for pattern in patterns))
+"""Marks that hold a space, which no run does."""
+
+
+def _matches(pattern: Pattern, text: str) -> Iterator[Hit]:
+    for match in _around_marks(pattern, text) if pattern.lead else pattern.regex.finditer(text):
+        group = "value" if "value" in pattern.regex.groupindex else 0
+        start, end = match.span(group)
+        if start and group == 0 and _goes_on(text[start - 1], text[start]):
+            continue
+        if is_real(pattern, match.group(group)):
+            yield Hit(start, end, pattern.kind, "", pattern.ml, pattern.private_key)
+
+
+def _around_marks(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
+    at = text.find(pattern.mark)
+    while at != -1:
+        match = pattern.regex.search(text, max(0, at - pattern.lead), at + len(pattern.mark) + pattern.reach)
+        if match is not None:
+            yield match
+        at = text.find(pattern.mark, max(at + 1, match.end() if match else 0))
 
 
 def _goes_on(before: str, first: str) -> bool:
@@ -141,38 +165,78 @@ def _is_url_password(value: str, user: str, host: str) -> bool:
 
 # ---- values that only their surroundings tell
 
-_CONTEXTS: tuple[tuple[str, str, bool, re.Pattern[str]], ...] = (
-    ("wandb", "Weights & Biases API key", True, re.compile(r"(?i:wandb)(?i:(?!commit|sha|rev|@|\.git|run|artifact|version|digest|hash)[^\n]){0,80}?(?<![0-9a-zA-Z/@])(?P<value>[0-9a-f]{40})(?![0-9a-zA-Z])")),
-    ("cohere", "Cohere API key", True, re.compile(r"(?i:cohere|\bco\.)[\w.]{0,30}\(\s*(?:api_key\s*=\s*)?[\"'](?P<value>[A-Za-z0-9]{40})[\"']")),
-    ("\"key\"", "Kaggle API key", True, re.compile(r"\"username\"\s*:\s*\"[^\"]{1,60}\"\s*,\s*\"key\"\s*:\s*\"(?P<value>[0-9a-f]{32})\"")),
-    ("kaggle", "Kaggle API key", True, re.compile(r"(?i:kaggle_?key)[\"']?\]?\s*[:=,]\s*[\"']?(?P<value>[0-9a-f]{32})(?![0-9a-zA-Z])")),
-    ("aws", "AWS secret access key", False, re.compile(r"(?i:aws)[^\n]{0,40}(?i:secret|key|pass|token)[^\n]{0,30}?[\s\"'=:,(](?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")),
-    ("secret", "AWS secret access key", False, re.compile(r"(?i:secret_?access_?key|secret_?key)[\"'\]]{0,3}\s{0,3}(?:[:=,]|=>)\s{0,3}[\"']?(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])")),
-    ("accountkey", "Azure storage account key", False, re.compile(r"(?i:account_?key|storage_?key|access_?key)[\"'\]]{0,3}\s{0,3}[:=,]\s{0,3}[\"']?(?P<value>[A-Za-z0-9+/]{86}==)")),
-    ("account_key", "Azure storage account key", False, re.compile(r"(?i:account_key)[\"'\]]{0,3}\s{0,3}[:=,]\s{0,3}[\"']?(?P<value>[A-Za-z0-9+/]{86}==)")),
-    ("bearer", "bearer token", False, re.compile(r"(?i:bearer)\s{1,3}(?P<value>[A-Za-z0-9_.=+/~-]{20,2000})(?![A-Za-z0-9_(\[{])")),
-    ("basic ", "basic authentication header", False, re.compile(r"(?i:authorization)[^\n]{0,20}(?i:basic)\s{1,3}(?P<value>[A-Za-z0-9+/]{12,400}={0,2})")),
-    ("twilio", "Twilio auth token", False, re.compile(r"(?i:twilio)[^\n]{0,40}(?i:token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{32})(?![0-9a-zA-Z])")),
-    ("heroku", "Heroku API key", False, re.compile(r"(?i:heroku)[^\n]{0,40}(?i:key|token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?![0-9a-zA-Z])")),
-    ("-u ", "password of a command", False, re.compile(r"\b(?:curl|http|wget)\b[^\n]{0,300}?\s-u\s{1,3}[\"']?[\w.@-]{1,60}:(?P<value>[^\s\"':]{5,200})")),
-    (";", "password in a connection string", False, re.compile(r"(?i:server|data source|host|endpoint|user id|uid|database|initial catalog|accountname)\s?=[^\n\"']{1,400}?(?i:password|pwd|accountkey)\s?=\s?(?P<value>[^\s;\"']{5,200})(?=[;\"'\s]|$)")),
-    ("dbname", "password in a connection string", False, re.compile(r"(?i:host|dbname|user)=[^\n\"']{1,300}?\bpassword=(?P<value>[^\s;\"']{5,200})")),
-    (":_auth", "registry token", False, re.compile(r":_(?:authToken|auth|password)\s?=\s?[\"']?(?P<value>[^\s\"']{10,1000})")),
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """A value without a format of its own: ``regex`` is matched in lower case at ``mark``, ``shape`` fits the value itself.
+
+    ``before`` must be found on the line left of the mark.
+    """
+
+    mark: str
+    kind: str
+    regex: re.Pattern[str]
+    shape: re.Pattern[str]
+    ml: bool = False
+    before: re.Pattern[str] | None = None
+
+
+_NAMED = r"[\"'\]]{0,3}\s{0,3}(?:[:=,]|=>)\s{0,3}[\"']?"
+_HEX_32, _HEX_40 = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{40}")
+_AWS, _AZURE = re.compile(r"[A-Za-z0-9/+]{40}"), re.compile(r"[A-Za-z0-9+/]{86}==")
+_ANY, _UUID_SHAPE = re.compile(r"[^\s\"']{5,2000}"), re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_AWS_VALUE = r"(?P<value>[a-z0-9/+]{40})(?![a-z0-9/+=])"
+_AZURE_VALUE = r"(?P<value>[a-z0-9+/]{86}==)"
+_SERVER = re.compile(
+    r"(?:server|data source|host|endpoint|user id|uid|user|database|dbname|initial catalog|accountname)\s?=[^\n\"']{1,400}$"
+)
+_PAIR_VALUE = r"\s?=\s?(?P<value>[^\s;\"']{5,200})"
+
+_CONTEXTS: tuple[_Context, ...] = (
+    _Context("wandb", "Weights & Biases API key", re.compile(r"wandb(?:(?!commit|sha|rev|@|\.git|run|artifact|version|digest|hash)[^\n]){0,80}?(?<![0-9a-z/@])(?P<value>[0-9a-f]{40})(?![0-9a-z])"), _HEX_40, True),
+    _Context("cohere", "Cohere API key", re.compile(r"cohere[\w.]{0,30}\(\s*(?:api_key\s*=\s*)?[\"'](?P<value>[a-z0-9]{40})[\"']"), re.compile("[A-Za-z0-9]{40}"), True),
+    _Context('"username"', "Kaggle API key", re.compile(r"\"username\"\s*:\s*\"[^\"]{1,60}\"\s*,\s*\"key\"\s*:\s*\"(?P<value>[0-9a-f]{32})\""), _HEX_32, True),
+    _Context("kaggle_key", "Kaggle API key", re.compile("kaggle_key" + _NAMED + r"(?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32, True),
+    _Context("aws", "AWS secret access key", re.compile(r"aws[^\n]{0,40}?(?:secret|key|pass|token)[^\n]{0,30}?[\s\"'=:,(]" + _AWS_VALUE), _AWS),
+    _Context("secret_access_key", "AWS secret access key", re.compile("secret_access_key" + _NAMED + _AWS_VALUE), _AWS),
+    _Context("secretaccesskey", "AWS secret access key", re.compile("secretaccesskey" + _NAMED + _AWS_VALUE), _AWS),
+    _Context("secret_key", "AWS secret access key", re.compile("secret_key" + _NAMED + _AWS_VALUE), _AWS),
+    _Context("account_key", "Azure storage account key", re.compile("account_key" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("accountkey", "Azure storage account key", re.compile("accountkey" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("storage_key", "Azure storage account key", re.compile("storage_key" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("access_key", "Azure storage account key", re.compile("access_key" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("bearer ", "bearer token", re.compile(r"bearer\s{1,3}(?P<value>[a-z0-9_.=+/~-]{20,2000})(?![a-z0-9_(\[{])"), _ANY),
+    _Context("authorization", "basic authentication header", re.compile(r"authorization[^\n]{0,20}basic\s{1,3}(?P<value>[a-z0-9+/]{12,400}={0,2})"), _ANY),
+    _Context("twilio", "Twilio auth token", re.compile(r"twilio[^\n]{0,40}(?:token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32),
+    _Context("heroku", "Heroku API key", re.compile(r"heroku[^\n]{0,40}(?:key|token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f-]{36})(?![0-9a-z])"), _UUID_SHAPE),
+    _Context(" -u ", "password of a command", re.compile(r" -u [\"']?[\w.@-]{1,60}:(?P<value>[^\s\"':]{5,200})"), _ANY, False, re.compile(r"\b(?:curl|http|wget)\b[^\n]{0,300}$")),
+    _Context("password", "password in a connection string", re.compile("password" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
+    _Context("pwd", "password in a connection string", re.compile("pwd" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
+    _Context(":_", "registry token", re.compile(r":_(?:authtoken|auth|password)\s?=\s?[\"']?(?P<value>[^\s\"']{10,1000})"), _ANY),
 )  # fmt: skip
 _DIGEST = re.compile(r"(?i)sha(?:1|256|384|512)|digest|checksum|integrity|commit|revision|\bhash")
 
 
 def _known_by_context(text: str, lowered: str) -> Iterator[Hit]:
-    for mark, kind, ml, regex in _CONTEXTS:
-        if mark not in lowered:
-            continue
-        for match in regex.finditer(text):
-            if _fits_context(kind, match.group("value"), match.group()):
-                yield Hit(*match.span("value"), kind, "", ml)
+    for context in _CONTEXTS:
+        at = lowered.find(context.mark)
+        while at != -1:
+            match = context.regex.match(lowered, at)
+            if match is not None:
+                start, end = match.span("value")
+                value = text[start:end]
+                left = lowered[max(lowered.rfind("\n", 0, at) + 1, at - 500) : at]
+                if (
+                    (context.before is None or context.before.search(left))
+                    and context.shape.fullmatch(value)
+                    and _fits_context(context.kind, value, text[at:start])
+                ):
+                    yield Hit(start, end, context.kind, "", context.ml)
+            at = lowered.find(context.mark, at + 1)
 
 
 def _fits_context(kind: str, value: str, around: str) -> bool:
-    if is_placeholder(value) or "EXAMPLE" in value or _DIGEST.search(around[: -len(value)]):
+    if is_placeholder(value) or "EXAMPLE" in value or _DIGEST.search(around):
         return False
     if kind.startswith("password"):
         return is_password(value)
@@ -204,11 +268,39 @@ def _is_basic(value: str) -> bool:
 
 # ---- names and values
 
-_WORD = re.compile(
-    r"pass(?:w(?:or)?d|phrase|(?![a-z]))|pwd|secret|token|credential|api[_. -]?key|bearer|"
-    r"(?:access|auth|private|encryption|encrypt|signing|master|account|service|subscription|shared|client|storage|db|database|admin|webhook|cookie|session|deploy|license|fernet|hmac|jwt)"
-    r"[_. -]?key|auth(?![a-z])|conn(?:ection)?[_-]?str(?:ing)?"
+# Each begins with fixed letters, which are searched for far faster than alternatives are.
+_WORDS = (
+    re.compile(r"pass(?:w(?:or)?d|phrase|(?![a-z]))"),
+    re.compile(r"pwd"),
+    re.compile(r"secret"),
+    re.compile(r"token"),
+    re.compile(r"credential"),
+    re.compile(r"bearer"),
+    re.compile(r"auth(?![a-z])"),
+    re.compile(r"conn(?:ection)?[_-]?str(?:ing)?"),
+    re.compile(r"key"),
 )
+_KEY_OF = re.compile(
+    r"(?:api|access|auth|private|encrypt(?:ion)?|signing|master|account|service|subscription|shared|client|storage|db|"
+    r"database|admin|webhook|cookie|session|deploy|license|fernet|hmac|jwt)[_. -]?$"
+)
+
+
+def _words(lowered: str) -> list[tuple[int, int]]:
+    """Return start and end of each part of a name that sounds like a secret."""
+    found = []
+    for word in _WORDS:
+        for match in word.finditer(lowered):
+            start, end = match.span()
+            if match.group() == "key":
+                of = _KEY_OF.search(lowered, max(0, start - 14), start)
+                if of is None:
+                    continue
+                start = of.start()
+            found.append((start, end))
+    return sorted(found)
+
+
 _TAIL = re.compile(r"[\w-]{0,40}")
 _OPERATOR = re.compile(
     r"(?P<close>(?:\\{0,3}[\"'`]|\]|\)){0,3})[ \t]{0,8}"
@@ -261,18 +353,18 @@ _ML_NAMES: tuple[tuple[str, str], ...] = (
 
 def _pairs(text: str, lowered: str, style: Style) -> Iterator[Hit]:
     done = -1
-    for word in _WORD.finditer(lowered):
-        if word.start() < done:
+    for begin, end in _words(lowered):
+        if begin < done:
             continue
-        tail = _TAIL.match(text, word.end())
-        stop = tail.end() if tail else word.end()
-        place = _value(text, lowered, word.start(), stop, style)
+        tail = _TAIL.match(text, end)
+        stop = tail.end() if tail else end
+        place = _value(text, lowered, begin, stop, style)
         if place is None:
             continue
-        name = _name(text, word.start(), stop)
+        name = _name(text, begin, stop)
         start, end, bare = place
         if _is_credential(name, text[start:end], bare, style):
-            yield Hit(start, end, *_kind(name, text, word.start()))
+            yield Hit(start, end, *_kind(name, text, begin))
             done = end
 
 
