@@ -338,6 +338,7 @@ class _Compiler:
             if key not in ("path", "op", "value", "value_of"):
                 raise self.fail(f"unknown key {key!r} of a comparison")
         op = str(spec.get("op", "eq"))
+        op = op.lower() if isinstance(spec.get("op"), bool) else op  # YAML reads true as a boolean
         positive = NEGATED.get(op, op)
         if positive not in OPERATORS:
             raise self.fail(f"unknown operator {op!r}; known are {', '.join(sorted({*OPERATORS, *NEGATED}))}")
@@ -484,15 +485,18 @@ def _joined(parts: Sequence[Condition], decisive: bool) -> Condition:
             if outcome.truth is decisive:
                 return outcome
             causes += outcome.causes
-            if not nodes or (not _held(nodes) and _held(outcome.nodes)):
-                nodes = outcome.nodes or nodes
+            if _rank(outcome.nodes) > _rank(nodes):
+                nodes = outcome.nodes
         return Outcome(None, nodes, tuple(dict.fromkeys(causes))) if causes else Outcome(not decisive, nodes)
 
     return condition
 
 
-def _held(nodes: tuple[Node, ...]) -> bool:
-    return any(node.value is not MISSING for node in nodes)
+def _rank(nodes: tuple[Node, ...]) -> int:
+    """How much nodes say: an attribute that is set more than a missing one, that more than the resource as a whole."""
+    if not nodes:
+        return 0
+    return 3 if any(node.value is not MISSING for node in nodes) else 2 if nodes[0].path else 1
 
 
 def _all(parts: Sequence[Condition]) -> Condition:

@@ -870,16 +870,19 @@ def policy_document(handle: Handle) -> PolicyText:
     return result
 
 
+def json_text(text: str) -> str:
+    """Return a JSON text with the quotes escaped that the key of an instance brought into it."""
+    return REFERENCE.sub(lambda match: re.sub(r'(?<!\\)"', r'\\"', match.group()), text)
+
+
 def statements_of(text: Any) -> list[Any]:
     """Return the statements of a policy's JSON; one that cannot be read is a text with its cause."""
     if isinstance(text, Unknown):
         return [text_of(text)]
     if not isinstance(text, str):
         return []
-    # The key of an instance brings quotes into a text that was written without them.
-    text = REFERENCE.sub(lambda match: re.sub(r'(?<!\\)"', r'\\"', match.group()), text)
     try:
-        value = json.loads(text, strict=False)
+        value = json.loads(json_text(text), strict=False)
     except (ValueError, RecursionError):
         return [text if "\ue000" in text and REFERENCE.fullmatch(text) else reference("a policy that cannot be read")]
     found = value.get("Statement", []) if isinstance(value, dict) else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Resource, Unknown
-from mlguard.scanners.infra.terraform_eval import PolicyText, statements_of
+from mlguard.scanners.infra.terraform_eval import PolicyText, json_text, statements_of
 from mlguard.scanners.infra.terraform_functions import text_of
 
 MAX_STATEMENTS = 500
@@ -142,7 +142,7 @@ def _text_places(text: str, heredoc: Position) -> Iterator[dict[Path, Position]]
     import yaml
 
     try:
-        node = yaml.compose(text.replace("\t", " "), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        node = yaml.compose(json_text(text).replace("\t", " "), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, ValueError):
         return
     found = next((v for k, v in _pairs(node) if k.value == "Statement"), None)
