@@ -21,7 +21,7 @@ _SHAPES = (
 _TOKEN = re.compile(r"[A-Za-z0-9_+/=.~-]{14,}")
 _LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
 _SECRET_NAME = re.compile(
-    r"(?i)((?:pass(?:word|wd|phrase)?|pwd|secret|token|credential|api_?-?key|access_?-?key|private_?-?key|auth\w*)[\w-]*"
+    r"(?i)((?:pass(?:word|wd|phrase)?|pwd|secret|token(?!iz)|credential|api_?-?key|access_?-?key|private_?-?key|auth\w*)[\w-]*"
     r"[\"']?\s*(?:=>|:=|[:=]|\s)\s*)(?![\[({])(\"[^\"]*\"?|'[^']*'?|[^\s,;#]+)"
 )
 _COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//)(?!\!).*$")
