@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlguard import discovery, rules
+from mlguard import declarations, discovery, rules
 from mlguard.engine import Job, run
 from mlguard.findings import Report
 from mlguard.scanners import BUILT_IN
 
 
 def scan(root: Path, scanners: Sequence[str] = tuple(BUILT_IN), settings: Mapping[str, Any] | None = None, **options: Any) -> Report:
-    """Return the report on every file below ``root``."""
+    """Return the report on every file below ``root``, with its privacy.yaml where there is one."""
     paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
     found = discovery.classify(root, paths)
+    if (root / "privacy.yaml").is_file():
+        options.setdefault("declaration", declarations.load(root, "privacy.yaml"))
     job = Job(root, found.artifacts, scanners, rules.load(), settings=settings or {}, gaps=found.gaps, **options)
     return run(job)
 

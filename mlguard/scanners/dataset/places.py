@@ -1,0 +1,75 @@
+"""What a path says about a file: test, documentation, dump, configuration, source."""
+
+from __future__ import annotations
+
+import re
+
+_TESTS = re.compile(
+    r"(?i)(?:^|/)(?:tests?|testing|test[-_]?data|testdata|fixtures?|__tests__|specs?|mocks?|__mocks__|unit[-_]?tests?|e2e|cypress)/"
+)
+_DUMP = re.compile(
+    r"(?i)\.(?:log|sql|dump|har)(?:\.\d+)?(?:\.gz)?$|(?:^|/)[^/]*\.log[.-]\d[^/]*$|(?:^|/)logs?/[^/]+\.(?:txt|out|err|jsonl?)$"
+)
+_DOCS = re.compile(
+    r"(?i)\.(?:md|markdown|rst|adoc|asciidoc|tex)$|(?:^|/)(?:docs?|documentation|wiki|site|website|licenses?)/"
+    r"|(?:^|/)(?:readme|licen[cs]e|notice|copying|changelog|changes|history|news|authors|contributors|maintainers|credits|thanks|acks|codeowners|owners|"
+    r"security|code_of_conduct|contributing|citation|third[-_]?party[^/]*|install|todo|version|manifest|patents|dco)(?:[.\-_][^/]*)?$"
+)
+_PROSE = re.compile(
+    r"(?i)\.(?:txt|text|log|out|err|eml|mbox|vcf|ics|srt|vtt|dump|har|prompt|tex|adoc|rst)(?:\.\d+)?$|\.log[.-]\d[^/]*$"
+)
+_TABLES = re.compile(r"(?i)\.(?:data|dat|psv|names|all-data|csv|tsv|tab|txt|tst|train|trn)(?:\.gz)?$")
+_PACKED = re.compile(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.gz$")
+_NO_DATA = re.compile(
+    r"(?i)(?:^|/)(?:requirements[^/]*|constraints[^/]*|robots|humans|cmakelists|top_level|entry_points|sources|vocab|merges|bpe[^/]*|stop_?words[^/]*|labels|classes)\.txt$|\.egg-info/|\.dist-info/"
+)
+
+
+def is_test(path: str) -> bool:
+    """Say whether the file lies among tests or fixtures."""
+    return bool(_TESTS.search(path))
+
+
+def is_dump(path: str) -> bool:
+    """Say whether the file is a log or a dump of a database."""
+    return bool(_DUMP.search(path)) and not is_docs(path)
+
+
+def is_docs(path: str) -> bool:
+    """Say whether the file is documentation, a licence or a list of maintainers."""
+    return bool(_DOCS.search(path)) and not _TABLES.search(path) or bool(_README.search(path))
+
+
+_README = re.compile(
+    r"(?i)(?:^|/)(?:readme|licen[cs]e|authors|codeowners|notice|changelog|contributors|maintainers)(?:\.txt)?$"
+)
+
+
+def is_prose(path: str) -> bool:
+    """Say whether a file of kind text is to be read: by its suffix, or because it is named as documentation. Source code is not."""
+    name = path.rsplit("/", 1)[-1]
+    if _NO_DATA.search(path):
+        return False
+    return bool(
+        _PROSE.search(path) or _TABLES.search(path) or is_docs(path) and ("." not in name or _PROSE.search(name))
+    )
+
+
+def may_be_table(path: str) -> bool:
+    """Say whether the suffix is one under which tables without a dialect are kept."""
+    return bool(_TABLES.search(path))
+
+
+def is_packed(path: str) -> bool:
+    """Say whether the file is a compressed table or text."""
+    return bool(_PACKED.search(path))
+
+
+_PEOPLE = re.compile(
+    r"(?i)(?:^|/)(?:authors|contributors|maintainers|credits|thanks|acks|codeowners|owners|changelog|changes|history|citation|licen[cs]e|notice|copying)(?:[.\-_][^/]*)?$"
+)
+
+
+def names_people(path: str) -> bool:
+    """Say whether naming people is the purpose of the document."""
+    return bool(_PEOPLE.search(path))
