@@ -12,7 +12,6 @@ from typing import Any
 
 from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
-from mlguard.assess import assess
 from mlguard.declarations import Declaration
 from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
@@ -56,6 +55,8 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     records += [("discovery", gap) for gap in _unread(job, tasks)]
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     if not job.hook:
+        from mlguard.assess import assess  # the quick run on commit has no second stage, and no time to load it
+
         records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]
     return _report(job, tasks, records, facts)
 
