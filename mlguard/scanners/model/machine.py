@@ -1,0 +1,604 @@
+"""A symbolic machine for pickle streams: it follows stack, memo and marks and never loads or imports anything.
+
+Opcodes and their effects: Lib/pickletools.py and Modules/_pickle.c of CPython. Text constants are kept as UTF-8 bytes,
+long ones and bytes as places in the buffer; values are shared, never copied, so an expansion bomb stays as small as
+its file. Where the real machine would stop with an error this one may go on: it must never stop earlier.
+"""
+
+from __future__ import annotations
+
+import codecs
+import struct
+from collections.abc import Iterator
+from mmap import mmap
+from typing import Any
+
+from mlguard.scanners.model import calls
+from mlguard.scanners.model.policy import Policy
+from mlguard.scanners.model.values import (
+    DANGEROUS, MALFORMED, UNKNOWN, Broken, Call, Global, Hit, Literal, Nested, Opaque, clean_name,
+)  # fmt: skip
+
+Buffer = bytes | bytearray | mmap
+
+MAX_TEXT = 4096
+"""Bytes: a longer text constant is kept as a place, not as a value."""
+
+MAX_ITEMS = 64
+"""Items of a container that are kept."""
+
+MAX_STACK = 5_000_000
+"""Values on the stack."""
+
+STEP_BYTES = 2**20
+MAX_STEPS = 64
+"""At most so many steps of STEP_BYTES are walked, literals not counted: no more opcodes than bytes."""
+
+MAX_MEMO_RATIO = 10
+MIN_MEMO_INDEX = 2**20
+"""A memo index beyond both makes CPython allocate memory that the file does not fill."""
+
+
+_OPAQUE = Opaque()
+_U16, _I32, _U32, _U64 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<Q")
+
+
+class Machine:
+    """Walks one pickle in ``data[start:end]``. Offsets it reports count from ``origin``.
+
+    After ``run`` is exhausted: ``end`` is the place after the last opcode, ``trouble`` says why the walk broke off ("" at
+    STOP), ``imports`` maps each global's dotted name to its verdict, ``persistent`` lists persistent ids as values.
+    """
+
+    def __init__(
+        self, data: Buffer, start: int, end: int, policy: Policy, *, origin: int = 0, torch: bool = False,
+        script: bool = False, strict: bool = False, keep: int = MAX_ITEMS, depth: int = 0,
+    ) -> None:  # fmt: skip
+        self.data, self.start, self.limit, self.policy, self.origin = data, start, end, policy, origin
+        self.torch, self.script, self.strict, self.keep, self.depth = torch, script, strict, keep, depth
+        self.end, self.trouble, self.too_large = start, "", False
+        self.imports: dict[str, str] = {}
+        self.persistent: list[Any] = []
+        self.blocked = False
+        self.result: Any = None
+        self.protocol = 0
+        self.arrays = 0
+        self.asks = False  # a global whose verdict depends on its use is about
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: Any = []
+        self._sparse = False
+        self._globals: dict[tuple[bytes, bytes, bool], tuple[Any, ...]] = {}
+
+    def run(self) -> Iterator[Hit | Nested]:
+        """Yield what must be told, in the order of the stream. Never raises for any input."""
+        try:
+            yield from self._walk()
+        except Broken as trouble:
+            self.trouble = str(trouble)
+        except (IndexError, struct.error):
+            self.trouble = "the stream ends early" if self.end >= self.limit - 1 else "the stack holds too few values"
+        except KeyError:
+            self.trouble = "a memo entry is missing"
+        except (ValueError, OverflowError, TypeError):
+            self.trouble = "an operand is malformed"
+
+    def _walk(self) -> Iterator[Hit | Nested]:
+        data, pos, limit, keep = self.data, self.start, self.limit, self.keep
+        stack, marks, memo = self._stack, self._marks, self._memo
+        push, pop = stack.append, stack.pop
+        sparse = False
+        opaque = _OPAQUE
+        steps, pause = 0, min(limit, pos + STEP_BYTES)
+        try:
+            while True:
+                if pos >= pause:
+                    if pos >= limit:
+                        raise Broken("the stream ends early")
+                    steps += 1
+                    if steps > MAX_STEPS or len(stack) > MAX_STACK:
+                        self.too_large = True
+                        raise Broken("there are more opcodes or values than the limit allows")
+                    pause = min(limit, pos + STEP_BYTES)
+                at = pos
+                op = data[pos]
+                pos += 1
+                if op == 0x68:  # BINGET
+                    push(memo[data[pos]])
+                    pos += 1
+                elif op == 0x94:  # MEMOIZE
+                    if sparse:
+                        memo[len(memo)] = stack[-1]
+                    else:
+                        memo.append(stack[-1])
+                elif op == 0x71:  # BINPUT
+                    index = data[pos]
+                    pos += 1
+                    if not sparse and index == len(memo):
+                        memo.append(stack[-1])
+                    else:
+                        memo, sparse = self._put(index)
+                elif op == 0x4B:  # BININT1
+                    push(data[pos])
+                    pos += 1
+                elif op == 0x8C:  # SHORT_BINUNICODE
+                    size = data[pos]
+                    pos += 1
+                    push(data[pos : pos + size])
+                    pos += size
+                elif op == 0x28:  # MARK
+                    marks.append(len(stack))
+                elif op == 0x47:  # BINFLOAT
+                    push(opaque)
+                    pos += 8
+                elif op == 0x4A:  # BININT
+                    push(_I32.unpack_from(data, pos)[0])
+                    pos += 4
+                elif op == 0x58 or op == 0x8D:  # BINUNICODE, BINUNICODE8
+                    if op == 0x58:
+                        size = _U32.unpack_from(data, pos)[0]
+                        pos += 4
+                    else:
+                        size = _U64.unpack_from(data, pos)[0]
+                        pos += 8
+                    if size > limit - pos:
+                        raise Broken("a text is longer than the rest of the stream")
+                    push(data[pos : pos + size] if size <= MAX_TEXT else Literal(pos, size, True))
+                    pos += size
+                    pause = min(limit, pause + size)
+                elif op == 0x72:  # LONG_BINPUT
+                    index = _U32.unpack_from(data, pos)[0]
+                    pos += 4
+                    if not sparse and index == len(memo):
+                        memo.append(stack[-1])
+                    else:
+                        if index > MIN_MEMO_INDEX and index > MAX_MEMO_RATIO * len(memo):
+                            yield self._hit(MALFORMED, "memo-bomb", at, 5, "", "LONG_BINPUT")
+                        memo, sparse = self._put(index)
+                elif op == 0x6A:  # LONG_BINGET
+                    push(memo[_U32.unpack_from(data, pos)[0]])
+                    pos += 4
+                elif op == 0x4D:  # BININT2
+                    push(_U16.unpack_from(data, pos)[0])
+                    pos += 2
+                elif op == 0x4E:  # NONE
+                    push(None)
+                elif op == 0x88 or op == 0x89:  # NEWTRUE, NEWFALSE
+                    push(op == 0x88)
+                elif op == 0x85:  # TUPLE1
+                    stack[-1] = (stack[-1],)
+                    if self.asks:
+                        yield from self._escape(stack[-1], at, "TUPLE1")
+                elif op == 0x86:  # TUPLE2
+                    last = pop()
+                    stack[-1] = (stack[-1], last)
+                    if self.asks:
+                        yield from self._escape(stack[-1], at, "TUPLE2")
+                elif op == 0x87:  # TUPLE3
+                    last, middle = pop(), pop()
+                    stack[-1] = (stack[-1], middle, last)
+                    if self.asks:
+                        yield from self._escape(stack[-1], at, "TUPLE3")
+                elif op == 0x74:  # TUPLE
+                    base = marks.pop()
+                    value = tuple(stack[base : base + keep])
+                    if self.asks:
+                        yield from self._escape(stack[base:], at, "TUPLE")
+                    del stack[base:]
+                    push(value)
+                elif op == 0x75:  # SETITEMS
+                    base = marks.pop()
+                    yield from self._set_items(stack[base - 1], base, at)
+                    del stack[base:]
+                elif op == 0x65:  # APPENDS
+                    base = marks.pop()
+                    target = stack[base - 1]
+                    if type(target) is list and not self.asks:
+                        if len(target) < keep:
+                            target.extend(stack[base : base + keep - len(target)])
+                    else:
+                        yield from self._append(target, stack[base:], at, "APPENDS")
+                    del stack[base:]
+                elif op == 0x29:  # EMPTY_TUPLE
+                    push(())
+                elif op == 0x7D:  # EMPTY_DICT
+                    push({})
+                elif op == 0x5D or op == 0x8F:  # EMPTY_LIST, EMPTY_SET
+                    push([])
+                elif op == 0x52:  # REDUCE
+                    arguments = pop()
+                    function = stack[-1]
+                    if type(function) is Global and function.plain and not self.asks:
+                        stack[-1] = Call(function, arguments, at)
+                    else:
+                        result, events = calls.reduce(self, function, arguments, at, "REDUCE")
+                        stack[-1] = result
+                        yield from events
+                elif op == 0x62:  # BUILD
+                    state = pop()
+                    jump = yield from self._build(stack[-1], state, at, pos)
+                    if jump > pos:
+                        pause = min(limit, pause + jump - pos)
+                        pos = jump
+                elif op == 0x61:  # APPEND
+                    value = pop()
+                    target = stack[-1]
+                    if type(target) is list and not self.asks:
+                        if len(target) < keep:
+                            target.append(value)
+                    else:
+                        yield from self._append(target, [value], at, "APPEND")
+                elif op == 0x73:  # SETITEM
+                    yield from self._set_items(stack[-3], len(stack) - 2, at)
+                    del stack[-2:]
+                elif op == 0x93:  # STACK_GLOBAL
+                    name, module = pop(), pop()
+                    value, events = self._stack_global(module, name, at)
+                    push(value)
+                    if events:
+                        yield from events
+                elif op == 0x63:  # GLOBAL
+                    module, pos = self._line(pos)
+                    name, pos = self._line(pos)
+                    value, events = self._global(module, name, at, pos - at, "GLOBAL")
+                    push(value)
+                    if events:
+                        yield from events
+                elif op == 0x81:  # NEWOBJ
+                    arguments = pop()
+                    function = stack[-1]
+                    if type(function) is Global and function.plain and not self.asks:
+                        stack[-1] = Call(function, arguments, at)
+                    else:
+                        result, events = calls.reduce(self, function, arguments, at, "NEWOBJ")
+                        stack[-1] = result
+                        yield from events
+                elif op == 0x51:  # BINPERSID
+                    yield from self._persistent(pop(), at, "BINPERSID")
+                elif op == 0x43 or op == 0x42 or op == 0x8E or op == 0x96:  # bytes and bytearrays
+                    if op == 0x43:
+                        size = data[pos]
+                        pos += 1
+                    elif op == 0x42:
+                        size = _U32.unpack_from(data, pos)[0]
+                        pos += 4
+                    else:
+                        size = _U64.unpack_from(data, pos)[0]
+                        pos += 8
+                    if size > limit - pos:
+                        raise Broken("a run of bytes is longer than the rest of the stream")
+                    push(Literal(pos, size, False))
+                    if size > 8 and data[pos] == 0x80 and data[pos + size - 1] == 0x2E and 2 <= data[pos + 1] <= 5:
+                        yield Nested(pos, size, False)
+                    pos += size
+                    pause = min(limit, pause + size)
+                elif op == 0x95:  # FRAME
+                    size = _U64.unpack_from(data, pos)[0]
+                    pos += 8
+                    if size > limit - pos:
+                        yield self._hit(MALFORMED, "frame", at, 9, "", "FRAME")
+                elif op == 0x2E:  # STOP
+                    self.end = pos
+                    self.result = pop()
+                    return
+                else:
+                    pos = yield from self._rare(op, at, pos)
+                    memo, sparse = self._memo, self._sparse
+                if pos > limit:
+                    raise Broken("the stream ends early")
+        finally:
+            self.end = min(max(self.end, pos), limit)
+
+    # -- memo and marks
+
+    def _put(self, index: int) -> tuple[Any, bool]:
+        top = self._stack[-1]
+        if self._sparse or index < len(self._memo):
+            self._memo[index] = top
+        elif index == len(self._memo):
+            self._memo.append(top)
+        else:
+            self._memo = dict(enumerate(self._memo))
+            self._memo[index] = top
+            self._sparse = True
+        return self._memo, self._sparse
+
+    def _line(self, pos: int) -> tuple[bytes, int]:
+        stop = self.data.find(b"\n", pos, min(self.limit, pos + 2 * MAX_TEXT))
+        if stop < 0:
+            self.end = self.limit
+            raise Broken("a line does not end")
+        return self.data[pos:stop], stop + 1
+
+    def _take(self) -> list[Any]:
+        base = self._marks.pop()
+        items = self._stack[base:]
+        del self._stack[base:]
+        return items
+
+    # -- the opcodes that are seldom
+
+    def _rare(self, op: int, at: int, pos: int) -> Iterator[Hit | Nested]:
+        """Do one seldom opcode and return (as the generator's value) the position after it."""
+        data, stack, limit = self.data, self._stack, self.limit
+        if op == 0x80:  # PROTO
+            self.protocol = data[pos]
+            if at != self.start:
+                yield self._hit(UNKNOWN, "unusual-opcode", at, 2, "PROTO", "PROTO")
+            return pos + 1
+        if op == 0x30:  # POP
+            if self._marks and self._marks[-1] == len(stack):
+                self._marks.pop()
+            else:
+                stack.pop()
+            return pos
+        if op == 0x31:  # POP_MARK
+            self._take()
+            return pos
+        if op == 0x32:  # DUP
+            stack.append(stack[-1])
+            return pos
+        if op in (0x55, 0x54):  # SHORT_BINSTRING, BINSTRING
+            size = data[pos] if op == 0x55 else _I32.unpack_from(data, pos)[0]
+            pos += 1 if op == 0x55 else 4
+            if not 0 <= size <= limit - pos:
+                raise Broken("a text is longer than the rest of the stream")
+            stack.append(data[pos : pos + size] if size <= MAX_TEXT else Literal(pos, size, True))
+            return pos + size
+        if op in (0x8A, 0x8B):  # LONG1, LONG4
+            size = data[pos] if op == 0x8A else _I32.unpack_from(data, pos)[0]
+            pos += 1 if op == 0x8A else 4
+            if not 0 <= size <= limit - pos:
+                raise Broken("a number is longer than the rest of the stream")
+            stack.append(int.from_bytes(data[pos : pos + size], "little", signed=True) if size <= 64 else _OPAQUE)
+            return pos + size
+        if op in (0x6C, 0x64):  # LIST, DICT
+            items = self._take()
+            if op == 0x6C:
+                stack.append(items[: self.keep])
+            else:
+                stack.append(dict(_text_keys(items, self.keep)))
+            if self.asks:
+                yield from self._escape(items, at, "LIST" if op == 0x6C else "DICT")
+            return pos
+        if op in (0x90, 0x91):  # ADDITEMS, FROZENSET
+            items = self._take()
+            if op == 0x91:
+                stack.append(tuple(items[: self.keep]))
+                yield from self._escape(items, at, "FROZENSET")
+            else:
+                yield from self._append(stack[-1], items, at, "ADDITEMS")
+            return pos
+        if op in (0x6F, 0x69):  # OBJ, INST
+            return (yield from self._instance(op, at, pos))
+        if op == 0x92:  # NEWOBJ_EX
+            named, arguments, function = stack.pop(), stack.pop(), stack.pop()
+            both = (*arguments, named) if isinstance(arguments, tuple) else (arguments, named)
+            result, events = calls.reduce(self, function, both, at, "NEWOBJ_EX")
+            stack.append(result)
+            yield from events
+            return pos
+        if op in (0x82, 0x83, 0x84):  # EXT1, EXT2, EXT4
+            size = {0x82: 1, 0x83: 2, 0x84: 4}[op]
+            stack.append(Global("copyreg", "extension", at, "review", False))
+            yield self._hit(UNKNOWN, "extension-code", at, 1 + size, "copyreg extension", f"EXT{size}")
+            return pos + size
+        if op == 0x50:  # PERSID
+            line, pos = self._line(pos)
+            yield from self._persistent(line, at, "PERSID")
+            return pos
+        if op in (0x97, 0x98):  # NEXT_BUFFER, READONLY_BUFFER
+            if op == 0x97:
+                stack.append(_OPAQUE)
+                yield self._hit(UNKNOWN, "unusual-opcode", at, 1, "NEXT_BUFFER", "NEXT_BUFFER")
+            return pos
+        return self._text_opcode(op, pos)
+
+    def _text_opcode(self, op: int, pos: int) -> int:
+        if op not in b"FIL" and op not in b"VSgp":
+            raise Broken("an opcode is unknown")
+        line, pos = self._text_line(op, pos)
+        stack = self._stack
+        if op in b"FIL":
+            stack.append(_number(op, line))
+        elif op == 0x56:  # UNICODE
+            stack.append(line if isinstance(line, Literal) else _unescaped(line))
+        elif op == 0x53:  # STRING
+            stack.append(line if isinstance(line, Literal) else _unquoted(line))
+        else:  # GET, PUT
+            index = int(line) if isinstance(line, bytes) else -1
+            if index < 0:
+                raise Broken("a memo index is negative")
+            if op == 0x67:
+                stack.append(self._memo[index])
+            else:
+                self._put(index)
+        return pos
+
+    def _text_line(self, op: int, pos: int) -> tuple[Any, int]:
+        stop = self.data.find(b"\n", pos, self.limit)
+        if stop < 0:
+            self.end = self.limit
+            raise Broken("a line does not end")
+        if stop - pos > MAX_TEXT:
+            return Literal(pos, stop - pos, True), stop + 1
+        return self.data[pos:stop], stop + 1
+
+    def _instance(self, op: int, at: int, pos: int) -> Iterator[Hit | Nested]:
+        if op == 0x69:  # INST
+            module, pos = self._line(pos)
+            name, pos = self._line(pos)
+            function, events = self._global(module, name, at, pos - at, "INST")
+            yield from events
+            arguments, opcode = self._take(), "INST"
+        else:
+            function, *arguments = self._take()
+            opcode = "OBJ"
+        result, events = calls.reduce(self, function, tuple(arguments), at, opcode)
+        self._stack.append(result)
+        yield from events
+        return pos
+
+    # -- globals
+
+    def _stack_global(self, module: Any, name: Any, at: int) -> tuple[Any, Any]:
+        if type(module) is bytes and type(name) is bytes:
+            return self._global(module, name, at, 1, "STACK_GLOBAL")
+        if isinstance(module, (int, tuple, list, dict)) or isinstance(name, (int, tuple, list, dict)):
+            raise Broken("the name of a global is not a text")
+        self.blocked = True
+        hit = self._hit(DANGEROUS, "dynamic-name", at, 1, "(computed name)", "STACK_GLOBAL")
+        return Global("", "(computed name)", at, "block", False), (hit,)
+
+    def _global(self, module: bytes, name: bytes, at: int, length: int, opcode: str) -> tuple[Any, Any]:
+        """Return the global and the events that importing it causes; the events only the first time."""
+        old = self.protocol < 3
+        key = (module, name, old)
+        known = self._globals.get(key)
+        if known is not None:
+            return known[0], ()
+        text, leaf = module.decode("utf-8", "replace"), name.decode("utf-8", "replace")
+        judged = self.policy.judge(text, leaf, old, self.script)
+        dotted = clean_name(text, leaf)
+        if self.strict and dotted.startswith("("):
+            raise Broken("the name of a global is not a name")
+        value = Global(judged.module, judged.name, at, judged.verdict, judged.verdict == "allow" and not judged.special)
+        self._globals[key] = (value,)
+        self.imports.setdefault(dotted, judged.verdict)
+        events: tuple[Hit, ...] = ()
+        if judged.verdict == "block":
+            self.blocked = True
+            events = (self._hit(DANGEROUS, judged.check, at, length, dotted, opcode, judged.note),)
+        elif judged.verdict == "review":
+            events = (self._hit(UNKNOWN, judged.check, at, length, dotted, opcode, judged.note),)
+        elif judged.verdict == "ask":
+            self.asks = True
+        return value, events
+
+    def _persistent(self, value: Any, at: int, opcode: str) -> Iterator[Hit]:
+        self._stack.append(_OPAQUE)
+        if self.torch:
+            if len(self.persistent) < 1_000_000:
+                self.persistent.append(value)
+        else:
+            yield self._hit(UNKNOWN, "persistent-id", at, 1, "persistent id", opcode)
+
+    # -- what may change other things
+
+    def _escape(self, values: Any, at: int, opcode: str) -> Iterator[Hit]:
+        """Tell of a callable that reaches anything, such as getattr, when it is stored instead of called."""
+        for value in values:
+            if type(value) is Global and value.verdict == "ask":
+                self.blocked = True
+                yield self._hit(
+                    DANGEROUS,
+                    "dynamic-name",
+                    at,
+                    1,
+                    clean_name(value.module, value.name),
+                    opcode,
+                    "handed on as a value",
+                )
+
+    def _append(self, target: Any, values: list[Any], at: int, opcode: str) -> Iterator[Hit]:
+        if self.asks:
+            yield from self._escape(values, at, opcode)
+        if type(target) is list:
+            if len(target) < self.keep:
+                target.extend(values[: self.keep - len(target)])
+        else:
+            yield from self._injection(target, at, opcode)
+
+    def _set_items(self, target: Any, base: int, at: int) -> Iterator[Hit]:
+        stack = self._stack
+        if self.asks:
+            yield from self._escape(stack[base:], at, "SETITEMS")
+        if type(target) is dict:
+            if len(target) < self.keep:
+                target.update(_text_keys(stack[base : base + 2 * self.keep], self.keep))
+        else:
+            yield from self._injection(target, at, "SETITEMS")
+
+    def _injection(self, target: Any, at: int, opcode: str) -> Iterator[Hit]:
+        if type(target) is Call and type(target.function) is Global and target.function.verdict == "ask":
+            target = target.function
+        if type(target) is Global:
+            self.blocked = True
+            yield self._hit(DANGEROUS, "state-injection", at, 1, clean_name(target.module, target.name), opcode)
+
+    def _build(self, target: Any, state: Any, at: int, pos: int) -> Iterator[Hit | Nested]:
+        """Record the state of an object; return where the stream goes on (behind the raw array of joblib)."""
+        if self.asks:
+            yield from self._escape(state if isinstance(state, (tuple, list)) else (state,), at, "BUILD")
+        if type(target) is not Call:
+            yield from self._injection(target, at, "BUILD")
+            return pos
+        if type(target.function) is Global:
+            if target.function.verdict == "ask":
+                yield from self._injection(target, at, "BUILD")
+            if target.function.name == "NumpyArrayWrapper" and target.function.module == "joblib.numpy_pickle":
+                target.state = state
+                return (yield from self._raw_array(state, pos))
+        target.state = state
+        return pos
+
+    def _raw_array(self, state: Any, pos: int) -> Iterator[Hit | Nested]:
+        """Return the position after the array that joblib wrote into the stream behind its wrapper.
+
+        Format: joblib/numpy_pickle.py, NumpyArrayWrapper.write_array and read_array.
+        """
+        size, has_objects = calls.array_size(state)
+        self.arrays += 1
+        if has_objects:
+            if self.depth >= 4:
+                raise Broken("pickles are nested too deeply")
+            inner = Machine(
+                self.data, pos, self.limit, self.policy, origin=self.origin, script=self.script, torch=self.torch,
+                depth=self.depth + 1,
+            )  # fmt: skip
+            yield from inner.run()
+            self.blocked |= inner.blocked
+            for name, verdict in inner.imports.items():
+                self.imports.setdefault(name, verdict)
+            if inner.trouble:
+                raise Broken(inner.trouble)
+            return inner.end
+        if size < 0:
+            raise Broken("the size of a raw array cannot be computed")
+        if isinstance(state, dict) and state.get(b"numpy_array_alignment_bytes") is not None:
+            pos += 1 + self.data[pos]
+        if size > self.limit - pos:
+            raise Broken("a raw array is longer than the rest of the file")
+        return pos + size
+
+    def _hit(self, rule: str, check: str, at: int, length: int, name: str, opcode: str, note: str = "") -> Hit:
+        return Hit(rule, check, at - self.origin, length, name, opcode, note)
+
+
+def _text_keys(items: list[Any], most: int) -> Iterator[tuple[bytes, Any]]:
+    for key, value in zip(items[::2], items[1::2], strict=False):
+        if type(key) is bytes and most > 0:
+            most -= 1
+            yield key, value
+
+
+def _number(op: int, line: Any) -> Any:
+    if op == 0x46 or not isinstance(line, bytes) or len(line) > 64:
+        return _OPAQUE
+    if op == 0x49 and line in (b"00", b"01"):
+        return line == b"01"
+    try:
+        return int(line.rstrip(b"L") if op == 0x4C else line, 10 if op == 0x4C else 0)
+    except ValueError:
+        raise Broken("a number is malformed") from None
+
+
+def _unescaped(line: bytes) -> bytes:
+    return line.decode("raw-unicode-escape").encode("utf-8", "surrogatepass")
+
+
+def _unquoted(line: bytes) -> bytes:
+    line = line.strip()
+    if len(line) < 2 or line[0] != line[-1] or line[:1] not in (b"'", b'"'):
+        raise Broken("a text is not quoted")
+    return codecs.escape_decode(line[1:-1])[0]
