@@ -8,16 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
-from mlguard.declarations import Declaration
 from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.pool import Progress, perform
 from mlguard.rules import Catalogue, fix_for, message_for
 from mlguard.workers import Setting, Task, plan
+
+
+if TYPE_CHECKING:
+    from mlguard.declarations import Declaration
 
 
 @dataclass(frozen=True, slots=True)

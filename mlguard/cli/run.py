@@ -7,13 +7,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlguard import config, declarations, discovery, rules
+from mlguard import config, discovery, rules
 from mlguard.config import Config
 from mlguard.engine import Job, run
 from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap, Report
 from mlguard.pool import Progress
+
+if TYPE_CHECKING:
+    from mlguard.declarations import Declaration
 
 
 def configuration(
@@ -99,13 +103,15 @@ def examine(
     return run(job, progress)
 
 
-def declared(base: Path, settings: Config) -> tuple[declarations.Declaration | None, list[Gap]]:
+def declared(base: Path, settings: Config) -> tuple[Declaration | None, list[Gap]]:
     """Return the privacy declaration, and a gap when it cannot be read. Raises UsageError when a named one is missing."""
     path = settings.privacy or "privacy.yaml"
     if not (base / path).is_file():
         if settings.privacy:
             raise UsageError(f"{settings.path}: privacy names {path}, and there is no such file")
         return None, []
+    from mlguard import declarations
+
     try:
         return declarations.load(base, path), []
     except Unreadable as trouble:
