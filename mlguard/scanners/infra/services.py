@@ -1,0 +1,136 @@
+"""Which machine-learning service a container starts, and whether it asks who is calling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class OpenService:
+    """A service that anyone can use. ``argument`` is the index of the deciding word, ``variable`` its environment name."""
+
+    service: str
+    why: str
+    argument: int = -1
+    variable: str = ""
+
+
+_JUPYTER = re.compile(
+    r"(?i)\bjupyter\b|jupyter(?:lab|hub)?(?:-(?:lab|notebook|server|singleuser))?\b|start-(?:notebook|singleuser)(?:\.sh|\.py)?|/start\.sh"
+)
+_EMPTY_TOKEN = re.compile(r"^--(?:[A-Za-z]*App|[A-Za-z]*Provider)\.(?:token|password)(?:=(?:''|\"\"|)?)?$")
+_NO_AUTH = re.compile(r"^--(?:[A-Za-z]*App)\.(?:disable_check_xsrf|allow_unauthenticated_access)=True$")
+_TEXT_EMPTY = re.compile(r"--(?:[A-Za-z]*App|[A-Za-z]*Provider)\.(token|password)=(?:''|\"\"|\\'\\'|(?=\s|$|&|;))")
+_ANY_HOST = re.compile(
+    r"(?:^|\s)--(?:host|dashboard-host|bind_all|ip|address)(?:[= ](?:0\.0\.0\.0|\[?::\]?|\*)|(?=\s|$))"
+)
+_LLM = re.compile(
+    r"\bvllm\s+serve\b|vllm\.entrypoints\.(?:openai\.)?api_server|\bvllm/vllm-openai\b|text-generation-(?:inference|launcher)|\bollama(?:/ollama)?\b"
+    r"|sglang\.launch_server|lmsysorg/sglang|\bllama-server\b|ghcr\.io/ggml-org/llama\.cpp:server|\btritonserver\b|lmdeploy\s+serve"
+)
+_KEYED = re.compile(r"(?:^|\s)--api-?keys?(?:[-=\s]|$)|--auth|--ssl-ca|--grpc-use-ssl-mutual")
+_KEY_NAMES = (
+    "VLLM_API_KEY",
+    "API_KEY",
+    "LLAMA_API_KEY",
+    "OLLAMA_API_KEY",
+    "TGI_API_KEY",
+    "AUTH_TOKEN",
+    "API_KEYS",
+    "SGLANG_API_KEY",
+)
+_TENSORBOARD = re.compile(r"(?:^|[\s/])tensorboard(?:\s|$)")
+_MLFLOW = re.compile(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b")
+_VECTOR = re.compile(
+    r"(?:^|/)(?:qdrant/qdrant|chromadb/chroma|chroma-core/chroma|semitechnologies/weaviate|weaviate/weaviate|milvusdb/milvus)(?:[:@]|$)"
+)
+_OPEN_VARIABLES: Mapping[str, tuple[str, re.Pattern[str], str]] = {
+    "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": ("vector-database", re.compile("(?i)^true$"), "anonymous access is on"),
+    "GF_AUTH_ANONYMOUS_ENABLED": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "anonymous access is on"),
+    "AIRFLOW__API__AUTH_BACKENDS": ("workflow-or-labelling-tool", re.compile(r"(?i)^airflow\.api\.auth\.backend\.default$"), "its interface lets everyone in"),
+    "AIRFLOW__API__AUTH_BACKEND": ("workflow-or-labelling-tool", re.compile(r"(?i)^airflow\.api\.auth\.backend\.default$"), "its interface lets everyone in"),
+    "_AIRFLOW_WWW_USER_PASSWORD": ("workflow-or-labelling-tool", re.compile("^airflow$"), "it keeps the password of the documentation"),
+    "SUPERSET_PUBLIC_ROLE_LIKE": ("workflow-or-labelling-tool", re.compile("(?i)^(?:admin|alpha|gamma)$"), "its public role has rights"),
+    "AUTH_ROLE_PUBLIC": ("workflow-or-labelling-tool", re.compile("(?i)^admin$"), "its public role is the administrator"),
+}  # fmt: skip
+
+
+def open_services(
+    image: str, argv: Sequence[str], environment: Mapping[str, Any], exposed: bool
+) -> Iterator[OpenService]:
+    """Yield the services that a container starts without asking who is calling.
+
+    A switched-off login counts always. A service that has no login by itself counts only when it is ``exposed``: reached
+    from outside the cluster with nothing in front that asks.
+    """
+    text = " ".join(argv)
+    yield from _jupyter(image, argv, text, environment)
+    for name, (service, pattern, why) in _OPEN_VARIABLES.items():
+        if isinstance(environment.get(name), str) and pattern.match(environment[name].strip()):
+            yield OpenService(service, why, variable=name)
+    if not exposed:
+        return
+    if _MLFLOW.search(text) and not re.search(r"--app-name(?:[= ])\S*auth", text):
+        yield OpenService("mlflow", "its server has no login", _index(argv, "mlflow"))
+    if (
+        re.search(r"\bray\s+start\b", text)
+        and "--head" in text
+        and re.search(r"--dashboard-host[= ](?:0\.0\.0\.0|::)", text)
+    ):
+        yield OpenService("ray-dashboard", "its dashboard has no login", _index(argv, "--dashboard-host"))
+    if _TENSORBOARD.search(text) and _ANY_HOST.search(text):
+        yield OpenService("dashboard", "TensorBoard has no login", _index(argv, "tensorboard"))
+    if (
+        _LLM.search(f"{image} {text}")
+        and not _KEYED.search(text)
+        and not any(environment.get(key) for key in _KEY_NAMES)
+    ):
+        yield OpenService("llm-server", "no key is asked for", 0 if argv else -1)
+    if (match := _VECTOR.search(image)) and not _database_has_login(match.group(), environment):
+        yield OpenService("vector-database", "no key is asked for")
+
+
+def _jupyter(image: str, argv: Sequence[str], text: str, environment: Mapping[str, Any]) -> Iterator[OpenService]:
+    if not (_JUPYTER.search(text) or "jupyter" in image.lower()):
+        return
+    password_set = re.search(r"--(?:\w*App|\w*Provider)\.(?:hashed_)?password=['\"]?[^\s'\"]", text) is not None
+    for index, word in enumerate(argv):
+        empty = _EMPTY_TOKEN.match(word) and ("=" in word or argv[index + 1 : index + 2] in (["''"], [""], ['""']))
+        if (empty or _NO_AUTH.match(word) and "unauthenticated" in word) and not (password_set and ".token" in word):
+            yield OpenService("jupyter", "its token or password is empty", index)
+            return
+        inside = _TEXT_EMPTY.search(word) if " " in word or "\n" in word else None
+        if inside and not (password_set and inside.group(1) == "token"):
+            yield OpenService("jupyter", "its token or password is empty", index)
+            return
+    if environment.get("JUPYTER_TOKEN") == "" and not environment.get("JUPYTER_PASSWORD") and not password_set:
+        yield OpenService("jupyter", "its token is empty", variable="JUPYTER_TOKEN")
+
+
+def _index(argv: Sequence[str], word: str) -> int:
+    return next((index for index, item in enumerate(argv) if word in item), -1)
+
+
+def _database_has_login(image: str, environment: Mapping[str, Any]) -> bool:
+    names = {
+        "qdrant": ("QDRANT__SERVICE__API_KEY", "QDRANT__SERVICE__JWT_RBAC"),
+        "chroma": ("CHROMA_SERVER_AUTHN_PROVIDER", "CHROMA_SERVER_AUTHN_CREDENTIALS", "CHROMA_SERVER_AUTH_PROVIDER"),
+        "weaviate": ("AUTHENTICATION_APIKEY_ENABLED", "AUTHENTICATION_OIDC_ENABLED", "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED"),
+        "milvus": ("COMMON_SECURITY_AUTHORIZATIONENABLED",),
+    }  # fmt: skip
+    return any(environment.get(name) for key, wanted in names.items() if key in image for name in wanted)
+
+
+_SERVING = re.compile(
+    r"(?i)(?:^|[-_/.\s])(?:inference|predictor|predictions?|predict|serving|served?-model|model-?serv(?:er|ing|ice)|model-?api|scorer|scoring|llm|embeddings?"
+    r"|triton(?:server)?|torchserve|tf-?serving|vllm(?:-openai)?|tgi|text-generation-inference|mlserver|bentoml|ollama|sglang|kserve)(?:[-_/:.@\s]|$)"
+    r"|tensorflow/serving|pytorch/torchserve|mlflow\s+models\s+serve|ray\s+serve|serve\s+run|bentoml\s+serve|seldon"
+)
+
+
+def serves_model(*texts: str) -> bool:
+    """Say whether names, images or commands speak of a workload that answers with a model's predictions."""
+    return any(_SERVING.search(text) for text in texts)
