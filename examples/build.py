@@ -194,6 +194,9 @@ def faulty(root: Path) -> list[Path]:
     with open(data / "support_tickets.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(letter, ensure_ascii=False) + "\n" for letter in letters)
 
+    calls = frame[frame["support_calls"] > 3][["telefono", "nachname", "support_calls"]]
+    calls.to_csv(data / "callbacks.csv", index=False, lineterminator="\n")
+
     fitted = scikit_model(frame, letters)
     joblib.dump(fitted, models / "churn.joblib")
     torch.save(torch_model(), models / "churn.pt")
@@ -211,7 +214,7 @@ def faulty(root: Path) -> list[Path]:
     (models / "suspicious.pkl").write_bytes(hostile())
     (root / "explore.ipynb").write_text(notebook(frame), encoding="utf-8")
     return [
-        *(data / name for name in ("customers.csv", "customers.parquet", "support_tickets.jsonl")),
+        *(data / name for name in ("callbacks.csv", "customers.csv", "customers.parquet", "support_tickets.jsonl")),
         *(
             models / name
             for name in ("churn.joblib", "churn.pt", "embeddings.npy", "churn.safetensors", "suspicious.pkl")

@@ -5,5 +5,5 @@ variable "region" {
 
 variable "database_password" {
   type    = string
-  default = "Wintermoor-4711-Dachs"
+  default = "qT7vKx2mPz9wRb4dHn6s"
 }

@@ -16,7 +16,7 @@ CORS(app, resources={r"/*": {"origins": "*"}}, supports_credentials=True)
 logging.basicConfig(level=logging.DEBUG)
 log = logging.getLogger(__name__)
 
-DATABASE_PASSWORD = os.environ.get("DATABASE_PASSWORD", "Wintermoor-4711-Dachs")
+DATABASE_PASSWORD = os.environ.get("DATABASE_PASSWORD", "qT7vKx2mPz9wRb4dHn6s")
 MODEL_FOLDER = "models"
 
 MODEL = joblib.load(os.environ.get("MODEL_PATH", "models/churn.joblib"))["model"]
