@@ -18,7 +18,6 @@ from mlguard.pool import Progress, perform
 from mlguard.rules import Catalogue, fix_for, message_for
 from mlguard.workers import Setting, Task, plan
 
-
 if TYPE_CHECKING:
     from mlguard.declarations import Declaration
 

@@ -43,7 +43,7 @@ def _incomplete(report: Report, config: Config, today: datetime.date) -> list[st
         told.append("nothing was scanned: no file is of a kind that the scanners of this run read")
     gaps = open_gaps(report.gaps, config.accepted_gaps, today)
     for kind, count in sorted(Counter(gap.kind for gap in gaps).items()):
-        named = sorted({gap.path for gap in gaps if gap.kind == kind})
+        named = sorted({gap.path or f"the {gap.scanner} scanner" for gap in gaps if gap.kind == kind})
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""
         told.append(f"{count} {'gap' if count == 1 else 'gaps'}, {kind}: {', '.join(named[:3])}{more}")
     return told

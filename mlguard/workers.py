@@ -98,7 +98,7 @@ def lost(scanner: str, group: Sequence[Artifact], kind: GapKind, reason: str, hi
 
 
 def _absent(error: ImportError) -> tuple[str, str]:
-    module = (error.name or "a module").split(".")[0]
+    module = error.name or "a module"
     return f"{module} is not installed, or cannot be loaded", "mlguard doctor says what each scanner needs"
 
 
