@@ -10,7 +10,7 @@ from mlguard.rules import Rule, section
 from tests.builders import assemble
 
 _FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1[ \t]*$", re.M | re.S)
-_MARK = re.compile(r"[ \t]*(?:#|//|--|<!--)\s*expect:\s*([a-z0-9/, -]+?)\s*(?:-->)?$", re.M)
+_MARK = re.compile(r"[ \t]*(?:#|//|--|<!--)\s*expect:\s*([a-z0-9/, -]+?)[ \t]*(?:-->)?$", re.M)
 _NAMES = {
     "python": "example.py", "hcl": "main.tf", "terraform": "main.tf", "yaml": "example.yaml", "dockerfile": "Dockerfile",
     "csv": "data.csv", "jsonl": "data.jsonl", "text": "notes.txt", "toml": "pyproject.toml", "json": "data.json",
