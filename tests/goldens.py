@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlguard.reporters import jsonreport, markdown, sarif, terminal
-from tests.reports import CATALOGUE, CLEAN, EMPTY, NOTHING, PASSED, REPORT, VERDICT
+from tests.reports import CATALOGUE, CLEAN, EMPTY, HOSTILE, NOTHING, PASSED, REPORT, VERDICT
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -18,6 +18,8 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "report.txt": lambda: terminal.render(REPORT, VERDICT, CATALOGUE),
     "report.verbose.txt": lambda: terminal.render(REPORT, VERDICT, CATALOGUE, color=True, width=72, verbose=True),
     "report.ascii.txt": lambda: terminal.render(REPORT, VERDICT, CATALOGUE, width=60, unicode=False),
+    "hostile.txt": lambda: terminal.render(HOSTILE, VERDICT, CATALOGUE, width=80),
+    "hostile.md": lambda: markdown.render(HOSTILE, VERDICT, CATALOGUE),
     "clean.txt": lambda: terminal.render(CLEAN, PASSED, CATALOGUE),
     "clean.md": lambda: markdown.render(CLEAN, PASSED, CATALOGUE),
     "empty.txt": lambda: terminal.render(EMPTY, NOTHING, CATALOGUE),

@@ -204,13 +204,29 @@ PASSED = Verdict(
     "pass", 0, ("no finding at or above high in 2 files; every file that a scanner wanted was read (2 reads)",)
 )
 
-TEXT = st.text(max_size=30) | st.sampled_from(
-    ("", "::error::x", "a\n::warning::b", "##[add-mask]x", "\x1b[31mred", "a|b`c`", "<img src=x>", "{0} [x](1)", "日本 \u0301é",
-     "\u202eevil", "\udcff\udc80.py", "\ud800", "=cmd()", "@team", "a" * 300, "::" * 40, "\u3000::error::", "…", "#1 100%")
+STRANGE = (
+    "", "::error::x", "a\n::warning::b", "##[add-mask]x", "\x1b[31mred", "a|b`c`", "<img src=x>", "{0} [x](1)", "日本 \u0301é",
+    "\u202eevil", "\udcff\udc80.py", "\ud800", "=cmd()", "@team", "a" * 300, "::" * 40, "\u3000::error::", "…", "#1 100%",
+    "x", "\U0001d499" * 9,
 )  # fmt: skip
+
+HOSTILE = Report(
+    version="0.1.0", rules_digest="", config_digest="", scanners=("code", "::plugin"), required=("##[group]x",), files=9,
+    findings=tuple(
+        finding(path=text, number=number, message=text, subject=text, advisory=text, fix=text, excerpt=(text, text),
+                location=Location(text, 1, 2 + number, number % 3, 2**53, within=text), controls=(text,),
+                related=((text, Location(text, 2**53, 2**53)),))
+        for number, text in enumerate(STRANGE)
+    ),
+    gaps=tuple(Gap("::plugin", text, "crash", text, text) for text in STRANGE),
+    coverage=(Coverage("code", 9, 9), Coverage("::plugin", 1, 1)),
+)  # fmt: skip
+
+TEXT = st.text(max_size=30) | st.sampled_from(STRANGE)
 """Text of any kind, and what has broken the output of other tools."""
 
-_NUMBERS = {"line": st.integers(1, 2**31), "column": st.integers(1, 2**31)}
+_POSITIONS = st.integers(1, 200) | st.integers(1, 2**53)
+_NUMBERS = {"line": _POSITIONS, "column": _POSITIONS}
 
 
 def records(kind: type) -> st.SearchStrategy[Any]:

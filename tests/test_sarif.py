@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from mlguard import rules
 from mlguard.findings import Coverage, Gap, Location, Report, Verdict
 from mlguard.reporters import sarif
-from tests.reports import CATALOGUE, CLEAN, EMPTY, GAPS, NOTHING, PASSED, REPORT, VERDICT, finding, records
+from tests.reports import CATALOGUE, CLEAN, EMPTY, GAPS, HOSTILE, NOTHING, PASSED, REPORT, VERDICT, finding, records
 
 HERE = Path(__file__).parent
 MULTITOOL = "node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool"
@@ -90,6 +90,7 @@ def check_shape(document: dict[str, Any]) -> None:
             assert driver["notifications"][note["descriptor"]["index"]]["id"] == note["descriptor"]["id"]
     for region in (value["region"] for value in objects(document) if "region" in value):
         assert region["startLine"] >= 1, "an importer needs startLine"
+        assert max(number for number in region.values() if isinstance(number, int)) < 2**31
         if region.get("endLine", region["startLine"]) == region["startLine"] and "endColumn" in region:
             assert region["endColumn"] > region["startColumn"]
     for place in (value["artifactLocation"] for value in objects(document) if "artifactLocation" in value):
@@ -98,7 +99,11 @@ def check_shape(document: dict[str, Any]) -> None:
 
 
 def check_rule(rule: dict[str, Any]) -> None:
-    assert rule["name"] != rule["id"] and re.fullmatch(r"[A-Za-z0-9]+", rule["name"]) and len(rule["name"]) <= 255
+    assert (
+        rule["name"].casefold() != rule["id"].casefold()
+        and re.fullmatch(r"[A-Za-z0-9]+", rule["name"])
+        and len(rule["name"]) <= 255
+    )
     for key in ("shortDescription", "fullDescription"):
         assert 0 < len(rule[key]["text"]) <= 1_024
     assert rule["help"]["text"]
@@ -112,7 +117,7 @@ def check_result(result: dict[str, Any], described: list[dict[str, Any]], artifa
     assert described[result["ruleIndex"]]["id"] == result["ruleId"]
     assert len(result["locations"]) == 1, "an importer makes two findings of two locations"
     assert (result["level"] == "none") == (result["kind"] != "fail")
-    assert result["message"]["text"] and "arguments" not in result["message"]
+    assert result["message"]["text"].strip() and "arguments" not in result["message"]
     assert set(result["partialFingerprints"]) <= {"mlguard/v1", "primaryLocationLineHash"}
     place = result["locations"][0]["physicalLocation"]["artifactLocation"]
     assert artifacts[place["index"]]["location"]["uri"] == place["uri"]
@@ -124,7 +129,12 @@ def check_address(place: dict[str, Any]) -> None:
     assert place["uriBaseId"] == "%SRCROOT%"
 
 
-SAMPLES = {"report": (REPORT, VERDICT), "empty": (EMPTY, NOTHING), "clean": (CLEAN, PASSED)}
+SAMPLES = {
+    "report": (REPORT, VERDICT),
+    "hostile": (HOSTILE, VERDICT),
+    "empty": (EMPTY, NOTHING),
+    "clean": (CLEAN, PASSED),
+}
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -29,6 +29,9 @@ MAX_TAGS = 10
 MAX_NAME = 255  # characters
 MAX_DESCRIPTION = 1_024  # characters
 
+MAX_POSITION = 2**31 - 1
+"""Readers in .NET and Java hold lines and columns in 32 bits; the multitool skips a log beyond them without a word."""
+
 SCORES: dict[Severity, str] = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
 """``security-severity``: GitHub calls 9.0 and more critical, 7.0 high, 4.0 medium."""
 
@@ -216,7 +219,8 @@ class _Run:
             result["kind"], result["level"] = "review", "none"  # SARIF 2.1.0, 3.27.10: only a failure has a level
         else:
             result["kind"], result["level"] = "fail", _LEVELS[finding.severity]
-        result["message"] = {"text": message(f"{finding.message} {finding.fix}" if finding.fix else finding.message)}
+        text = finding.message if finding.message.strip() else finding.title
+        result["message"] = {"text": message(f"{text} {finding.fix}" if finding.fix else text).strip() or "No message."}
         result["locations"] = [self._location(finding.location, finding.excerpt, finding.subject)]
         if finding.related:
             related = finding.related[:MAX_RELATED] if self.profile == "github" else finding.related
@@ -350,8 +354,8 @@ def _described(rule: Rule) -> Json:
 
 def _unknown(finding: Finding) -> Json:
     """Return a descriptor for a rule that this version of the catalogue does not hold."""
-    title = _shortened(_ended(visible(finding.title) or visible(finding.rule)))
-    advice = visible(finding.fix) or "This version of mlguard has no page for the rule."
+    title = _shortened(_ended(visible(finding.title).strip() or visible(finding.rule)))
+    advice = visible(finding.fix).strip() or "This version of mlguard has no page for the rule."
     return {
         "id": finding.rule,
         "name": _pascal(finding.rule),
@@ -412,8 +416,8 @@ def _tags(rule: Rule) -> list[str]:
 
 def _pascal(name: str) -> str:
     """Return a name for people that differs from the id, as SARIF1001 asks."""
-    words = re.findall(r"[A-Za-z0-9]+", name)
-    return ("".join(word.capitalize() for word in words) or "Rule")[:MAX_NAME]
+    pascal = "".join(word.capitalize() for word in re.findall(r"[A-Za-z0-9]+", name))[: MAX_NAME - 4]
+    return f"{pascal}Rule" if pascal.casefold() in ("", name.casefold()) else pascal
 
 
 def _ended(text: str) -> str:
@@ -453,12 +457,12 @@ def region(place: Location, excerpt: Sequence[str] = ()) -> Json:
     Places count code points, and a masked excerpt may hide characters that take two units. So a column is moved only
     where the text before it is known, and the end is left out (the end of the line) where it is not.
     """
-    start = max(1, place.line)
     if place.byte is not None:
         return {"startLine": 1}  # GitHub asks for a line; the bytes are in the result's properties
-    end = max(start, place.end_line)
+    start = min(max(1, place.line), MAX_POSITION)
+    end = min(max(start, place.end_line), MAX_POSITION)
     before, _ = _units(excerpt[0] if excerpt else "", max(1, place.column))
-    region: Json = {"startLine": start, "startColumn": before, "endLine": end}
+    region: Json = {"startLine": start, "startColumn": min(before, MAX_POSITION), "endLine": end}
     if place.end_column > 0 and end - start < len(excerpt):
         after, sure = _units(excerpt[end - start], place.end_column)
         if sure and (end > start or after > before):
@@ -475,7 +479,7 @@ def _show(physical: Json, where: Json, lines: list[str]) -> None:
     if missing > 0 or (where["startColumn"] == 1 and "endColumn" not in where):
         where["snippet"] = snippet
     else:
-        end = where["startLine"] + len(lines) - 1
+        end = min(where["startLine"] + len(lines) - 1, MAX_POSITION)
         physical["contextRegion"] = {"startLine": where["startLine"], "endLine": end, "snippet": snippet}
 
 

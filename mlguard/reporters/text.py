@@ -90,8 +90,8 @@ def _broken(word: str, room: int) -> list[str]:
         end = max(1, _fitting(word, room))
         slash = word.rfind("/", 1, end) + 1
         end = slash if slash > end // 2 else end
-        while end > 1 and word[end : end + 1] == ":":
-            end -= 1
+        near = [place for place in range(end, max(0, end - 3), -1) if not word.startswith("::", place)]
+        end = near[0] if near else end
         pieces.append(word[:end])
         word = harmless(word[end:])
     return [*pieces, word]
