@@ -26,8 +26,9 @@ def assemble(text: str) -> bytes:
     """Return the pickle that an assembly listing stands for.
 
     One opcode a line with its operands, as pickletools names them: ``PROTO 4``, ``GLOBAL os system``,
-    ``SHORT_BINUNICODE "echo"``, ``BINPUT 0``. Text and bytes are Python literals, ``RAW 80ff`` are bytes in hexadecimal, and
-    ``#`` at the start of a word begins a comment.
+    ``SHORT_BINUNICODE "echo"``, ``BINPUT 0``. Text and bytes are Python literals, and ``#`` at the start of a word begins a
+    comment. For other binary formats ``RAW 80ff`` are bytes in hexadecimal, ``ASCII {"a": 1}`` is the rest of the line, and
+    ``HEADER {"a": 1}`` the same behind its length as safetensors has it.
     """
     return b"".join(_opcode(line) for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
 
@@ -37,6 +38,8 @@ def _opcode(line: str) -> bytes:
     rest = rest.strip()
     if name == "RAW":
         return bytes.fromhex(rest)
+    if name in ("ASCII", "HEADER"):
+        return (struct.pack("<Q", len(rest)) if name == "HEADER" else b"") + rest.encode()
     opcode = _CODES[name]
     code = opcode.code.encode("latin-1")
     if opcode.arg is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlguard.artifacts import Artifact
-from mlguard.assess import governance
+from mlguard.assess import governance, models
 from mlguard.declarations import Declaration
 from mlguard.facts import Fact
 from mlguard.findings import Record
@@ -14,3 +14,4 @@ from mlguard.findings import Record
 def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Sequence[Artifact]) -> Iterator[Record]:
     """Yield what follows from all facts together."""
     yield from governance.assess(facts, declaration, artifacts)
+    yield from models.assess(facts, artifacts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlguard.scanners.model.values import (
@@ -20,15 +20,26 @@ MAX_ALLOCATION = 2**30
 """Bytes: a call that makes a larger empty object is an attack on memory."""
 
 _SHELL = re.compile(
-    rb"(?:^|[;&|`\s])(?:/bin/|/usr/bin/)?(?:sh|bash|zsh|curl|wget|nc|ncat|powershell|cmd(?:\.exe)?|chmod|rm -)\b"
-    rb"|\$\(|&&|\|\s*(?:ba)?sh\b|/dev/tcp/"
+    rb"(?:^|[;&|`(])\s*(?:/[\w/]+/)?(?:sh|bash|zsh|curl|wget|nc|ncat|powershell(?:\.exe)?|cmd(?:\.exe)?|chmod|rm)\s+[-/\"'$\w]"
+    rb"|\$\(|&&|\|\s*(?:ba)?sh\b|/dev/tcp/|(?:^|\s)/(?:usr/)?bin/\w"
 )
+_SHELL_IN_CODE = re.compile(
+    rb"/bin/(?:ba|z)?sh\b|\|\s*(?:ba)?sh\b|/dev/tcp/|\bcurl\s+(?:-\S+\s+)*\S+://|\bwget\s+\S+://|\brm\s+-rf"
+)
+_RUNNERS = frozenset(
+    {
+        b"system", b"popen", b"Popen", b"exec", b"eval", b"check_output", b"check_call", b"spawn", b"execv", b"execve", b"execl",
+        b"urlopen", b"urlretrieve", b"socket", b"ctypes", b"subprocess", b"__import__", b"marshal", b"pty", b"smtplib",
+        b"create_connection", b"import_module", b"startfile",
+    }
+)  # fmt: skip
 _CODE = re.compile(
     rb"__import__|\bimport\s+\w+|\b(?:exec|eval|compile|open|getattr|globals)\s*\(|\bos\.\w+\(|\bsubprocess\b|lambda\s*[\w,]*:|__\w+__"
 )
 _URL = re.compile(rb"^\s*(?:https?|ftp|file|s3|gs|ssh|ldap|jdbc|tcp|unc)://|^\\\\", re.I)
 _ABSOLUTE = re.compile(rb"^(?:/(?:etc|home|root|tmp|var|usr|bin|proc|dev|opt)/|[A-Za-z]:\\|~/)")
 _PUBLIC = re.compile(rb"[A-Za-z][A-Za-z0-9_]*$")
+_PATH = re.compile(rb"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*$")
 _LATIN = frozenset({b"latin1", b"latin-1", b"iso-8859-1"})
 
 
@@ -42,7 +53,7 @@ def reduce(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
 
 
 def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str) -> Iterator[Hit | Nested]:
-    values = arguments if isinstance(arguments, tuple) else (arguments,)
+    values = _as_tuple(arguments)
 
     def blocked(check: str, name: str, note: str = "") -> Hit:
         machine.blocked = True
@@ -51,7 +62,7 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
     if machine.asks:
         yield from machine._escape(values, at, opcode)
     if not isinstance(function, Global):
-        yield from _indirect(machine, function, at, opcode, blocked)
+        yield from _indirect(machine, function, values, at, opcode, blocked)
         return
     name = clean_name(function.module, function.name)
     special = machine.policy.special.get((function.module, function.name), "")
@@ -66,10 +77,10 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
     if special == "loads":
         yield from _loaded(machine, values, at)
     elif function.verdict == "review":
-        evidence = _evidence(machine, function, values)
+        evidence = _code_evidence(values) if special else _evidence(machine, function, values)
         if evidence:
             yield blocked("suspicious-argument", name, evidence)
-        elif machine.policy.calls.match(function.name):
+        elif not special and machine.policy.calls.match(function.name):
             yield blocked("library-call", name)
     elif function.verdict == "block":
         for value in values:  # a blocked loader may carry more
@@ -77,15 +88,30 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
                 yield Nested(value.offset, value.length, False)
 
 
-def _indirect(machine: Machine, function: Any, at: int, opcode: str, blocked: Any) -> Iterator[Hit]:
+def _as_tuple(arguments: Any) -> tuple[Any, ...]:
+    return arguments if isinstance(arguments, tuple) else (arguments,)
+
+
+def _indirect(
+    machine: Machine, function: Any, values: tuple[Any, ...], at: int, opcode: str, blocked: Callable[..., Hit]
+) -> Iterator[Hit]:
     if not isinstance(function, Call):
         if isinstance(function, (bytes, int, tuple, list, dict, Literal)) or function is None:
             return  # cannot be called: the real machine breaks off here
         yield blocked("dynamic-name", "(computed callable)", "calls a value that is computed")
         return
-    if _is_type(function):
-        return  # makes an object such as a code object; calling that one is told
     inner = function.function
+    if _is_type(function):  # makes an object such as a code object; calling that one is told
+        if evidence := _code_evidence(values):
+            yield blocked("suspicious-argument", "(bytecode)", evidence)
+        return
+    if isinstance(inner, Global):
+        special = machine.policy.special.get((inner.module, inner.name), "")
+        if special == "makes":  # a class that the file carries
+            yield machine._hit(UNKNOWN, "embedded-code", at, 1, clean_name(inner.module, inner.name), opcode)
+            return
+        if special == "getattr" and not list(_attribute(machine, _as_tuple(function.arguments))):
+            return
     name = clean_name(inner.module, inner.name) if isinstance(inner, Global) else "(computed callable)"
     yield blocked("dynamic-name", name, "calls the result of another call")
 
@@ -106,6 +132,7 @@ _HARMLESS_TYPES = frozenset(
         b"CodeType", b"FunctionType", b"LambdaType", b"CellType", b"MethodType", b"GeneratorType", b"ClassType",
         b"BuiltinFunctionType", b"BuiltinMethodType", b"NoneType", b"EllipsisType", b"NotImplementedType",
         b"MappingProxyType", b"type", b"TypeType", b"ObjectType", b"StaticMethodType", b"ClassMethodType",
+        b"object", b"int", b"str", b"list", b"dict", b"tuple", b"set", b"float", b"bool", b"bytes", b"Exception", b"ABCMeta",
     }
 )  # fmt: skip
 
@@ -117,10 +144,16 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
         yield from _attribute(machine, values)
     elif special == "getter":
         names = [value for value in values[:1] if isinstance(value, bytes)]
-        if names and all(_PUBLIC.match(name) for name in names) and all(isinstance(v, (bytes, int)) for v in values):
+        if names and all(_PATH.match(name) and b"__" not in name for name in names) and all(isinstance(v, (bytes, int)) for v in values):
             yield "review", "attribute-access", ""
         else:
             yield "block", "dynamic-name", "the attribute is hidden or computed"
+    elif special == "setattr":
+        made = first.function if isinstance(first, Call) else None
+        if isinstance(made, Global) and machine.policy.special.get((made.module, made.name), "").startswith("makes"):
+            yield "review", "embedded-code", ""
+        else:
+            yield "block", "state-injection", ""
     elif special == "type":
         if len(values) != 1 or not (first is None or _is_constant(first)):
             yield "block", "dynamic-name", "asks for the class of a value"
@@ -142,12 +175,17 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
             yield "memory", "", ""
     elif special == "import":
         text = first.decode("utf-8", "replace") if isinstance(first, bytes) else ""
-        if not text or "." in text and machine.policy.judge(*text.rsplit(".", 1), False, False).verdict != "allow":
+        if not text or "." in text and machine.policy.judge(*_split(text)).verdict != "allow":
             yield "block", "dynamic-name", "imports a name that is computed or dotted"
         else:
             yield "review", "embedded-code", ""
     elif special == "type-by-name" and not (isinstance(first, bytes) and first in _HARMLESS_TYPES):
         yield "block", "dynamic-name", "asks for a class by name"
+
+
+def _split(text: str) -> tuple[str, str]:
+    module, _, name = text.rpartition(".")
+    return module, name
 
 
 def _is_constant(value: Any) -> bool:
@@ -160,13 +198,13 @@ def _attribute(machine: Machine, values: tuple[Any, ...]) -> Iterator[tuple[str,
     if not (isinstance(name, bytes) and isinstance(owner, Global) and owner.verdict in ("allow", "review")):
         yield "block", "dynamic-name", "the object or the attribute is computed"
         return
-    if name.decode("utf-8", "replace") in machine.policy.methods.get((owner.module, owner.name), ()):
+    if machine.policy.bound(owner.module, owner.name, name.decode("utf-8", "replace")):
         return
     if not _PUBLIC.match(name) or b"__" in name:
         yield "block", "dynamic-name", "the attribute is hidden"
     elif isinstance(target, Global) and not owner.name[:1].isupper() and owner.name.strip("_")[:1].islower():
         yield "block", "dynamic-name", "takes an attribute of a module or function"
-    elif machine.policy.leaves.match(name.decode()) or machine.policy.calls.match(name.decode()):
+    elif machine.policy.leaves.match(name.decode("ascii")) or machine.policy.calls.match(name.decode()):
         yield "block", "dynamic-name", "the attribute's name is that of a dangerous function"
     else:
         yield "review", "attribute-access", ""
@@ -219,14 +257,20 @@ def _evidence(machine: Machine, function: Global, values: tuple[Any, ...]) -> st
         elif isinstance(value, Literal) and not value.text and value.length > 2:
             if machine.data[value.offset] == 0x80 and machine.data[value.offset + value.length - 1] == 0x2E:
                 return "a pickle inside bytes"
-        elif isinstance(value, Global) and machine.policy.special.get((value.module, value.name), "").startswith(
-            "makes"
-        ):
-            return "a function that makes code"
-        elif isinstance(value, Call) and isinstance(value.function, Global) and not is_class:
-            inner = value.function
-            if machine.policy.special.get((inner.module, inner.name), "") == "makes-code":
-                return ""
+    return ""
+
+
+def _code_evidence(values: tuple[Any, ...]) -> str:
+    """Say whether the names and constants of bytecode start programs or open connections."""
+    left = 4 * MAX_LOOKED_AT
+    queue: list[Any] = list(values)
+    while queue and left > 0:
+        left -= 1
+        value = queue.pop()
+        if isinstance(value, (tuple, list)):
+            queue.extend(value)
+        elif isinstance(value, bytes) and (value in _RUNNERS or _SHELL_IN_CODE.search(value)):
+            return "bytecode that starts programs, evaluates text or opens connections"
     return ""
 
 

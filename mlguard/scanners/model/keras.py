@@ -50,7 +50,7 @@ def _layer(node: dict[str, object], view: View, state: State) -> Examination:
     elif (
         isinstance(module, str) and isinstance(name, str) and module.split(".")[0] not in _OWN and module != "builtins"
     ):
-        judged = state.policy.judge(module, name, False, False)
+        judged = state.policy.judge(module, name)
         facts["name"] = f"{module}.{name}" if f"{module}.{name}".replace(".", "").isidentifier() else "(not a name)"
         if judged.verdict in ("block", "ask"):
             check = judged.check or "dynamic-name"

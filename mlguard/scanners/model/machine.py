@@ -68,7 +68,7 @@ class Machine:
         self._marks: list[int] = []
         self._memo: Any = []
         self._sparse = False
-        self._globals: dict[tuple[bytes, bytes, bool], tuple[Any, ...]] = {}
+        self._globals: dict[tuple[bytes, bytes], Global] = {}
 
     def run(self) -> Iterator[Hit | Nested]:
         """Yield what must be told, in the order of the stream. Never raises for any input."""
@@ -452,18 +452,17 @@ class Machine:
 
     def _global(self, module: bytes, name: bytes, at: int, length: int, opcode: str) -> tuple[Any, Any]:
         """Return the global and the events that importing it causes; the events only the first time."""
-        old = self.protocol < 3
-        key = (module, name, old)
+        key = (module, name)
         known = self._globals.get(key)
         if known is not None:
-            return known[0], ()
+            return known, ()
         text, leaf = module.decode("utf-8", "replace"), name.decode("utf-8", "replace")
-        judged = self.policy.judge(text, leaf, old, self.script)
+        judged = self.policy.judge(text, leaf, self.script)
         dotted = clean_name(text, leaf)
         if self.strict and dotted.startswith("("):
             raise Broken("the name of a global is not a name")
         value = Global(judged.module, judged.name, at, judged.verdict, judged.verdict == "allow" and not judged.special)
-        self._globals[key] = (value,)
+        self._globals[key] = value
         self.imports.setdefault(dotted, judged.verdict)
         events: tuple[Hit, ...] = ()
         if judged.verdict == "block":
@@ -476,6 +475,9 @@ class Machine:
         return value, events
 
     def _persistent(self, value: Any, at: int, opcode: str) -> Iterator[Hit]:
+        if self.torch and isinstance(value, tuple) and value[:1] == (b"module",) and len(value) > 1:
+            self._stack.append(value[1])  # the class of a module, with its source as text that is not run
+            return
         self._stack.append(_OPAQUE)
         if self.torch:
             if len(self.persistent) < 1_000_000:

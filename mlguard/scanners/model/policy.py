@@ -49,12 +49,14 @@ class Policy:
             for item in entry["names"]:
                 module, _, name = item.partition(":")
                 self.special[module, name] = entry["rule"]
-        self.asks = {rule for rule in ("getattr", "getter", "apply-one", "import", "type-by-name")}
+        self.asks = _ASKS
         self.stdlib = frozenset(name for entry in table["standard-library"] for name in entry["names"])
         self.renamed_modules: dict[str, str] = dict(table["renamed"]["modules"])
         self.renamed_names = {
             tuple(old.rsplit(".", 1)): tuple(new.rsplit(".", 1)) for old, new in table["renamed"]["names"].items()
         }
+        kept = {module for module, _ in self.renamed_names.values()} | {*self.renamed_modules.values()}
+        self.gone = ({*self.renamed_modules} | {module for module, _ in self.renamed_names}) - kept
         self.denied = frozenset(name for entry in table["denied"] for name in entry["names"])
         self.roots = {entry["root"]: _Root(entry) for entry in table["known-roots"]}
         self.leaves = re.compile("|".join(f"(?:{leaf})" for leaf in table["dangerous-leaves"]["patterns"]), re.A)
@@ -73,13 +75,20 @@ class Policy:
             else:
                 self.exact.add((module, name))
 
-    def judge(self, module: str, name: str, old: bool, script: bool) -> Judgement:
-        """Return the verdict on a global. ``old``: a protocol below 3; ``script``: inside a TorchScript archive."""
+    def bound(self, module: str, name: str, attribute: str) -> bool:
+        """Say whether ``attribute`` is a listed method of what ``module.name`` is or gives."""
+        return attribute in self.methods.get((module, name), ()) or attribute in self.methods.get((module, "*"), ())
+
+    def judge(self, module: str, name: str, script: bool = False) -> Judgement:
+        """Return the verdict on a global. ``script``: inside a TorchScript archive.
+
+        A name of Python 2 is judged as what it was renamed to, whatever the protocol says: headers lie.
+        """
         if script and (module == "__torch__" or module.startswith("__torch__.")):
             return Judgement("allow", module, name)
         renamed = self._renamed(module, name)
         first = self._judge(*renamed)
-        if renamed == (module, name) or (not old and module in self.renamed_modules) or module in self.renamed_modules:
+        if renamed == (module, name) or module in self.gone:
             return first
         second = self._judge(module, name)
         return max(first, second, key=lambda judged: _ORDER.index(judged.verdict))
@@ -141,6 +150,7 @@ class Policy:
         return any(".".join(parts[:count]) + ".*" in self.denied for count in range(1, len(parts)))
 
 
+_ASKS = frozenset({"getattr", "getter", "apply-one", "import", "setattr", "type-by-name"})
 _PLACES = frozenset({"__main__", "__mp_main__", "__torch__", "__builtin__", "__future__"})
 
 
