@@ -41,6 +41,7 @@ class Names:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
+        self.used: set[int] = set()  # ids of dictionary displays that were read as a call's keywords
         self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
 
     def path(self, node: ast.AST | None, scope: Scope, depth: int = MAX_DEPTH) -> str:
@@ -184,6 +185,7 @@ class Names:
             single = self.single(node.id, scope)
             return self.entries(single[0], single[1], depth - 1) if single else {}
         if isinstance(node, ast.Dict):
+            self.used.add(id(node))
             pairs = zip(node.keys, node.values, strict=True)
             return {
                 key.value: value for key, value in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)

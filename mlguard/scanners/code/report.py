@@ -8,34 +8,78 @@ from functools import cache
 from typing import Any
 
 from mlguard import rules
-from mlguard.findings import Detection, Gap, Record
+from mlguard.findings import Detection, Gap, Location, Record
 from mlguard.scanners import Context
 from mlguard.scanners.code import bandit_checks
 from mlguard.scanners.code.names import Names
+from mlguard.scanners.code.own import sights
+from mlguard.scanners.code.seeing import Sight
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Scope, parent
 
 
 def records(source: Source, context: Context) -> Iterator[Record]:
-    """Yield everything that is seen in one file, each thing once."""
-    names = Names(source.tree)
+    """Yield everything that is seen in one file, each thing once.
 
-    yield from bandit(source, names)
+    Where bandit and a check of ours report the same node under the same rule, ours stays and carries bandit's facts.
+    """
+    names = Names(source.tree)
+    ours: dict[tuple[str, int], Sight] = {}
+    order: list[Sight] = []
+    for sight in sights(source, names):
+        if isinstance(sight, Sight):
+            order.append(sight)
+            for node in (sight.node, sight.also):
+                if node is not None:
+                    ours.setdefault((sight.rule, id(node)), sight)
+        else:
+            yield sight
+    merged: dict[int, dict[str, Any]] = {}
+    for seen in bandit_checks.seen(source.tree, source.data, source.path):
+        if isinstance(seen, bandit_checks.Broken):
+            yield _broken(seen, source)
+            continue
+        detection = _detection(seen, source, names)
+        same = _same(seen.node, detection.rule, ours)
+        if same is None or id(same) in merged:
+            yield detection
+        else:
+            merged[id(same)] = {key: value for key, value in detection.facts.items() if key != "saw"}
+    for sight in order:
+        yield _ours(sight, source, names, merged.get(id(sight), {}))
+
+
+def _same(node: ast.AST | None, rule: str, ours: dict[tuple[str, int], Sight]) -> Sight | None:
+    """Return what we saw of the same rule at the node, or at the expression around a literal."""
+    while node is not None and not isinstance(node, ast.stmt):
+        if (rule, id(node)) in ours:
+            return ours[rule, id(node)]
+        if not isinstance(node, ast.Constant | ast.BinOp | ast.JoinedStr | ast.Attribute | ast.Call):
+            return None
+        if isinstance(node, ast.Call) and not isinstance(parent(node), ast.Attribute | ast.BinOp | ast.JoinedStr):
+            return None
+        node = parent(node)
+    return None
+
+
+def _ours(sight: Sight, source: Source, names: Names, facts: dict[str, Any]) -> Detection:
+    return Detection(
+        sight.rule, sight.check, _place(sight.node, source), {**sight.facts, **facts}, scope_of(sight.node, names).name,
+        f"{sight.check} {shape(sight.node, names)}",
+    )  # fmt: skip
+
+
+def _place(node: ast.AST, source: Source) -> Location:
+    """Return where a node stands; for a function its first line only."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return source.span(node.lineno, node.col_offset, node.lineno, node.col_offset + len(f"def {node.name}"))
+    return source.location(node)
 
 
 @cache
 def table() -> dict[str, dict[str, Any]]:
     """Return how each of bandit's checks is reported, by its id."""
     return {entry["test"]: entry for entry in rules.load().tables["bandit"]["tests"]}
-
-
-def bandit(source: Source, names: Names) -> Iterator[Record]:
-    """Yield what bandit reports under the rules of the catalogue."""
-    for seen in bandit_checks.seen(source.tree, source.data, source.path):
-        if isinstance(seen, bandit_checks.Broken):
-            yield _broken(seen, source)
-        else:
-            yield _detection(seen, source, names)
 
 
 def _broken(broken: bandit_checks.Broken, source: Source) -> Gap:

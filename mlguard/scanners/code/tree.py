@@ -39,6 +39,7 @@ class Tree:
     root: Scope
     stars: list[str]  # modules of which everything is imported
     imported: dict[str, ast.AST]  # every module that is imported, with the first import
+    written: frozenset[str] | None = None  # constant paths that the code saves to, once somebody asked
 
 
 def parse(source: bytes | str) -> Tree:
@@ -118,7 +119,7 @@ def _target(scope: Scope, target: ast.AST, value: ast.AST | None) -> None:
     elif isinstance(target, ast.Starred):
         _target(scope, target.value, None)
     elif isinstance(target, ast.Tuple | ast.List):
-        parts = value.elts if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts) else None
+        parts = _parts(value, len(target.elts))
         for index, item in enumerate(target.elts):
             _target(scope, item, parts[index] if parts else None)
     elif (
@@ -127,6 +128,17 @@ def _target(scope: Scope, target: ast.AST, value: ast.AST | None) -> None:
         holder = scope.parent
         if holder is not None and isinstance(holder.node, ast.ClassDef):
             holder.attributes.setdefault(target.attr, []).append(value)
+
+
+def _parts(value: ast.AST | None, count: int) -> list[ast.expr] | None:
+    """Return what each of ``count`` targets gets. A split into train and test gives each half the whole's columns."""
+    if isinstance(value, ast.Tuple | ast.List) and len(value.elts) == count:
+        return value.elts
+    if isinstance(value, ast.Call):
+        name = getattr(value.func, "attr", None) or getattr(value.func, "id", None)
+        if name == "train_test_split" and len(value.args) * 2 == count:
+            return [argument for argument in value.args for _ in range(2)]
+    return None
 
 
 def _import(node: ast.Import, scope: Scope, tree: Tree) -> None:

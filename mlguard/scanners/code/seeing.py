@@ -1,0 +1,96 @@
+"""What every check of ours is given, and what it gives back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from mlguard.scanners.code.names import Constant, Names, Unknown
+from mlguard.scanners.code.source import Source
+from mlguard.scanners.code.tree import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One thing that a check reports. ``node`` is where; ``also`` is another node that bandit may report for the same."""
+
+    rule: str
+    check: str
+    node: ast.AST
+    facts: Mapping[str, str] = field(default_factory=dict)
+    also: ast.AST | None = None
+
+
+@dataclass(eq=False)
+class Call:
+    """A call, with what its function's name stands for."""
+
+    node: ast.Call
+    scope: Scope
+    path: str
+    source: Source
+    names: Names
+
+    @cached_property
+    def last(self) -> str:
+        """The last part of the called name as written."""
+        function = self.node.func
+        return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+    @cached_property
+    def keywords(self) -> dict[str, ast.expr]:
+        return self.names.keywords(self.node, self.scope)
+
+    @property
+    def label(self) -> str:
+        """The name for messages: what it stands for, or what is written."""
+        return (self.path or self.names.written(self.node.func)).replace("()", "").lstrip(".")
+
+    @property
+    def receiver(self) -> ast.expr | None:
+        return self.node.func.value if isinstance(self.node.func, ast.Attribute) else None
+
+    def argument(self, position: int, *names: str) -> ast.expr | None:
+        """Return an argument by its position or by one of its names. -1: by name only."""
+        if 0 <= position < len(self.node.args):
+            found = self.node.args[position]
+            return None if isinstance(found, ast.Starred) else found
+        return next((self.keywords[name] for name in names if name in self.keywords), None)
+
+    def constant(self, node: ast.AST | None) -> Constant:
+        return self.names.constant(node, self.scope)
+
+    def is_constant(self, node: ast.AST | None) -> bool:
+        return not isinstance(self.constant(node), Unknown)
+
+    def value(self, name: str) -> Constant:
+        """Return the constant that a keyword has; UNKNOWN when it has none or is missing."""
+        return self.constant(self.keywords.get(name))
+
+    def sees(
+        self, rule: str, check: str, also: ast.AST | None = None, node: ast.AST | None = None, **facts: str
+    ) -> Sight:
+        return Sight(rule, check, node or self.node, {"call": self.label, **facts}, also)
+
+
+CallCheck = Callable[[Call], Iterator[Sight]]
+
+
+def leading_text(node: ast.AST | None, call: Call) -> str:
+    """Return the constant text that a string expression begins with."""
+    whole = call.constant(node)
+    if isinstance(whole, str):
+        return whole
+    if isinstance(node, ast.Name):
+        single = call.names.single(node.id, call.scope)
+        node = single[0] if single else None
+    while isinstance(node, ast.BinOp):
+        node = node.left
+    if isinstance(node, ast.JoinedStr) and node.values:
+        node = node.values[0]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        node = node.func.value
+    found = call.constant(node)
+    return found if isinstance(found, str) else ""
