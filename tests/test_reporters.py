@@ -207,6 +207,20 @@ def test_scanner_that_did_not_run_has_no_zeros() -> None:
     assert row.split() == ["infra", "-", "-", "-", "-", "required,", "did", "not", "run"]
 
 
+def test_scanner_that_could_not_start_does_not_seem_to_have_had_nothing_to_do() -> None:
+    gap = Gap("model", "", "missing", "the scanner cannot be loaded")
+    report = replace(
+        CLEAN, scanners=("code", "model"), coverage=(*CLEAN.coverage, Coverage("model", 0, 0)), gaps=(gap,)
+    )
+
+    text = show(report)
+
+    [row] = [line for line in text.splitlines() if line.startswith("model ")]
+    assert row.endswith("-       -    -  see what was not looked at")
+    assert "1 rule checked by 1 scanner, 1 gap." in text
+    assert "see what was not looked at" in markdown.render(report, VERDICT)
+
+
 def test_run_without_findings_says_what_was_checked() -> None:
     text = show(CLEAN, PASSED)
 
@@ -305,10 +319,10 @@ FINDING = json.loads(jsonreport.render(REPORT, VERDICT))["findings"][0]
         (jsonreport.render(REPORT, VERDICT)[:-200], "cut short"),
         ("[" * 100_000, "cut short"),
         ("9" * 5_000, "cut short"),
-        ("[]", "scan -f json"),
-        ("null", "scan -f json"),
-        ('{"schema": 1}', "scan -f json"),
-        ('{"bomFormat": "CycloneDX"}', "scan -f json"),
+        ("[]", "--output json="),
+        ("null", "--output json="),
+        ('{"schema": 1}', "--output json="),
+        ('{"bomFormat": "CycloneDX"}', "--output json="),
         (sarif.render(REPORT, VERDICT, CATALOGUE), "a SARIF log"),
         (changed(schema="mlguard-report/2"), "scan again with this version"),
         (changed(extra=1), "'extra'"),

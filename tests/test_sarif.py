@@ -420,6 +420,16 @@ def test_github_log_leaves_out_scanners_that_failed_so_that_their_alerts_stay_op
     assert "model: left out" in sarif.render(failed, VERDICT, CATALOGUE, "github")
 
 
+def test_github_log_leaves_out_a_scanner_that_could_not_start() -> None:
+    gap = Gap("model", "", "missing", "the scanner cannot be loaded")
+    report = replace(CLEAN, scanners=("code", "model"), coverage=(*CLEAN.coverage, Coverage("model", 0, 0)))
+
+    assert "mlguard-model" in [one["tool"]["driver"]["name"] for one in log(report, "github")["runs"]]
+    report = replace(report, gaps=(gap,))
+    assert "mlguard-model" not in [one["tool"]["driver"]["name"] for one in log(report, "github")["runs"]]
+    assert run("model", report)["invocations"][0]["executionSuccessful"] is False
+
+
 def test_github_log_of_a_scan_of_nothing_closes_no_alert_of_the_second_stage() -> None:
     names = [one["tool"]["driver"]["name"] for one in log(EMPTY, "github", NOTHING)["runs"]]
 

@@ -22,8 +22,10 @@ def read_by(name: str, report: Report) -> tuple[bool, str]:
     item = next((item for item in report.coverage if item.scanner == name), None)
     if name in report.required and name not in report.scanners:
         return False, "required, did not run"
-    if item is not None:
-        return item.wanted > 0, f"{item.complete:,} of {item.wanted:,} read" if item.wanted else "no file of its kind"
+    if item is not None and item.wanted:
+        return item.complete > 0, f"{item.complete:,} of {item.wanted:,} read"
+    if any(gap.scanner == name for gap in report.gaps):
+        return False, "see what was not looked at"
     if name in EXTRA_SCANNERS:
         return any(coverage.wanted for coverage in report.coverage), "compares facts"
-    return False, "see what was not looked at"
+    return False, "no file of its kind" if item is not None else ""

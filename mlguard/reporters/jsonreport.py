@@ -18,7 +18,7 @@ SCHEMA = "mlguard-report/1"
 MAX_CHARACTERS = 256 * 2**20  # or bytes
 MAX_INTEGER = 2**53  # JSON readers of other languages hold no larger one exactly (RFC 8259, section 6)
 
-_ADVICE = 'write one with "mlguard scan -f json"'
+_ADVICE = 'write one with "mlguard scan --output json=report.json"'
 
 
 def render(report: Report, verdict: Verdict, catalogue: Catalogue | None = None) -> str:

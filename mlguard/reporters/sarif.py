@@ -83,12 +83,12 @@ def _uploads(name: str, report: Report) -> bool:
     """Say whether a run of this name tells GitHub more than that a scanner failed."""
     if any(finding.scanner == name for finding in report.findings):
         return True
-    if name in report.required and name not in report.scanners:
-        return False
+    looked, _ = read_by(name, report)
     coverage = _coverage(name, report)
-    if coverage is None:
-        return read_by(name, report)[0] or name not in (*report.scanners, *EXTRA_SCANNERS)
-    return coverage.complete > 0 or coverage.wanted == 0
+    if coverage is not None:
+        failed = any(gap.scanner == name for gap in report.gaps)
+        return coverage.complete > 0 or (coverage.wanted == 0 and not failed)
+    return looked or name not in (*report.scanners, *report.required, *EXTRA_SCANNERS)
 
 
 def _coverage(name: str, report: Report) -> Coverage | None:

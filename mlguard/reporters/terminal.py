@@ -327,10 +327,11 @@ def _summary(report: Report) -> str:
     live = [finding for finding in report.findings if finding.state == "new"]
     if not any(item.wanted for item in report.coverage):
         return f"nothing was scanned ({counted(report.files, 'file')} found)."
+    looked = sum(item.complete > 0 for item in report.coverage)
     found = counted(len(live), "finding") if live else "no finding"
     parts = [
         f"{found} in {counted(report.files, 'file')}",
-        f"{counted(len(report.evaluated), 'rule')} checked by {counted(len(report.scanners), 'scanner')}",
+        f"{counted(len(report.evaluated), 'rule')} checked by {counted(looked, 'scanner')}",
     ]
     if report.proofs:
         parts.append(f"{counted(len(report.proofs), 'property', 'properties')} verified")
