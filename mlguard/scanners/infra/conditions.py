@@ -6,6 +6,7 @@ A check on a rule's page::
     require: <condition>        # or forbid: <condition>
     report: <path> | self | related     # optional: which attribute to show; default: the one that decided
     message, fix, params: {name: value}, unresolved: skip      # optional; skip: an unknown is no gap
+    hide: true                          # optional: the source line holds a secret and is never shown
 
 A condition is one of::
 
@@ -496,7 +497,7 @@ def _rank(nodes: tuple[Node, ...]) -> int:
     """How much nodes say: an attribute that is set more than a missing one, that more than the resource as a whole."""
     if not nodes:
         return 0
-    return 3 if any(node.value is not MISSING for node in nodes) else 2 if nodes[0].path else 1
+    return 3 if any(node.path and node.value is not MISSING for node in nodes) else 2 if nodes[0].path else 1
 
 
 def _all(parts: Sequence[Condition]) -> Condition:
@@ -714,6 +715,7 @@ class Check:
     report: str | Steps | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     skips_unknown: bool = False
+    hides: bool = False  # the source line holds a secret, so an excerpt shows no more than what was found
 
     def judge(self, resource: Resource, inventory: Inventory, params: Mapping[str, Any]) -> Outcome | None:
         """Return whether the resource is as it should be (None: unknown), or None when the check does not apply."""
@@ -729,7 +731,7 @@ class Check:
         return outcome
 
 
-_CHECK_KEYS = frozenset({"select", "require", "forbid", "report", "message", "fix", "params", "unresolved"})
+_CHECK_KEYS = frozenset({"select", "require", "forbid", "report", "message", "fix", "params", "unresolved", "hide"})
 
 
 def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
@@ -763,6 +765,7 @@ def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
         report=report if report in (None, "self", "related") else compiler.path(report),
         params=params,
         skips_unknown=spec.get("unresolved") == "skip",
+        hides=bool(spec.get("hide")) or "is_secret_like" in str(spec),
     )
 
 

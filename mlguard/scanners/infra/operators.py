@@ -22,11 +22,23 @@ OPERATORS: dict[str, Operator] = {}
 NEGATED = {
     "ne": "eq", "not_in": "in", "absent": "exists", "not_empty": "empty", "not_matches": "matches",
     "not_contains": "contains", "not_glob_in": "glob_in", "not_intersects": "intersects",
+    "not_cidr_public": "cidr_public",
 }  # fmt: skip
 """The opposite holds for something missing, and only when it holds for every value of the path."""
 
 BARE = frozenset(
-    {"exists", "absent", "empty", "not_empty", "cidr_public", "is_secret_like", "image_digest", "true", "false"}
+    {
+        "exists",
+        "absent",
+        "empty",
+        "not_empty",
+        "cidr_public",
+        "not_cidr_public",
+        "is_secret_like",
+        "image_digest",
+        "true",
+        "false",
+    }
 )
 """Operators that take no value."""
 
