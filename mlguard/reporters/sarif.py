@@ -81,7 +81,7 @@ _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 def _uploads(name: str, report: Report) -> bool:
     """Say whether a run of this name tells GitHub more than that a scanner failed."""
-    if any(finding.scanner == name for finding in report.findings):
+    if any(finding.scanner == name and finding.state == "new" for finding in report.findings):
         return True
     looked, _ = read_by(name, report)
     coverage = _coverage(name, report)

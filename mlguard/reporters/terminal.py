@@ -174,14 +174,14 @@ def _excerpt(finding: Finding, style: Style) -> Iterator[str]:
     gutter = max(map(len, numbers), default=0)
     room = style.width - gutter - 7  # four spaces, the bar and a space at each side of it
     for index, (number, line) in enumerate(zip(numbers, finding.excerpt, strict=True)):
-        marked = _span(line, place, index) if index == 0 else None
+        marked = _span(line, place) if index == 0 else None
         shown, start, length = _window(line, marked, room, style)
         yield f"    {number:>{gutter}} {style.bar} {shown}".rstrip()
         if length:
             yield f"    {'':>{gutter}} {style.bar} {' ' * start}{style.paint('^' * length, 'caret')}"
 
 
-def _span(line: str, place: Location, index: int) -> tuple[int, int] | None:
+def _span(line: str, place: Location) -> tuple[int, int] | None:
     """Return which characters of the first line to mark, from 0. A mask moves columns: then all that is not blank."""
     blank = len(line) - len(line.lstrip())
     end = place.end_column - 1 if place.end_column and place.end_line in (0, place.line) else len(line)
