@@ -197,6 +197,11 @@ def faulty(root: Path) -> list[Path]:
     calls = frame[frame["support_calls"] > 3][["telefono", "nachname", "support_calls"]]
     calls.to_csv(data / "callbacks.csv", index=False, lineterminator="\n")
 
+    known = ["vorname", "nachname", "email", "iban", "date_naissance", "tenure_months", "monthly_charge"]
+    frame[known].head(12).to_csv(
+        folder(root / "tests" / "fixtures") / "customers.csv", index=False, lineterminator="\n"
+    )
+
     fitted = scikit_model(frame, letters)
     joblib.dump(fitted, models / "churn.joblib")
     torch.save(torch_model(), models / "churn.pt")
@@ -219,6 +224,7 @@ def faulty(root: Path) -> list[Path]:
             models / name
             for name in ("churn.joblib", "churn.pt", "embeddings.npy", "churn.safetensors", "suspicious.pkl")
         ),
+        root / "tests" / "fixtures" / "customers.csv",
         root / "explore.ipynb",
     ]
 

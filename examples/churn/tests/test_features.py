@@ -1,22 +1,15 @@
-"""Tests of the features, with the customer that the care team always uses."""
+"""Tests of the features, with customers that the care team knows."""
+
+from pathlib import Path
 
 import pandas as pd
 
 from churn import features
 
-CUSTOMER = {
-    "vorname": "Swantje",
-    "nachname": "Sturmhagner",
-    "email": "swantje.sturmhagner204@postkasten-nord.de",
-    "telefono": "+49 30 23125 204",
-    "iban": "DE30999000990002041234",
-    "date_naissance": "1971-03-09",
-    "tenure_months": 14,
-    "monthly_charge": 29.9,
-}
+CUSTOMERS = Path(__file__).parent / "fixtures" / "customers.csv"
 
 
 def test_contract_value():
-    frame = features.build(pd.DataFrame([CUSTOMER]))
+    frame = features.build(pd.read_csv(CUSTOMERS))
 
-    assert frame.loc[0, "contract_value"] == 14 * 29.9
+    assert (frame["contract_value"] == frame["tenure_months"] * frame["monthly_charge"]).all()
