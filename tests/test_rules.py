@@ -64,6 +64,7 @@ def test_page_is_complete(rule_id: str) -> None:
     assert rule.title[0].isupper() and not rule.title.endswith(".")
     assert rule.message.endswith(".")
     assert rule.fix.endswith(".")
+    assert not any("{" in rules.fix_for(rule, check) for check in rule.checks), "a fix has no placeholders"
     assert set(rule.controls) <= set(CATALOGUE.controls), "unknown control"
 
 

@@ -59,7 +59,7 @@ def below(report: Report, prefix: str) -> Report:
         return report
 
     def moved(place: Location) -> Location:
-        return replace(place, path=f"{prefix}/{place.path}")
+        return replace(place, path=f"{prefix}/{place.path}") if place.path else place
 
     findings = tuple(
         replace(
