@@ -6,6 +6,9 @@ import re
 
 MASK = "…"
 
+# The number of an advisory is public, and a finding without it is useless.
+_NO_ADVISORY = "".join(rf"(?<!{name}-)(?<!{name}-\d{{4}}-)" for name in ("CVE", "PYSEC", "MAL"))
+
 # Each shape is broad on purpose: an excerpt that hides too much is a nuisance, one that shows a value is a leak.
 _SHAPES = (
     re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),  # e-mail address
@@ -13,10 +16,11 @@ _SHAPES = (
     re.compile(r"-----BEGIN.*"),
     # phone, card, account, birth date, identity number; an unroutable address or address range stays
     re.compile(
-        r"(?<![\w.])(?!(?:0|10|127|169\.254|172|192\.168)\.[\d.]+(?:/\d+)?(?![\d.]))\+?\(?\d[\d ()./-]{6,}\d(?![\w.])"
+        _NO_ADVISORY
+        + r"(?<![\w.])(?!(?:0|10|127|169\.254|172|192\.168)\.[\d.]+(?:/\d+)?(?![\d.]))\+?\(?\d[\d ()./-]{6,}\d(?![\w.])"
     ),
     re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),  # IBAN
-    re.compile(r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b"),
+    re.compile(_NO_ADVISORY + r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b"),
 )
 _TOKEN = re.compile(r"[A-Za-z0-9_+/=.~-]{14,}")
 _LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
