@@ -167,15 +167,17 @@ def _detections(
         if key in seen:
             continue
         seen.add(key)
+        told = _facts(rule, check, resource, shown_node)
         yield Detection(
             rule=rule.id,
             check=check.name,
             location=location,
-            facts=_facts(rule, check, resource, shown_node),
+            facts=told,
             scope=scope,
             anchor=_anchor(shown_node),
             subject=resource.address,
             related=_related(resource, node, shown_node),
+            excerpt=(f"{told['element']} {told['attribute']} = {redact.MASK}",) if check.hides else (),
         )
 
 

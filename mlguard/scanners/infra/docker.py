@@ -20,7 +20,8 @@ from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.operators import image_parts
-from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, reference
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown, reference
+from mlguard.scanners.infra.services import open_services
 
 MAX_BYTES = 2 * 2**20
 """The largest Dockerfile that is read."""
@@ -513,8 +514,6 @@ def _stage(path: str, stage: _Stage, last: bool, shipped: bool) -> Resource:
 
 def _open_tag(base: str) -> Any:
     """Say whether the tag moves when a part of the name is not known before the build."""
-    from mlguard.scanners.infra.resources import Unknown
-
     tail = base.rpartition("/")[2]
     if "@sha256:" in base or (":" in tail and not REFERENCE.search(tail)):
         return floating(REFERENCE.sub("x", base))
@@ -768,17 +767,21 @@ def _container(path: str, stage: _Stage) -> Resource:
     if started is not None:
         positions |= {(): started, ("argv_text",): started, ("argv",): started}
     positions |= {("environment", name): at for name, at in stage.environment_at.items()}
-    attributes = {
+    attributes: dict[str, Any] = {
         "image": stage.base,
         "image_name": image_parts(stage.base)[0],
         "argv": argv,
         "argv_text": " ".join(argv),
         "environment": dict(stage.environment),
         "ports": [port.partition("/")[0] for port in stage.ports],
-        "exposure": ["EXPOSE"] if stage.ports else [],
+        "open_services": [],
         "format": "docker",
         "command_given": bool(argv),
     }
+    for number, service in enumerate(open_services(stage.base, argv, stage.environment, False)):
+        at = stage.environment_at[service.variable] if service.variable else positions[()]
+        positions |= {("open_services", number, *rest): at for rest in ((), ("service",), ("why",))}
+        attributes["open_services"].append({"service": service.service, "why": service.why})
     label = stage.name or f"stage-{stage.index}"
     return Resource(
         "docker.container", label, f"{path}:{label}/container", path, attributes, positions, ("container", "derived")

@@ -445,7 +445,7 @@ class _Cluster:
             attributes["allows_all"] = _allows_all(one, positions)
         elif one.kind in ("ConfigMap",):
             attributes = {key: value for key, value in attributes.items() if key not in ("data", "binaryData")}
-            attributes["literal_secrets"] = _literal_data(one, positions)
+            attributes["written_out"] = _literal_data(one, positions)
         elif one.kind == "Namespace":
             attributes["quota"] = any(
                 q.namespace in (one.name, "") for kind in ("ResourceQuota", "LimitRange") for q in self.by_kind[kind]
@@ -806,16 +806,16 @@ def secret_literal(name: str, value: Any) -> bool:
 _USER_IN_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/@:$<{]+:(?![$<{*])([^\s/@]{3,})@")
 
 
-def _literal_data(one: _Object, positions: dict[Path, Position]) -> list[str]:
+def _literal_data(one: _Object, positions: dict[Path, Position]) -> list[dict[str, str]]:
     """Return the keys of a ConfigMap that hold a credential in plain text; never what they hold."""
-    found: list[str] = []
+    found: list[dict[str, str]] = []
     data = one.tree.get("data")
     for key, node in data.items() if data is not None else ():
         if "\n" not in _plain(node.value) and (
             secret_literal(str(key), node.value) or _USER_IN_URL.search(_plain(node.value))
         ):
-            positions[("literal_secrets", len(found))] = node.at
-            found.append(str(key))
+            positions[("written_out", len(found))] = node.at
+            found.append({"name": str(key)})
     return found
 
 
@@ -945,12 +945,12 @@ class _Container:
 
     def _literal_secrets(self) -> None:
         """List the variables that hold a credential in plain text; never what they hold."""
-        found: list[str] = []
+        found: list[dict[str, str]] = []
         for name, value in self.environment.items():
             if isinstance(value, str) and (secret_literal(name, value) or _USER_IN_URL.search(value)):
-                self.positions[("literal_secrets", len(found))] = self.environment_at[name]
-                found.append(name)
-        self.attributes["literal_secrets"] = found
+                self.positions[("written_out", len(found))] = self.environment_at[name]
+                found.append({"name": name})
+        self.attributes["written_out"] = found
 
     def _security(self, pod: _Pod) -> None:
         own, above = self.tree.get("securityContext"), self.spec.get("securityContext")

@@ -230,14 +230,14 @@ def _workflow(path: str, tree: Tree, jobs: Tree, source: _Source) -> Iterator[Re
         "third_party": sorted(
             {step["uses"]["owner"] for job in built for step in job.steps if step["uses"].get("third_party")}
         ),
-        "global_secrets": sorted({secret for node in around.env.values() for secret in _secrets(node.value)}),
+        "for_every_step": sorted({secret for node in around.env.values() for secret in _secrets(node.value)}),
     }
     positions = {path: at for path, at in tree.positions().items() if not path or path[0] not in ("jobs",)}
     positions[("jobs",)] = jobs.at
     positions[("triggers",)] = positions.get(("on",), tree.at)
     first = next((("env", key) for key, node in around.env.items() if _secrets(node.value)), None)
     if first is not None:
-        positions[("global_secrets",)] = positions[first]
+        positions[("for_every_step",)] = positions[first]
     yield Resource("github.workflow", name, path, path, attributes, positions)
     for job in built:
         yield job.resource(by_name, _calls_tests(tree.value.get("on")))
@@ -388,7 +388,7 @@ class _Job:
             "triggers": list(self.triggers),
             "dangerous_triggers": self.dangerous,
             "env": {key: _text(node.value) for key, node in self.env.items()},
-            "secret_names": sorted({name for name, _ in self.secrets}),
+            "confidential": sorted({name for name, _ in self.secrets}),
             "untrusted": any(step["untrusted_checkout"] for step in self.steps),
             "deploys": self._deploys(),
             "gated": after_tests or self._gated(jobs),
@@ -407,7 +407,7 @@ class _Job:
         if ("uses",) in positions:
             positions |= {("uses", name): positions[("uses",)] for name in self.uses}
         if self.secrets:
-            positions[("secret_names",)] = positions[("untrusted",)] = min(
+            positions[("confidential",)] = positions[("untrusted",)] = min(
                 (at for _, at in self.secrets), key=lambda at: (at.line, at.column)
             )
         deploys = next((step.deploy_at for step in self.built if step.deploy_at is not None), None)
@@ -497,8 +497,8 @@ class _Step:
                 lambda command: command.program in _DUMPS and "localhost" not in run and "127.0.0.1" not in run,
             ),
             "remote": self._remote(run),
-            "all_secrets": self._all_secrets(),
-            "echoed_secrets": self._echoed(run),
+            "all_at_once": self._all_secrets(),
+            "echoed": self._echoed(run),
         }
         self._gate(run)
         self._find_deploy(run)
@@ -596,7 +596,7 @@ class _Step:
     def _all_secrets(self) -> bool:
         for path, node in _all_texts(self.tree):
             if "*" in _secrets(node.value):
-                self.positions[("all_secrets",)] = self.positions.get(path, self.tree.at)
+                self.positions[("all_at_once",)] = self.positions.get(path, self.tree.at)
                 return True
         return False
 
@@ -630,9 +630,7 @@ class _Step:
                 or (command.program == "printenv" and key in command.words)
             ]
             if shown:
-                self.positions[("echoed_secrets", len(found))] = self.job.source.place(
-                    node, places, command.start, command.end
-                )
+                self.positions[("echoed", len(found))] = self.job.source.place(node, places, command.start, command.end)
                 found.append(shown[0])
         return found
 

@@ -127,7 +127,7 @@ def _check_depth(text: str) -> None:
         if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
             depth += 1
             if depth > MAX_DEPTH:
-                raise Unreadable(f"nested over {MAX_DEPTH} levels deep (line {event.start_mark.line + 1})")
+                raise Unreadable(f"nested over {MAX_DEPTH} levels deep")
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             depth -= 1
 
