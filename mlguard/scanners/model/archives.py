@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any, cast
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Record
 from mlguard.scanners.model import codecs, keras, pickles, zips
 from mlguard.scanners.model.machine import Machine
-from mlguard.scanners.model.source import CHUNK_BYTES, MAX_TOTAL_BYTES, MAX_UNPACKED_BYTES, View, collect
+from mlguard.scanners.model.source import MAX_TOTAL_BYTES, MAX_UNPACKED_BYTES, View, collect
 from mlguard.scanners.model.state import MODEL_SUFFIXES, Examination, State
 from mlguard.scanners.model.zips import Directory, Member
 
@@ -101,9 +101,9 @@ def _member(view: View, member: Member, kind: str, state: State) -> Examination:
     elif not _may_hold_model(member.name, head, kind):
         return "inert" if kind == "torchscript" and _is_script_part(member.name) else "unread"
     inner = yield from _content(view, member, kind, state)
-    if member.name.rsplit("/", 1)[-1].endswith(".pkl") and kind in ("torch", "torchscript", "torch.package"):
-        if inner.data[inner.start : inner.start + 1] == b"\x80":
-            return (yield from pickles.pickled(inner, state, torch=True, script=kind == "torchscript"))
+    is_torch = kind in ("torch", "torchscript", "torch.package")
+    if is_torch and member.name.endswith(".pkl") and inner.head(1) == b"\x80":
+        return (yield from pickles.pickled(inner, state, torch=True, script=kind == "torchscript"))
     return (yield from state.examine(inner, state))
 
 
@@ -123,7 +123,7 @@ def _may_hold_model(name: str, head: bytes, kind: str) -> bool:
 def _head(member: Member, view: View) -> bytes:
     if member.method == 0:
         return bytes(view.data[member.start : min(member.end, member.start + 4096)])
-    part = Member(*(getattr(member, name) for name in Member.__slots__[:8]), min(member.end, member.start + 2**16))
+    part = replace(member, end=min(member.end, member.start + 2**16))
     try:
         return next(zips.iterate(view.data, part), b"")[:4096]
     except (Unreadable, codecs.Missing):
@@ -170,8 +170,7 @@ def _array_header(view: View, member: Member, state: State) -> Examination:
     """Read the header of a packed array without objects; its data is not unpacked."""
     from mlguard.scanners.model import npy
 
-    part = Member(*(getattr(member, name) for name in Member.__slots__[:8]), member.end)
-    head = b"".join(piece for piece, _ in zip(zips.iterate(view.data, part), range(1), strict=False))[: 2**17]
+    head = b"".join(piece for piece, _ in zip(zips.iterate(view.data, member), range(1), strict=False))[: 2**17]
     header = npy.read(View(head, 0, len(head), member.name))
     if header.objects:
         inner = _whole(view, member, state)
@@ -192,8 +191,8 @@ def _tensor(view: View, member: Member, head: bytes, state: State) -> Examinatio
         if probe.blocked:
             inner = view.inner(view.data, member.start, member.end, member.name)
             return (yield from pickles.pickled(inner, state, torch=True))
+    yield from ()
     return "read"
-    yield
 
 
 # -- tar
@@ -233,13 +232,13 @@ def tarred(view: View, state: State) -> Examination:
                     yield from state.gap("too-large", "an archive has more members than the limit", view.within)
                     break
                 begin = view.start + entry.offset_data
-                inner = view.inner(view.data, begin, min(view.end, begin + entry.size), redact_name(entry.name))
+                inner = view.inner(view.data, begin, min(view.end, begin + entry.size), entry.name[:200])
                 parts = entry.name.split("/")
                 if ".." in parts or entry.name.startswith("/") or "\0" in entry.name:
                     records += state.malformed("traversal", inner, entry.offset, "tar")
-                if entry.issym() or entry.islnk():
-                    if ".." in entry.linkname.split("/") or entry.linkname.startswith("/"):
-                        records += state.malformed("link", inner, entry.offset, "tar")
+                target = entry.linkname if entry.issym() or entry.islnk() else ""
+                if ".." in target.split("/") or target.startswith("/"):
+                    records += state.malformed("link", inner, entry.offset, "tar")
                 if not entry.isreg() or not entry.size:
                     continue
                 try:
@@ -262,15 +261,8 @@ def tarred(view: View, state: State) -> Examination:
     return "read" if read else "inert"
 
 
-def redact_name(name: str) -> str:
-    return name[:200]
-
-
 def _tar_member(inner: View, state: State) -> Examination:
     head = inner.head()
     if _may_hold_model(inner.name, head, "tar") or head[:1] == b"\x80":
         return (yield from state.examine(inner, state))
     return "unread"
-
-
-__all__ = ["CHUNK_BYTES", "Iterator", "tarred", "zipped"]

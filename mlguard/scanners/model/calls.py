@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlguard.scanners.model.values import (
-    DANGEROUS, MALFORMED, UNKNOWN, Broken, Call, Global, Hit, Literal, Nested, clean_name,
+    DANGEROUS,
+    MALFORMED,
+    UNKNOWN,
+    Broken,
+    Call,
+    Global,
+    Hit,
+    Literal,
+    Nested,
+    clean_name,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -144,7 +153,11 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
         yield from _attribute(machine, values)
     elif special == "getter":
         names = [value for value in values[:1] if isinstance(value, bytes)]
-        if names and all(_PATH.match(name) and b"__" not in name for name in names) and all(isinstance(v, (bytes, int)) for v in values):
+        if (
+            names
+            and all(_PATH.match(name) and b"__" not in name for name in names)
+            and all(isinstance(v, (bytes, int)) for v in values)
+        ):
             yield "review", "attribute-access", ""
         else:
             yield "block", "dynamic-name", "the attribute is hidden or computed"
@@ -254,10 +267,14 @@ def _evidence(machine: Machine, function: Global, values: tuple[Any, ...]) -> st
         elif isinstance(value, bytes):
             if found := _suspicious(value, is_class):
                 return found
-        elif isinstance(value, Literal) and not value.text and value.length > 2:
-            if machine.data[value.offset] == 0x80 and machine.data[value.offset + value.length - 1] == 0x2E:
-                return "a pickle inside bytes"
+        elif isinstance(value, Literal) and not value.text and _looks_pickled(machine, value):
+            return "a pickle inside bytes"
     return ""
+
+
+def _looks_pickled(machine: Machine, value: Literal) -> bool:
+    data, last = machine.data, value.offset + value.length - 1
+    return value.length > 2 and data[value.offset] == 0x80 and 2 <= data[value.offset + 1] <= 5 and data[last] == 0x2E
 
 
 def _code_evidence(values: tuple[Any, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any, cast
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import CHUNK_BYTES, Buffer, chunks
@@ -146,7 +146,7 @@ def _decompressor(codec: str) -> Any:
 
 def _zstd() -> Any:
     try:
-        from compression import zstd
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # since Python 3.14
     except ImportError:
         try:
             from backports import zstd
@@ -167,7 +167,7 @@ def _errors(codec: str) -> tuple[type[Exception], ...]:
 
 def _zstd_error() -> type[Exception]:
     try:
-        from compression.zstd import ZstdError
+        from compression.zstd import ZstdError  # type: ignore[import-not-found, unused-ignore]  # since Python 3.14
     except ImportError:
         from backports.zstd import ZstdError
     error: type[Exception] = ZstdError
@@ -192,7 +192,9 @@ def _zstandard(data: Buffer, start: int, end: int) -> Iterator[bytes]:
         import zstandard
     except ImportError:
         raise Missing("zstandard") from None
-    reader = zstandard.ZstdDecompressor().stream_reader(_Reading(data, start, end), read_across_frames=True)
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        cast(IO[bytes], _Reading(data, start, end)), read_across_frames=True
+    )
     try:
         while piece := reader.read(16 * CHUNK_BYTES):
             yield piece

@@ -99,21 +99,25 @@ def _safetensors(view: View, state: State) -> Examination:
 
 
 def _array(view: View, state: State) -> Examination:
-    header = npy.read(view)
+    """Read one array after the other, as several calls of numpy.save leave them."""
     state.name("npy")
-    state.tensors += 1
-    if header.objects:
-        inner = View(view.data, header.start, view.end, view.name, view.within, view.depth + 1)
-        return (yield from pickles.pickled(inner, state))
-    if header.size >= 0 and header.start + header.size > view.end:
-        yield from state.gap("unreadable", "the array is longer than its file; was it cut short?", view.within)
-    elif header.size >= 0 and header.start + header.size < view.end:
-        rest = View(view.data, header.start + header.size, view.end, view.name, view.within, view.depth + 1)
-        if rest.head(6) == b"\x93NUMPY" and view.depth < MAX_DEPTH:
-            return (yield from examine(rest, state))
-        yield from state.malformed("trailing-data", view, rest.start - view.start, "npy")
-        yield from _searched(rest, state)
-    return "read"
+    rest = view
+    while True:
+        header = npy.read(rest)
+        state.tensors += 1
+        if header.objects:
+            return (yield from pickles.pickled(rest.rest(header.start), state))
+        after = header.start + header.size
+        if header.size < 0 or after == view.end:
+            return "read"
+        if after > view.end:
+            yield from state.gap("unreadable", "the array is longer than its file; was it cut short?", view.within)
+            return "read"
+        rest = view.rest(after)
+        if rest.head(6) != b"\x93NUMPY":
+            yield from state.malformed("trailing-data", view, after - view.zero, "npy")
+            yield from pickles.searched(rest, state)
+            return "read"
 
 
 def _compressed(view: View, state: State, codec: str) -> Examination:

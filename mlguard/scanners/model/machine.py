@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import codecs
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from mmap import mmap
 from typing import Any
 
 from mlguard.scanners.model import calls
 from mlguard.scanners.model.policy import Policy
 from mlguard.scanners.model.values import (
-    DANGEROUS, MALFORMED, UNKNOWN, Broken, Call, Global, Hit, Literal, Nested, Opaque, clean_name,
+    DANGEROUS,
+    MALFORMED,
+    UNKNOWN,
+    Broken,
+    Call,
+    Global,
+    Hit,
+    Literal,
+    Nested,
+    Opaque,
+    clean_name,
 )  # fmt: skip
 
-Buffer = bytes | bytearray | mmap
+Buffer = bytes | mmap
 
 MAX_TEXT = 4096
 """Bytes: a longer text constant is kept as a place, not as a value."""
@@ -318,7 +328,7 @@ class Machine:
 
     # -- the opcodes that are seldom
 
-    def _rare(self, op: int, at: int, pos: int) -> Iterator[Hit | Nested]:
+    def _rare(self, op: int, at: int, pos: int) -> Generator[Hit | Nested, None, int]:
         """Do one seldom opcode and return (as the generator's value) the position after it."""
         data, stack, limit = self.data, self._stack, self.limit
         if op == 0x80:  # PROTO
@@ -424,7 +434,7 @@ class Machine:
             return Literal(pos, stop - pos, True), stop + 1
         return self.data[pos:stop], stop + 1
 
-    def _instance(self, op: int, at: int, pos: int) -> Iterator[Hit | Nested]:
+    def _instance(self, op: int, at: int, pos: int) -> Generator[Hit | Nested, None, int]:
         if op == 0x69:  # INST
             module, pos = self._line(pos)
             name, pos = self._line(pos)
@@ -528,7 +538,7 @@ class Machine:
             self.blocked = True
             yield self._hit(DANGEROUS, "state-injection", at, 1, clean_name(target.module, target.name), opcode)
 
-    def _build(self, target: Any, state: Any, at: int, pos: int) -> Iterator[Hit | Nested]:
+    def _build(self, target: Any, state: Any, at: int, pos: int) -> Generator[Hit | Nested, None, int]:
         """Record the state of an object; return where the stream goes on (behind the raw array of joblib)."""
         if self.asks:
             yield from self._escape(state if isinstance(state, (tuple, list)) else (state,), at, "BUILD")
@@ -544,7 +554,7 @@ class Machine:
         target.state = state
         return pos
 
-    def _raw_array(self, state: Any, pos: int) -> Iterator[Hit | Nested]:
+    def _raw_array(self, state: Any, pos: int) -> Generator[Hit | Nested, None, int]:
         """Return the position after the array that joblib wrote into the stream behind its wrapper.
 
         Format: joblib/numpy_pickle.py, NumpyArrayWrapper.write_array and read_array.

@@ -52,7 +52,7 @@ def _literal(text: str) -> dict[str, Any]:
     fits = isinstance(value, dict) and set(value) == {"descr", "fortran_order", "shape"}
     if not fits or not isinstance(value["shape"], tuple) or not all(type(x) is int and x >= 0 for x in value["shape"]):
         raise Unreadable("the header of the array is not a plain dictionary")
-    return value
+    return dict(value)
 
 
 def _item(descr: object, depth: int) -> tuple[int, bool]:

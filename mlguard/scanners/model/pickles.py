@@ -23,7 +23,7 @@ def pickled(view: View, state: State, torch: bool = False, script: bool = False)
     """Walk the pickles that stand one after the other in ``view``."""
     at, count = view.start, 0
     while at < view.end and count < MAX_PICKLES:
-        machine = Machine(view.data, at, view.end, state.policy, origin=view.start, torch=torch, script=script)
+        machine = Machine(view.data, at, view.end, state.policy, origin=view.zero, torch=torch, script=script)
         yield from _told(machine, machine.run(), view, state)
         count += 1
         state.pickles += 1
@@ -47,8 +47,8 @@ def _broken(machine: Machine, view: View, state: State) -> Iterator[Record]:
     kind: Literal["too-large", "unreadable"] = "too-large" if machine.too_large else "unreadable"
     yield from state.gap(kind, f"the pickle cannot be followed to its end: {machine.trouble}", view.within,
                          "what stands before the break was looked at")  # fmt: skip
-    rest = View(view.data, min(machine.end, view.end), view.end, view.name, view.within, view.depth + 1)
-    yield from _searched(rest, state)
+    rest = view.rest(min(machine.end, view.end))
+    yield from searched(rest, state)
 
 
 def _begins_pickle(view: View, at: int) -> bool:
@@ -57,12 +57,12 @@ def _begins_pickle(view: View, at: int) -> bool:
 
 def _rest(view: View, at: int, state: State) -> Iterator[Record]:
     """Tell of bytes behind the last pickle, unless they are padding."""
-    rest = View(view.data, at, view.end, view.name, view.within, view.depth + 1)
+    rest = view.rest(at)
     if len(rest) <= 4096 and not rest.head(4096).strip(b"\0\r\n\t "):
         return
     if view.depth == 0 and zips.find_end(view.data, view.start, view.end) >= 0:
         return
-    plain = Machine(view.data, at, view.end, state.policy, origin=view.start, strict=True)
+    plain = Machine(view.data, at, view.end, state.policy, origin=view.zero, strict=True)
     hits = list(plain.run())
     if plain.blocked or not plain.trouble:
         yield from _told(plain, iter(hits), view, state)
@@ -70,16 +70,16 @@ def _rest(view: View, at: int, state: State) -> Iterator[Record]:
             yield from _rest_again(view, plain.end, state)
         return
     yield from state.gap("skipped", "there are bytes behind the pickle that are not looked at", view.within)
-    yield from _searched(rest, state)
+    yield from searched(rest, state)
 
 
 def _rest_again(view: View, at: int, state: State) -> Iterator[Record]:
-    rest = View(view.data, at, view.end, view.name, view.within, view.depth + 1)
+    rest = view.rest(at)
     yield from state.gap("skipped", "there are bytes behind the pickle that are not looked at", view.within)
-    yield from _searched(rest, state)
+    yield from searched(rest, state)
 
 
-def _searched(rest: View, state: State) -> Iterator[Record]:
+def searched(rest: View, state: State) -> Iterator[Record]:
     """Look for pickles with a blocked name among bytes that nothing names, within MAX_TRAILING_BYTES."""
     stop = min(rest.end, rest.start + MAX_TRAILING_BYTES)
     at, tries = rest.start, 0
@@ -89,7 +89,7 @@ def _searched(rest: View, state: State) -> Iterator[Record]:
             return
         if 2 <= rest.data[at + 1] <= 5:
             tries += 1
-            machine = Machine(rest.data, at, rest.end, state.policy, origin=at, strict=True)
+            machine = Machine(rest.data, at, rest.end, state.policy, origin=rest.zero, strict=True)
             hits = list(machine.run())
             if machine.blocked:
                 yield from _told(machine, iter(hits), rest, state)
@@ -142,7 +142,7 @@ def _nested(machine: Machine, event: Nested, view: View, state: State) -> Iterat
 
 def unheaded(view: View, state: State) -> Examination:
     """Walk what may be a pickle without a PROTO opcode: believed at a clean STOP, or when a blocked name is met."""
-    machine = Machine(view.data, view.start, view.end, state.policy, origin=view.start, strict=True)
+    machine = Machine(view.data, view.start, view.end, state.policy, origin=view.zero, strict=True)
     hits = list(machine.run())
     clean = not machine.trouble and (machine.imports or machine.end - view.start > 2) and _ends_there(view, machine.end)
     if not machine.blocked and not clean:
@@ -164,7 +164,7 @@ def _ends_there(view: View, at: int) -> bool:
 def _onwards(view: View, at: int, state: State) -> Iterator[Record]:
     """Walk on behind the first pickle of a stream."""
     if _begins_pickle(view, at):
-        yield from pickled(View(view.data, at, view.end, view.name, view.within, view.depth), state)
+        yield from pickled(view.rest(at), state)
     else:
         yield from _rest(view, at, state)
 
@@ -183,7 +183,7 @@ def _legacy(view: View, at: int, state: State) -> Examination:
     machine = None
     persistent: list[object] = []
     for _ in range(4):
-        machine = Machine(view.data, at, view.end, state.policy, origin=view.start, torch=True, keep=1_000_000)
+        machine = Machine(view.data, at, view.end, state.policy, origin=view.zero, torch=True, keep=1_000_000)
         yield from _told(machine, machine.run(), view, state)
         state.pickles += 1
         if machine.trouble:

@@ -6,7 +6,7 @@ Format: https://github.com/huggingface/safetensors, README, "Format", and valida
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -28,7 +28,7 @@ class _Twice(ValueError):
     """A key occurs twice."""
 
 
-def check(view: View) -> Iterator[tuple[str, int]]:
+def check(view: View) -> Generator[tuple[str, int], None, int]:
     """Yield (check, byte) of each rule that the file breaks; return the number of tensors. Raises Unreadable."""
     size = int.from_bytes(view.head(8), "little")
     if size > MAX_HEADER_BYTES:

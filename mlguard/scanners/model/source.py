@@ -38,6 +38,16 @@ class View:
     name: str
     within: str = ""
     depth: int = 0
+    base: int = -1  # where byte 0 of what ``within`` names is, when that is not ``start``
+
+    @property
+    def zero(self) -> int:
+        """The place from which offsets count."""
+        return self.start if self.base < 0 else self.base
+
+    def rest(self, at: int) -> View:
+        """Return what is left from ``at`` on; offsets go on counting."""
+        return View(self.data, at, self.end, self.name, self.within, self.depth + 1, self.zero)
 
     def head(self, size: int = 512) -> bytes:
         """Return at most the first ``size`` bytes."""

@@ -20,9 +20,38 @@ Look = Literal["read", "inert", "unread"]
 
 Examination = Generator[Record, None, Look]
 
-MODEL_SUFFIXES = tuple(
-    ".pkl .pickle .p .joblib .jbl .pt .pth .pth.tar .bin .ckpt .dill .cloudpickle .model .mdl .npy .npz .safetensors .keras "
-    ".h5 .hdf5 .onnx .gguf .pb .tflite .nemo .mar .ptl .sav .skops .pmml .weights".split()
+MODEL_SUFFIXES = (
+    ".pkl",
+    ".pickle",
+    ".p",
+    ".joblib",
+    ".jbl",
+    ".pt",
+    ".pth",
+    ".pth.tar",
+    ".bin",
+    ".ckpt",
+    ".dill",
+    ".cloudpickle",
+    ".model",
+    ".mdl",
+    ".npy",
+    ".npz",
+    ".safetensors",
+    ".keras",
+    ".h5",
+    ".hdf5",
+    ".onnx",
+    ".gguf",
+    ".pb",
+    ".tflite",
+    ".nemo",
+    ".mar",
+    ".ptl",
+    ".sav",
+    ".skops",
+    ".pmml",
+    ".weights",
 )
 
 

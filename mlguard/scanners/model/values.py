@@ -72,7 +72,8 @@ class Call:
     __slots__ = ("arguments", "function", "offset", "state")
 
     def __init__(self, function: Any, arguments: Any, offset: int) -> None:
-        self.function, self.arguments, self.offset, self.state = function, arguments, offset, None
+        self.function, self.arguments, self.offset = function, arguments, offset
+        self.state: Any = None
 
 
 def clean_name(module: str, name: str) -> str:

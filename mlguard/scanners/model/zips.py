@@ -10,6 +10,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import Buffer
@@ -110,7 +111,7 @@ def _bounds(data: Buffer, start: int, tail: int) -> tuple[int, int, int, int]:
 
 
 def _entry(data: Buffer, at: int, shift: int, end: int, found: Directory) -> int:
-    values = _ENTRY.unpack(data[at : at + _ENTRY.size])
+    values: tuple[Any, ...] = _ENTRY.unpack(data[at : at + _ENTRY.size])
     flags, method, crc, packed, size = values[5], values[6], values[9], values[10], values[11]
     name_size, extra_size, comment_size, attributes, header = values[12], values[13], values[14], values[17], values[18]
     raw = data[at + _ENTRY.size : at + _ENTRY.size + name_size]
@@ -124,7 +125,7 @@ def _entry(data: Buffer, at: int, shift: int, end: int, found: Directory) -> int
     if begin + packed > end:
         found.problems.append(("out-of-bounds", name, at))
     found.members.append(Member(name, flags, method, crc, packed, size, header, begin, stop, attributes))
-    return at + _ENTRY.size + name_size + extra_size + comment_size
+    return int(at + _ENTRY.size + name_size + extra_size + comment_size)
 
 
 def _name(raw: bytes, flags: int) -> str:
@@ -159,7 +160,7 @@ def _begin(data: Buffer, header: int, end: int, raw: bytes, name: str, found: Di
     name_size, extra_size = values[10], values[11]
     if data[header + _LOCAL.size : header + _LOCAL.size + name_size] != raw:
         found.problems.append(("name-mismatch", name, header))
-    return min(end, header + _LOCAL.size + name_size + extra_size)
+    return min(end, int(header + _LOCAL.size + name_size + extra_size))
 
 
 def _compare(data: Buffer, start: int, place: int, found: Directory) -> None:
