@@ -78,14 +78,31 @@ _SUFFIXES: dict[str, str] = {
 }  # fmt: skip
 
 _MODEL_SUFFIXES = frozenset(
-    [".pkl", ".pickle", ".p", ".joblib", ".jbl", ".pt", ".pth", ".bin", ".ckpt", ".dill", ".cloudpickle", ".model", ".mdl", ".npy", ".npz", ".safetensors"]
+    [
+        ".pkl",
+        ".pickle",
+        ".p",
+        ".joblib",
+        ".jbl",
+        ".pt",
+        ".pth",
+        ".bin",
+        ".ckpt",
+        ".dill",
+        ".cloudpickle",
+        ".model",
+        ".mdl",
+        ".npy",
+        ".npz",
+        ".safetensors",
+    ]
 )
 
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
 _DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:\..+)?$|\.(?:dockerfile|containerfile)$", re.I)
 _WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
-_KUBERNETES = re.compile(rb"^[ \t]*\"?apiVersion\"?\s*:", re.M)
-_KIND = re.compile(rb"^[ \t]*\"?kind\"?\s*:", re.M)
+_KUBERNETES = re.compile(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)
+_KIND = re.compile(rb"(?:^|[{,])[ \t]*\"?kind\"?\s*:", re.M)
 
 
 def regular(path: Path) -> int:
