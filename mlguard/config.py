@@ -170,7 +170,7 @@ def _of_object(
     value: Mapping[Any, Any], rule: Mapping[str, Any], where: tuple[str | int, ...], top: Any
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     known = rule.get("properties", {})
-    others = rule.get("additionalProperties")
+    others = rule.get("additionalProperties", True)
     for key in rule.get("required", ()):
         if key not in value:
             yield where, f"{'.'.join(map(str, where)) or 'the configuration'} lacks the key {key}"
@@ -179,7 +179,7 @@ def _of_object(
             yield from problems(item, known[key], (*where, key), top)
         elif isinstance(others, Mapping):
             yield from problems(item, others, (*where, key), top)
-        else:
+        elif others is False:
             yield (*where, key), f"unknown key {key!r}{_near(key, known)}"
 
 

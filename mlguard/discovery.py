@@ -40,8 +40,8 @@ class Found:
     gaps: tuple[Gap, ...]
 
 
-def discover(root: Path, paths: Sequence[Path] = (), exclude: Sequence[str] = ()) -> Found:
-    """Return the files below ``paths`` (all of ``root`` when there are none), less what is ignored.
+def discover(root: Path, paths: Sequence[Path] | None = None, exclude: Sequence[str] = ()) -> Found:
+    """Return the files below ``paths`` (all of ``root`` for None), less what is ignored.
 
     In a git work tree these are the tracked files and those neither tracked nor ignored; elsewhere all files that no
     .gitignore names. A file that is named itself counts even when git ignores it. ``exclude`` and ``.mlguardignore``
@@ -50,7 +50,7 @@ def discover(root: Path, paths: Sequence[Path] = (), exclude: Sequence[str] = ()
     """
     files: set[str] = set()
     folders = []
-    for path in paths or [root]:
+    for path in [root] if paths is None else paths:
         relative = _relative(root, path)
         if path.is_dir():
             folders.append(relative)

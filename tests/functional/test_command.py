@@ -171,7 +171,7 @@ def test_truncated_report_ends_with_2(unsafe: Path) -> None:
     mlguard("scan", "-o", "json=out.json", cwd=unsafe)
     whole = (unsafe / "out.json").read_bytes()
 
-    for length in range(0, len(whole), len(whole) // 7):
+    for length in range(0, len(whole) - 2, len(whole) // 7):
         (unsafe / "out.json").write_bytes(whole[:length])
         assert mlguard("gate", "out.json", cwd=unsafe).returncode == 2
 
