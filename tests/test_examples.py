@@ -89,6 +89,12 @@ def test_clean_twin_has_proofs(clean: Report) -> None:
     assert len(clean.proofs) > 20
 
 
+def test_a_store_of_pseudonymous_data_is_held_to_the_rules_on_personal_data(clean: Report) -> None:
+    proven = {proof.rule for proof in clean.proofs if proof.subject == "aws_s3_bucket.features"}
+
+    assert {"tf/missing-lifecycle-expiry", "tf/unlogged-data-access", "tf/disallowed-region"} <= proven
+
+
 def test_files_have_the_digests_of_the_list() -> None:
     listed = dict(reversed(line.split("  ")) for line in (EXAMPLES / "SHA256SUMS").read_text().splitlines())
 
