@@ -240,7 +240,7 @@ class Module:
             number = min(int(number_of(value)), MAX_INSTANCES)
         except (ValueError, TypeError):
             reason = value.reason if isinstance(value, Unknown) else "count"
-            yield Instance(address, {"count": {"index": Unknown("count.index")}}, reason)
+            yield Instance(address, {"count": {"index": Unknown(reason)}}, reason)
             return
         for index in range(number):
             yield Instance(f"{address}[{index}]", {"count": {"index": index}})
@@ -262,7 +262,7 @@ class Module:
             text = str(key).replace('"', '\\"')
             yield Instance(f'{address}["{text}"]', {"each": {"key": text_of(key), "value": item}})
         if reason:
-            each = {"key": Unknown("each.key"), "value": Unknown("each.value")}
+            each = {"key": Unknown(reason), "value": Unknown(reason)}
             yield Instance(address, {"each": each}, reason)
 
     def handles(self, block: Block, address: str, data: bool) -> Any:
@@ -458,7 +458,7 @@ class Module:
         if not values or not isinstance(values[0], str) or "\ue000" in values[0]:
             return Unknown("the name of a file")
         given = values[0]
-        inside = given.removeprefix(TREE) if given.startswith(TREE) else posixpath.join(self.root.folder.path, given)
+        inside = given.removeprefix(TREE).lstrip("/") if given.startswith(TREE) else posixpath.join(self.root.folder.path, given)
         path = posixpath.normpath(inside)
         if path.startswith(("..", "/")):
             return Unknown("a file outside the tree")

@@ -387,7 +387,7 @@ class _Reader:
         kids = inner.children
         if depth > MAX_DEPTH or not kids or inner.type not in ("template_if", "template_for"):
             return Expr("error", (), where)
-        cuts = [kid for kid in kids if kid.type.endswith(("_intro", "_end"))]
+        cuts = [kid for kid in kids if kid.type.endswith(("_intro", "_start", "_end"))]
         bodies = [
             self.parts([k for k in kids if a.end_byte <= k.start_byte and k.end_byte <= b.start_byte], a.end_byte, b.start_byte, depth + 1, quoted)
             for a, b in itertools.pairwise(cuts)
