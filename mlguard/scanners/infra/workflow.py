@@ -258,15 +258,18 @@ def _calls_tests(on: Any) -> bool:
     )
 
 
-def _secrets(value: Any) -> list[str]:
-    """Return the names of the secrets that a text reads, without the job's own token; ``*`` for all of them."""
+def _secrets(value: Any, spoken: bool = False) -> list[str]:
+    """Return the names of the secrets that a text reads, without the job's own token; ``*`` for all of them.
+
+    ``spoken`` leaves out those that are only compared or tested.
+    """
     if not isinstance(value, str) or "secrets" not in value.lower():
         return []
     found = []
     for match in expressions.EXPRESSION.finditer(value):
         for access in expressions.accesses(match.group(1)):
             head, _, rest = access.name.partition(".")
-            if head == "secrets" and rest != "github_token":
+            if head == "secrets" and rest != "github_token" and not (spoken and access.decides):
                 found.append(rest or "*")
     return found
 
@@ -623,7 +626,7 @@ class _Step:
             if ">" in words or "::add-mask::" in words:
                 continue
             original = run[command.start : command.end] if len(plain) == len(run) else words
-            shown = _secrets(original) + [
+            shown = _secrets(original, True) + [
                 secret
                 for key, secret in names.items()
                 if re.search(rf"\$\{{?{re.escape(key)}\b(?!:\+)", original)
