@@ -234,7 +234,7 @@ def test_code_that_mentions_key_headers_is_quiet(tmp_path: Path) -> None:
 def test_binary_key_stores_are_found(path: str, head: bytes, tmp_path: Path) -> None:
     (hit,) = detections(scan(tmp_path, path, head + bytes(range(256))))
 
-    assert (hit.rule, hit.check) == ("secret/committed-private-key", "key-store")
+    assert (hit.rule, hit.check) == ("secret/committed-private-key", "private-key")
 
 
 STRONG = drawn("strong", ALNUM, 28) + "a1"

@@ -131,7 +131,7 @@ def _key_store(artifact: Artifact, context: Context) -> Iterator[Record]:
     if kind:
         place = Location(artifact.path, byte=0, length=len(data))
         yield Detection(
-            "secret/committed-private-key", "key-store", place, {"kind": kind, "name": "the file"}, anchor=kind
+            "secret/committed-private-key", "private-key", place, {"kind": kind, "name": "the file"}, anchor=kind
         )
 
 
@@ -241,10 +241,9 @@ def _detection(rule: str, hit: Hit, place: Location, excerpt: str, scope: str = 
         "secret/committed-private-key": "private-key",
         "secret/plaintext-kubernetes-secret": "manifest",
         "secret/tracked-credential-file": "credential-file",
-        "secret/credential-in-dockerfile": "value",
         "secret/exposed-ml-service-token": "token",
     }
-    check = checks.get(rule, "vendor-format" if not hit.name else "named-value")
+    check = checks.get(rule, "value")
     if rule == "secret/committed-terraform-secrets":
         check = "variables" if place.path.endswith((".tfvars", ".tfvars.json")) else "state"
     elif rule == "secret/credential-in-notebook":
