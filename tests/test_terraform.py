@@ -370,6 +370,41 @@ resource "aws_s3_bucket_versioning" "v" {
     ]
 
 
+def test_of_two_guards_of_one_bucket_the_weakest_counts(tmp_path: Path) -> None:
+    guard = 'resource "aws_s3_bucket_versioning" "{0}" {{\n  bucket = "acme-patients"\n  versioning_configuration {{\n    status = "{1}"\n  }}\n}}\n'
+    text = (
+        'resource "aws_s3_bucket" "patients" {\n  bucket = "acme-patients"\n}\n'
+        + guard.format("a", "Enabled")
+        + guard.format("b", "Suspended")
+    )
+
+    assert [f for f in scanned(tmp_path, {"main.tf": text}) if f[2] == "tf/missing-backup"] == [
+        ("main.tf", 1, "tf/missing-backup")
+    ]
+
+
+def test_a_finding_in_a_module_names_the_calls_that_lead_to_it(tmp_path: Path) -> None:
+    files = {
+        "main.tf": '\nmodule "outer" {\n  source = "./outer"\n}\n',
+        "outer/main.tf": 'module "inner" {\n  source = "../bucket"\n  name   = "x"\n  public = true\n}\n',
+        "bucket/main.tf": MODULE,
+    }
+    write(tmp_path, files)
+
+    finding = next(f for f in scan(tmp_path, ["infra"]).findings if f.rule == "tf/public-storage")
+
+    assert [(text, place.path, place.line) for text, place in finding.related] == [
+        ("called by module.outer.module.inner", "outer/main.tf", 1),
+        ("called by module.outer", "main.tf", 2),
+    ]
+
+
+def test_instances_that_fail_alike_are_one_finding(tmp_path: Path) -> None:
+    text = 'resource "aws_s3_bucket_acl" "a" {\n  count = 5\n  acl = "public-read"\n}\n'
+
+    assert scanned(tmp_path, {"main.tf": text}) == [("main.tf", 3, "tf/public-storage")]
+
+
 # Policies
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_FOUND = 5
 """How many elements of a list a message shows."""
 
+MAX_CHAIN = 5
+"""How many of the module calls that lead to a resource a finding names."""
+
 _TERRAFORM = re.compile(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$")
 _ACTION = re.compile(r"(?:^|/)action\.ya?ml$")
 
@@ -216,6 +219,10 @@ def _related(resource: Resource, node: Node, shown_node: Node) -> tuple[tuple[st
         places.append((resource.address, _location(Node(resource, (), MISSING))))
     if node.resource is not shown_node.resource:
         places.append((node.resource.address, _location(node)))
+    places += [
+        (f"called by {name}", Location(at.path, at.line, at.column, at.end_line, at.end_column))
+        for name, at in resource.origin[:MAX_CHAIN]
+    ]
     return tuple(places)
 
 

@@ -74,3 +74,4 @@ class Resource:
     namespace: str = ""
     data_class: str = ""  # of a classification tag, label or annotation
     region: str = ""  # where it will stand, when that can be told
+    origin: tuple[tuple[str, Position], ...] = ()  # the module calls that lead here, the nearest first

@@ -69,6 +69,7 @@ class _Tree:
         self._folders: dict[str, Folder | None] = {}
         self._texts: dict[str, str | None] = {}
         self._gaps: list[Gap] = []
+        self._values: list[tuple[str, Folder]] | None = None
 
     def inside(self, path: str) -> bool:
         """Say whether a path stays in the tree when its links are followed."""
@@ -95,7 +96,6 @@ class _Tree:
 
     def _load(self, path: str) -> Folder | None:
         folder = Folder(path)
-        code = False
         for name in self.names(path):
             source = self._source(posixpath.join(path, name))
             if source is None:
@@ -103,9 +103,9 @@ class _Tree:
             if _VALUES.search(name):
                 folder.values[name] = source.body.attributes
             else:
-                code = True
+                folder.code = True
                 _enter(folder, source.body, bool(_OVERRIDE.search(name)))
-        return folder if code or folder.values else None
+        return folder if folder.code or folder.values else None
 
     def _source(self, path: str) -> Source | None:
         try:
@@ -160,7 +160,7 @@ class _Tree:
 
     def _has_code(self, path: str) -> bool:
         folder = self._folders[path]
-        return folder is not None and any(_CODE.search(name) for name in self.names(path))
+        return folder is not None and folder.code
 
     def _stands_alone(self, path: str) -> bool:
         folder = self._folders[path]
@@ -169,14 +169,20 @@ class _Tree:
         backend = any(inner.type in ("backend", "cloud") for block in folder.settings for inner in block.blocks)
         return backend or any(_AUTO.search(name) for name in folder.values)
 
+    def _bare(self) -> list[tuple[str, Folder]]:
+        """Return the folders that hold values and no code."""
+        if self._values is None:
+            self._values = [(path, one) for path, one in self._folders.items() if one is not None and not one.code]
+        return self._values
+
     def variants(self, path: str) -> Sequence[tuple[str, Mapping[str, Attribute]]]:
         """Return the files of values that are not read by themselves, each for an evaluation of its own."""
         folder = self._folders[path]
         assert folder is not None
         found = {posixpath.join(path, name): v for name, v in folder.values.items() if not _AUTO.search(name)}
         prefix = path + "/" if path else ""
-        for other, inner in self._folders.items():
-            if inner is not None and other.startswith(prefix) and other != path and not self._has_code(other):
+        for other, inner in self._bare():
+            if other.startswith(prefix) and other != path:
                 found |= {posixpath.join(other, name): values for name, values in inner.values.items()}
         return sorted(found.items())[:MAX_VARIANTS] or [("", {})]
 
@@ -339,7 +345,7 @@ def _resource(module: Module, block: Block, kind: str, name: str, instance: Inst
     data_class = _class_of(tags)
     resource = Resource(
         kind, name, instance.address, block.at.path, attributes, notes.positions, _classes(kind, name, attributes, data_class),
-        notes.references, data_class=data_class, region=region if isinstance(region, str) and "\ue000" not in region else "",
+        notes.references, data_class=data_class, region=region if isinstance(region, str) and "\ue000" not in region else "", origin=module.chain(),
     )  # fmt: skip
     yield resource
     for statement in statements(resource, _heredocs(block)):

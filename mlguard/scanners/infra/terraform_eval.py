@@ -56,6 +56,7 @@ class Folder:
     settings: list[Block] = field(default_factory=list)  # terraform { … }
     others: list[Block] = field(default_factory=list)
     values: dict[str, dict[str, Attribute]] = field(default_factory=dict)  # by name of the .tfvars file
+    code: bool = False  # whether there is more than values
 
 
 class Session:
@@ -314,6 +315,15 @@ class Module:
             above = above.parent
         return found
 
+    def chain(self) -> tuple[tuple[str, Position], ...]:
+        """Return the address and the place of each call that leads here, the nearest first."""
+        found = []
+        above: Module | None = self
+        while above is not None and above.call_at is not None:
+            found.append((above.prefix.rstrip("."), above.call_at))
+            above = above.parent
+        return tuple(found)
+
     def module_value(self, name: str) -> Any:
         if name not in self.folder.modules:
             return Unknown(f"module.{name}, which is not declared")
@@ -458,7 +468,11 @@ class Module:
         if not values or not isinstance(values[0], str) or "\ue000" in values[0]:
             return Unknown("the name of a file")
         given = values[0]
-        inside = given.removeprefix(TREE).lstrip("/") if given.startswith(TREE) else posixpath.join(self.root.folder.path, given)
+        inside = (
+            given.removeprefix(TREE).lstrip("/")
+            if given.startswith(TREE)
+            else posixpath.join(self.root.folder.path, given)
+        )
         path = posixpath.normpath(inside)
         if path.startswith(("..", "/")):
             return Unknown("a file outside the tree")

@@ -77,7 +77,7 @@ def _policy(owner: Resource, sort: str, at: Path, value: Any, heredoc: Position 
                 attributes[name] = owner.attributes.get(name)
         yield Resource(
             "aws.iam.statement", owner.name, address, owner.path, attributes, positions, ("aws.iam.statement", "derived"),
-            references, data_class=owner.data_class,
+            references, data_class=owner.data_class, origin=owner.origin,
         )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def ingress(owner: Resource) -> Iterator[Resource]:
                 positions[name,] = owner.positions[found[0]]
         yield Resource(
             "net.ingress", owner.name, f"{owner.address}/ingress[{number}]", owner.path, {**attributes, "owner": owner.address},
-            positions, ("net.ingress", "derived"), {("owner",): (owner.address,)}, data_class=owner.data_class,
+            positions, ("net.ingress", "derived"), {("owner",): (owner.address,)}, data_class=owner.data_class, origin=owner.origin,
         )  # fmt: skip
 
 
