@@ -114,7 +114,7 @@ def _validated(body: dict[str, Any]) -> tuple[dict[str, Any], Found]:
 def _read_as_meant(body: Any, error: Any) -> None:
     """Replace a scalar of the wrong type by what a person reads: 2026 for a version is text, "24" for hours a number."""
     at, wanted, value = tuple(error.absolute_path), error.validator_value, error.instance
-    if not at or isinstance(value, (dict, list)) or value is None:
+    if not at or isinstance(value, (dict, list)) or value is None or _is_key(error):
         return
     meant: Any = value
     if error.validator == "type" and wanted == "string" and not isinstance(value, bool):
@@ -125,7 +125,13 @@ def _read_as_meant(body: Any, error: Any) -> None:
         meant = value == "true"
     elif error.validator == "const" and str(wanted) == str(value):
         meant = wanted
-    _holder(body, at)[at[-1]] = meant
+    if meant is not value:
+        _holder(body, at)[at[-1]] = meant
+
+
+def _is_key(error: Any) -> bool:
+    """Say whether the error is about the name of a key; its path is then the mapping that has the key."""
+    return "propertyNames" in error.absolute_schema_path
 
 
 def _number(value: str, wanted: str) -> int | float | str:
@@ -187,6 +193,8 @@ def _without_holes(value: Any) -> Any:
 def _told(error: Any) -> Iterator[tuple[KeyPath, str, bool]]:
     """Yield (where, what, whether the value there is to be left out) of an error of jsonschema."""
     at: KeyPath = tuple(error.absolute_path)
+    if _is_key(error):
+        at = (*at, str(error.instance))
     name = _name(at)
     rule, wanted, value = error.validator, error.validator_value, error.instance
     if rule == "additionalProperties":
@@ -212,8 +220,6 @@ def _told(error: Any) -> Iterator[tuple[KeyPath, str, bool]]:
         yield at, f"{name} names an item twice; keep one", False
     elif rule == "minimum":
         yield at, f"{name} must be {wanted} or more", True
-    elif rule == "propertyNames":
-        yield at, f"{name} has a key that is not allowed there", False
     else:
         yield at, f"{name} does not fit the schema ({rule})", True
 

@@ -35,7 +35,9 @@ def assess(facts: Sequence[Fact], artifacts: Sequence[Artifact]) -> Iterator[Rec
             yield Proof(RULE, model.path, model.path)
         else:
             shown = folder or "the top folder"
-            yield Detection(RULE, "no-card", Location(model.path), {"folder": shown}, subject=model.path, anchor=model.path)
+            yield Detection(
+                RULE, "no-card", Location(model.path), {"folder": shown}, subject=model.path, anchor=model.path
+            )
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -159,5 +159,5 @@ def _tells(field: Field, path: str, sheet: Any) -> bool:
     if only_reserved(field, sheet.profiles) or places.names_people(path):
         return False
     if field.strength == "checksum":
-        return field.confidence == "high" or distinct_own(field, sheet.profiles) > 1
+        return True
     return field.strength == "pattern" and distinct_own(field, sheet.profiles) >= MANY_PERSONS

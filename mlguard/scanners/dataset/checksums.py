@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date
+from functools import lru_cache
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -20,6 +21,7 @@ def _date(year: int, month: int, day: int) -> bool:
     return True
 
 
+@lru_cache(maxsize=1 << 16)
 def _short_date(text: str, order: str = "ymd") -> bool:
     """Say whether six digits are a date in either century."""
     parts = dict(zip(order, (int(text[0:2]), int(text[2:4]), int(text[4:6])), strict=True))

@@ -29,26 +29,37 @@ _INTEGRAL = r"^[+]?\d{5,19}\.0+$"
 class Bottom:
     """The values with the least hash: a sample of the distinct values that does not depend on their order."""
 
-    __slots__ = ("_heap", "_kept", "most")
+    __slots__ = ("_heap", "_kept", "_limit", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._heap: list[tuple[int, str]] = []
         self._kept: set[str] = set()
+        self._limit = 1 << 32
 
-    def add(self, value: str) -> None:
-        order = -zlib.crc32(value.encode("utf-8", "replace"))
+    def add(self, value: str, order: int) -> None:
+        """Keep the value if ``order``, its ``hashed``, is among the least."""
+        if order >= self._limit or value in self._kept:
+            return
+        self._kept.add(value)
         if len(self._heap) < self.most:
-            if value not in self._kept:
-                self._kept.add(value)
-                heapq.heappush(self._heap, (order, value))
-        elif order > self._heap[0][0] and value not in self._kept:
-            self._kept.add(value)
-            self._kept.discard(heapq.heappushpop(self._heap, (order, value))[1])
+            heapq.heappush(self._heap, (-order, value))
+        else:
+            self._kept.discard(heapq.heappushpop(self._heap, (-order, value))[1])
+        if len(self._heap) == self.most:
+            self._limit = -self._heap[0][0]
 
     def values(self) -> list[str]:
         """Return the values in the order of their hash."""
         return [value for _, value in sorted(self._heap, reverse=True)]
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+def hashed(value: str) -> int:
+    """Return a number from 0 to 2**32 that is the same in every process."""
+    return zlib.crc32(value.encode("utf-8", "replace"))
 
 
 @dataclass(slots=True)
@@ -61,7 +72,6 @@ class Tally:
     grouped: int = 0  # valid, with separators, a prefix or letters
     near: int = 0  # valid, with a word for it before
     reserved: int = 0  # valid, and only values set aside for examples
-    shaped_whole: int = 0
     samples: Bottom = field(default_factory=lambda: Bottom(CANDIDATES))  # compact forms
     cells: Bottom = field(default_factory=lambda: Bottom(24))  # as written, for the second opinion
     distinct: Bottom = field(default_factory=lambda: Bottom(64))  # compact forms of the valid ones
@@ -127,32 +137,46 @@ class Profile:
             self._count(cell, weight)
 
     def _count(self, cell: str, weight: int) -> None:
-        best: dict[str, list[shapes.Hit]] = {}
-        for hit in shapes.find(cell):
-            best.setdefault(hit.entity, []).append(hit)
-        for entity, hits in best.items():
-            tally = self.tallies.get(entity)
-            if tally is None:
-                tally = self.tallies[entity] = Tally()
-            valid = [hit for hit in hits if hit.valid]
-            tally.shaped += weight
-            tally.shaped_whole += weight * any(hit.whole for hit in hits)
-            for hit in hits[:8]:
-                if hit.text:
-                    tally.samples.add(hit.text)
-            if len(cell) <= 2000:
-                tally.cells.add(cell)
-            if not valid:
-                continue
-            tally.valid += weight
-            tally.whole += weight * any(hit.whole for hit in valid)
-            tally.grouped += weight * any(hit.grouped for hit in valid)
-            tally.near += weight * any(hit.near for hit in valid)
-            tally.reserved += weight * all(hit.reserved for hit in valid)
-            for hit in valid[:8]:
-                tally.distinct.add(hit.text)
+        hits = list(shapes.find(cell))
+        if not hits:
+            return
+        order = hashed(cell)
+        if len(hits) == 1 or len({hit.entity for hit in hits}) == len(hits):
+            for hit in hits:
+                self._tally(cell, order, weight, hit.entity, (hit,))
+            return
+        grouped: dict[str, list[shapes.Hit]] = {}
+        for hit in hits:
+            grouped.setdefault(hit.entity, []).append(hit)
+        for entity, same in grouped.items():
+            self._tally(cell, order, weight, entity, same)
+
+    def _tally(self, cell: str, order: int, weight: int, entity: str, hits: Sequence[shapes.Hit]) -> None:
+        tally = self.tallies.get(entity)
+        if tally is None:
+            tally = self.tallies[entity] = Tally()
+        tally.shaped += weight
+        if len(cell) <= 2000:
+            tally.cells.add(cell, order)
+        whole = grouped = near = valid = own = False
+        for hit in hits[:8]:
+            text = hit.text
+            place = order if text is cell else hashed(text)
+            if text:
+                tally.samples.add(text, place)
+            if hit.valid:
+                valid = True
+                whole, grouped, near = whole or hit.whole, grouped or hit.grouped, near or hit.near
+                tally.distinct.add(text, place)
                 if not hit.reserved:
-                    tally.own.add(hit.text)
+                    own = True
+                    tally.own.add(text, place)
+        if valid:
+            tally.valid += weight
+            tally.whole += weight * whole
+            tally.grouped += weight * grouped
+            tally.near += weight * near
+            tally.reserved += weight * (not own)
 
     def _keep(self, distinct: Any, counts: Any) -> None:
         import pyarrow.compute as pc
@@ -168,7 +192,7 @@ class Profile:
             fits = self.term.fits
             self.term_cells += sum(weight for value, weight in zip(values, weights, strict=True) if fits(value))
         for value in values:
-            self.sample.add(value)
+            self.sample.add(value, hashed(value))
         if self.few is not None:
             for value, weight in zip(values, weights, strict=True):
                 self.few[value] = self.few.get(value, 0) + weight

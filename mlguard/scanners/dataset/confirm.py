@@ -36,7 +36,7 @@ def _analyzer() -> Any:
     # Without this the first e-mail address asks two hosts for a list of suffixes, and the verdict depends on the answer.
     offline = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
     tldextract.tldextract.TLD_EXTRACTOR = offline
-    tldextract.extract = offline
+    tldextract.extract = offline  # type: ignore[assignment]  # an extractor is what the function calls
 
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, predefined_recognizers
     from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer

@@ -186,8 +186,8 @@ def read_csv(context: Context, path: str, sheet: Sheet, delimiters: str = ",;\t|
     dialect = sniff("".join(complete), delimiters)
     head = list(islice(_rows(iter(complete), dialect), 300))
     skipped, header = _header(head, dialect)
-    raw, line = _header_line(first, skipped)
-    _columns(sheet, header, dialect, raw, line, max((len(row) for row in head), default=0))
+    raw, number = _header_line(first, skipped)
+    _columns(sheet, header, dialect, raw, number, max((len(row) for row in head), default=0))
     for row in head[:skipped]:
         _preamble(sheet).add(row)
     rows = _rows(_chained(first, lines), dialect)

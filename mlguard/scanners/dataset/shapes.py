@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from mlguard.scanners.dataset import checksums
 
@@ -42,15 +42,21 @@ class Shape:
     check: Callable[[str], bool]
     chance: float
     words: re.Pattern[str]
+    loose: re.Pattern[str]  # the same with any digit where it asks for certain ones
     lettered: bool = False
 
 
 def _shape(
     entity: str, pattern: str, check: Callable[[str], bool], chance: float, words: str, lettered: bool = False
 ) -> Shape:
-    return Shape(
-        entity, re.compile(pattern, re.I), check, chance, re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])"), lettered
+    loose = (
+        re.sub(r"\[[0-9-]+\]", r"\\d", pattern)
+        .replace("756", r"\d{3}")
+        .replace("2[AB]", r"\d[AB]")
+        .replace("|3\\d", r"|\d\d")
     )
+    near = re.compile(rf"(?i)(?<![a-z])(?:{words})(?![a-z])")
+    return Shape(entity, re.compile(pattern, re.I), check, chance, near, re.compile(loose, re.I), lettered)
 
 
 _ID = r"id(?:entity)?|nr|no|number|nummer|num[eé]ro|n[uú]mero|tax"
@@ -254,7 +260,7 @@ def ascii_digits(cell: str) -> str:
 def find(cell: str) -> Iterator[Hit]:
     """Yield each shape in one cell, in a fixed order."""
     for start in range(0, max(len(cell), 1), MAX_CELL):
-        yield from _find(ascii_digits(cell[start : start + MAX_CELL + 100]).strip())
+        yield from _find(ascii_digits(cell if len(cell) <= MAX_CELL else cell[start : start + MAX_CELL + 100]).strip())
 
 
 def _find(cell: str) -> Iterator[Hit]:
@@ -268,13 +274,34 @@ def _find(cell: str) -> Iterator[Hit]:
         yield from _bare(cell)
         return
     clear = _NOISE.sub(lambda match: " " * len(match.group()), cell) if len(cell) > 9 else cell
+    if len(clear) <= MAX_LAYOUT:
+        for shape in _fitting(clear.translate(_ZEROS)):
+            for match in shape.pattern.finditer(clear):
+                yield _checked(shape, match, clear)
+    else:
+        yield from _windows(clear)
+    yield from _phones(clear)
+
+
+MAX_LAYOUT = 160
+"""Characters of a cell whose layout is remembered; cells of one column are laid out alike."""
+
+_ZEROS = dict.fromkeys(map(ord, "123456789"), "0")
+
+
+@lru_cache(maxsize=1 << 13)
+def _fitting(layout: str) -> tuple[Shape, ...]:
+    """Return the shapes that a cell may have whose digits, all written as 0, give the layout."""
+    return tuple(shape for shape in CHECKED if shape.loose.search(layout))
+
+
+def _windows(clear: str) -> Iterator[Hit]:
     for window in _WINDOW.finditer(clear):
         start, end = window.span()
         if sum(character.isdigit() for character in window.group()) >= 6:
             for shape in CHECKED:
                 for match in shape.pattern.finditer(clear, start, end):
                     yield _checked(shape, match, clear)
-    yield from _phones(clear)
 
 
 _WINDOW = re.compile(r"[A-Za-z]{0,6}[ -]?\d(?:[A-Za-z .\-/:+()]{0,9}\d)*[A-Za-z]*")

@@ -145,7 +145,7 @@ _TITLES = frozenset(
         "iv",
     ]
 )
-_PERSON = re.compile(r"^[^\W\d_][^\W\d_'’.\-]*(?:[ ,.()'\"’\-]+[^\W\d_]+[^\W\d_'’]*){1,6}[.)\"]*$")
+_PERSON = re.compile(r"^[^\W\d_]+(?:[ ,.()'\"’\-]{1,4}[^\W\d_]+){1,7}[ .)\"]{0,3}$")
 _GIVEN = re.compile(r"^[^\W\d_][^\W\d_'’.\-]*(?:[ '’.\-]+[^\W\d_]+){0,3}\.?$")
 _NO_WORD = frozenset(
     [
@@ -251,8 +251,11 @@ def _fits_age(value: str) -> bool:
     )
 
 
+_CURRENCY = re.compile(r"^[ $€£]+|^(?:EUR|USD|GBP) ?|[ $€£]+$| ?(?:EUR|USD|GBP|k|K)$")
+
+
 def _fits_money(value: str) -> bool:
-    return bool(_NUMBER.match(value.strip(" $€£EURUSDGBPk"))) or value.lower() in (
+    return bool(_NUMBER.match(_CURRENCY.sub("", value))) or value.lower() in (
         "<=50k",
         ">50k",
         "<=50k.",

@@ -41,7 +41,12 @@ def judge(profiles: Sequence[Profile]) -> list[Field]:
         if not fields and profile.term is not None and profile.term.weak:
             fields = list(_weak_name(profile, company))
         kept += fields
-    return kept
+    return [field for field in kept if field.name != "(footer)" or _only_there(field, kept)]
+
+
+def _only_there(field: Field, fields: Sequence[Field]) -> bool:
+    """Say whether no column has the category: statistics repeat what the rows hold, unless the column was dropped."""
+    return not any(other.category == field.category and other.name != field.name for other in fields)
 
 
 def _direct(field: Field) -> bool:
@@ -165,13 +170,8 @@ def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
         return ("pattern", "high", tally.valid) if fitting else None
     if agreed < 0.5 or terms.denied(profile.label) or profile.term is not None and not profile.free_text:
         return None
-    if tally.near:
-        if profile.free_text or tally.near * 2 >= tally.valid:
-            return (
-                "pattern",
-                "high" if len(cells) > 2 else "medium",
-                max(tally.near, tally.grouped if agreed > 0.8 else 0),
-            )
+    if tally.near and (profile.free_text or tally.near * 2 >= tally.valid):
+        return "pattern", "high" if len(cells) > 2 else "medium", max(tally.near, tally.grouped if agreed > 0.8 else 0)
     if tally.grouped * 10 >= 8 * profile.cells and tally.whole * 10 >= 8 * profile.cells and len(cells) > 2:
         return "pattern", "medium", tally.grouped
     if profile.free_text and len(cells) > 2 and tally.grouped:
@@ -201,9 +201,9 @@ def _number(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Conf
     if terms.denied(profile.label) and not named and not shape.lettered:
         return None
     gap = rate - null_rate(shape, tally.samples.values())
-    if rate > 0.8 and (gap > 0.5 or shape.lettered and rate > 0.95 and shape.chance < 0.01):
-        if named or tally.near or shape.chance**distinct < 1e-3 or tally.grouped and shape.chance < 0.05:
-            return "checksum", "high" if named or distinct > 3 or tally.near else "medium", tally.valid
+    valid = rate > 0.8 and (gap > 0.5 or shape.lettered and rate > 0.95 and shape.chance < 0.01)
+    if valid and (named or tally.near or shape.chance**distinct < 1e-3 or tally.grouped and shape.chance < 0.05):
+        return "checksum", "high" if named or distinct > 3 or tally.near else "medium", tally.valid
     if named and rate > 0.5 and gap > 0.2:
         return "checksum", "high", tally.valid
     if tally.near and (profile.free_text or named or rate > 0.3):
@@ -405,11 +405,11 @@ def _dictionary(profile: Profile) -> Field | None:
         return None
     words = {value: terms.folded(value).strip(" .") for value in profile.few}
     for name, category, dpv, known in _sets():
-        matching = {value for value, word in words.items() if word in known}
+        members = {value for value, word in words.items() if word in known}
         proving = len(words) - sum(word in _common() for word in words.values())
         if (
-            len({words[value] for value in matching}) >= 2
-            and len(matching) >= 0.8 * proving
+            len({words[value] for value in members}) >= 2
+            and len(members) >= 0.8 * proving
             and not _misread(name, words.values())
         ):
             return _context_field(
@@ -418,7 +418,7 @@ def _dictionary(profile: Profile) -> Field | None:
                 dpv,
                 "special",
                 "medium",
-                sum(profile.few[value] for value in matching),
+                sum(profile.few[value] for value in members),
                 f"values:{name}",
             )
     return None
