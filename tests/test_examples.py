@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import pickletools
@@ -71,6 +72,21 @@ def test_table_names_a_fault_for_every_scanner(faulty: Report) -> None:
 
 def test_nothing_of_the_faulty_example_breaks_a_scanner(faulty: Report) -> None:
     assert [gap for gap in faulty.gaps if gap.kind in ("crash", "timeout")] == []
+
+
+def test_report_shows_no_value_of_a_customer_and_no_credential(faulty: Report) -> None:
+    with open(EXAMPLES / "churn" / "data" / "customers.csv", encoding="utf-8") as file:
+        shown = ("customer_id", "email", "telefono", "adresse", "iban", "nif", "ip_address", "date_naissance")
+        values = {row[column] for row in csv.DictReader(file) for column in shown}
+    notebook = json.loads((EXAMPLES / "churn" / "explore.ipynb").read_bytes())
+    values |= set(re.findall(r"hf_[A-Za-z]{34}", json.dumps(notebook)))
+    for path, pattern in ((".env", r"churn:(\w+)@"), ("Dockerfile", r"ACCESS_KEY=(\S+)")):
+        values |= set(re.findall(pattern, (EXAMPLES / "churn" / path).read_text()))
+    assert len(values) > 2000
+
+    text = repr(faulty)
+
+    assert [value for value in values if value in text] == []
 
 
 def test_clean_twin_has_no_finding(clean: Report) -> None:
