@@ -56,6 +56,7 @@ def _file(view: Any, state: Any, artifact: Artifact) -> Iterator[Record]:
         kind = {"onnx": "ONNX", "executable": "program", "binary": "binary", "model": "binary"}.get(
             artifact.kind, artifact.kind
         )
+        state.format = kind if kind == "ONNX" else state.format
         state.partial = True
         yield Gap("model", artifact.path, "skipped", f"this version does not read {kind} files of this form",
                   "exclude the file in .mlguardignore when it holds nothing to look at")  # fmt: skip

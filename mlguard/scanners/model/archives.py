@@ -10,10 +10,11 @@ from typing import IO, Any, cast
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Record
-from mlguard.scanners.model import codecs, keras, pickles, zips
+from mlguard.scanners.model import codecs, configurations, pickles, zips
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.source import MAX_TOTAL_BYTES, MAX_UNPACKED_BYTES, View, collect
 from mlguard.scanners.model.state import MODEL_SUFFIXES, Examination, State
+from mlguard.scanners.model.values import DANGEROUS
 from mlguard.scanners.model.zips import Directory, Member
 
 MAX_CHECKSUM_BYTES = 64 * 2**20
@@ -22,6 +23,7 @@ MAX_CHECKSUM_BYTES = 64 * 2**20
 MAX_TAR_MEMBERS = 100_000
 
 _TENSOR = re.compile(r"(?:^|/)(?:data|constants)/\d+$|\.storage$|(?:^|/)tensors?/\d+$|(?:^|/)\.data/\d+\.storage$")
+_FILE_OPERATOR = re.compile(rb"\b(?:torch|ops\.aten|ops\.prim)\.(save|from_file|load|rpc_async|rpc_sync|rpc_remote)\(")
 _PLAIN = re.compile(
     r"(?:^|/)(?:version|byteorder|\.format_version|\.storage_alignment|\.data/(?:version|serialization_id)|data/serialization_id"
     r"|\.data/storage_id)$"
@@ -94,7 +96,11 @@ def _member(view: View, member: Member, kind: str, state: State) -> Examination:
     if not head or _PLAIN.search(member.name):
         return "inert"
     if kind == "keras" and member.name == "config.json":
-        return (yield from keras.config(_whole(view, member, state), state))
+        return (yield from configurations.config(_whole(view, member, state), state))
+    if kind == "skops" and member.name == "schema.json":
+        return (yield from configurations.schema(_whole(view, member, state), state))
+    if kind == "torchscript" and "code/" in member.name and member.name.endswith(".py"):
+        return (yield from _script(_whole(view, member, state), state))
     if kind == "npz" or head.startswith(b"\x93NUMPY"):
         if member.method != 0 and b"O" not in head[:4096].split(b"}")[0].split(b"'descr'")[-1].split(b"'fortran")[0]:
             return (yield from _array_header(view, member, state))
@@ -105,6 +111,16 @@ def _member(view: View, member: Member, kind: str, state: State) -> Examination:
     if is_torch and member.name.endswith(".pkl") and inner.head(1) == b"\x80":
         return (yield from pickles.pickled(inner, state, torch=True, script=kind == "torchscript"))
     return (yield from state.examine(inner, state))
+
+
+def _script(inner: View, state: State) -> Examination:
+    """Look for operators of TorchScript that read or write files."""
+    for match in _FILE_OPERATOR.finditer(memoryview(inner.data)[inner.start : inner.end]):
+        name = "torch." + match.group(1).decode("ascii")
+        facts: dict[str, str | int] = {"name": name, "opcode": "TorchScript code", "format": "torchscript"}
+        place, length = match.start(), match.end() - match.start()
+        yield from state.detection(DANGEROUS, "library-call", inner.within, place, length, name, facts)
+    return "read"
 
 
 def _is_script_part(name: str) -> bool:

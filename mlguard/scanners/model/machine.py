@@ -198,7 +198,15 @@ class Machine:
                     push(value)
                 elif op == 0x75:  # SETITEMS
                     base = marks.pop()
-                    yield from self._set_items(stack[base - 1], base, at)
+                    target = stack[base - 1]
+                    if type(target) is dict and not self.asks:
+                        if len(target) < keep:
+                            for index in range(base, min(len(stack) - 1, base + 2 * keep), 2):
+                                key = stack[index]
+                                if type(key) is bytes:
+                                    target[key] = stack[index + 1]
+                    else:
+                        yield from self._set_items(target, base, at)
                     del stack[base:]
                 elif op == 0x65:  # APPENDS
                     base = marks.pop()
@@ -294,8 +302,6 @@ class Machine:
                 else:
                     pos = yield from self._rare(op, at, pos)
                     memo, sparse = self._memo, self._sparse
-                if pos > limit:
-                    raise Broken("the stream ends early")
         finally:
             self.end = min(max(self.end, pos), limit)
 

@@ -17,6 +17,9 @@ from mlguard import rules
 Verdict = Literal["allow", "ask", "review", "block"]
 
 _ORDER: tuple[Verdict, ...] = ("allow", "ask", "review", "block")
+MAX_KNOWN = 10_000
+"""Verdicts that are kept."""
+
 _CLASS = re.compile(r"_{0,2}[A-Z][A-Za-z0-9_]*$")
 
 
@@ -36,6 +39,7 @@ class Policy:
     """The table in the form that is fast to ask, with the organisation's own names added."""
 
     def __init__(self, table: Mapping[str, Any], also: Iterable[str] = ()) -> None:
+        self.known: dict[tuple[str, str, bool], Judgement] = {}
         self.exact: set[tuple[str, str]] = set()
         self.patterns: dict[str, list[re.Pattern[str]]] = {}
         for entry in table["allowed"]:
@@ -84,6 +88,15 @@ class Policy:
 
         A name of Python 2 is judged as what it was renamed to, whatever the protocol says: headers lie.
         """
+        key = (module, name, script)
+        judged = self.known.get(key)
+        if judged is None:
+            judged = self._judged(module, name, script)
+            if len(self.known) < MAX_KNOWN and len(module) + len(name) < 200:
+                self.known[key] = judged
+        return judged
+
+    def _judged(self, module: str, name: str, script: bool) -> Judgement:
         if script and (module == "__torch__" or module.startswith("__torch__.")):
             return Judgement("allow", module, name)
         renamed = self._renamed(module, name)
