@@ -115,7 +115,7 @@ def _coverage(job: Job, tasks: Sequence[Task], gaps: Sequence[Gap]) -> tuple[Cov
     wanted: dict[str, set[str]] = defaultdict(set)
     for task in tasks:
         wanted[task.scanner] |= {artifact.path for artifact in task.group}
-    missed = {(gap.scanner, gap.path) for gap in gaps}
+    missed = {(gap.scanner, gap.path) for gap in gaps if gap.kind != "unresolved"}  # read, and not all of it understood
     return tuple(
         Coverage(name, len(wanted[name]), sum((name, path) not in missed for path in wanted[name]))
         for name in job.scanners

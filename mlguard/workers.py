@@ -123,17 +123,30 @@ def _shown(
         return replace(detection, facts=facts)
     if path not in lines:
         try:
-            lines[path] = read_text(context, path).split("\n")
+            text = read_text(context, path)
+            lines[path] = _cell_lines(text) if kinds.get(path) == "notebook" else text.split("\n")
         except Unreadable:
             lines[path] = None
     return replace(detection, facts=facts, excerpt=_excerpt(lines[path], detection.location))
+
+
+def _cell_lines(text: str) -> list[str]:
+    """Return the lines of a notebook's file, each as the source line that it holds, "" where it holds none."""
+    from mlguard.scanners import notebook
+
+    lines = [""] * (text.count("\n") + 1)
+    for cell in notebook.read(text):
+        for line, source in zip(cell.lines, cell.source.split("\n"), strict=False):
+            lines[line - 1] = source
+    return lines
 
 
 def _excerpt(lines: list[str] | None, place: Location) -> tuple[str, ...]:
     if lines is None or not 1 <= place.line <= len(lines):
         return ()
     last = min(max(place.end_line, place.line), place.line + EXCERPT_LINES - 1, len(lines))
-    return tuple(redact.excerpt(line) for line in lines[place.line - 1 : last])
+    shown = tuple(redact.excerpt(line) for line in lines[place.line - 1 : last])
+    return shown if any(shown) else ()
 
 
 def serve() -> None:
