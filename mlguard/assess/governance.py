@@ -230,9 +230,10 @@ def _detection(
 ) -> Detection:
     detection = report.detection(rule, fact.path, seen, check)
     dataset = f"the dataset {entry.id}" if entry else "no dataset"
+    declared = f"{dataset} does not declare it" if entry else "no dataset declares it"
     related = ((f"declared as {entry.id}", Location(entry.path, entry.line)),) if entry else ()
     return Detection(
-        detection.rule, check, detection.location, {**detection.facts, "dataset": dataset, **more}, detection.scope,
+        detection.rule, check, detection.location, {**detection.facts, "dataset": dataset, "declared": declared, **more}, detection.scope,
         detection.anchor, related=related if entry else (), excerpt=detection.excerpt,
     )  # fmt: skip
 
