@@ -36,6 +36,10 @@ _SERVICES = {
 }  # fmt: skip
 
 
+METHODS = _FRAME_WRITES | _HUB_READS | {"load_model", "save_pretrained", "save_model"}
+"""Methods that matter whatever they belong to."""
+
+
 def flows(call: Call) -> Iterator[DataFlow]:
     """Yield the flows of one call whose target is constant."""
     path, last = call.path, call.last

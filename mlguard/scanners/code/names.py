@@ -11,7 +11,10 @@ from mlguard.scanners.code.tree import Scope, Tree
 MAX_DEPTH = 12
 """Steps from name to name and into an expression."""
 
-_BUILTINS = frozenset(dir(builtins))
+MAX_VALUES = 20
+"""Assignments to one name that are looked at."""
+
+BUILTINS = frozenset(dir(builtins))
 _STARS: dict[str, frozenset[str]] = {
     "pickle": frozenset({"load", "loads", "Unpickler"}),
     "torch": frozenset({"load", "hub", "jit"}),
@@ -42,6 +45,7 @@ class Names:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.used: set[int] = set()  # ids of dictionary displays that were read as a call's keywords
+        self._known: dict[tuple[int, str], str] = {}
         self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
 
     def path(self, node: ast.AST | None, scope: Scope, depth: int = MAX_DEPTH) -> str:
@@ -73,10 +77,19 @@ class Names:
         if holder is None:
             if name in self._stars:
                 return f"{self._stars[name]}.{name}"
-            return name if name in _BUILTINS else ""
+            return name if name in BUILTINS else ""
         if name in holder.imports and name not in holder.values:
             return holder.imports[name]
+        key = (id(holder), name)
+        if key not in self._known:
+            self._known[key] = ""  # while it is looked for: a name may be made from itself
+            self._known[key] = self._bound(name, holder, depth)
+        return self._known[key]
+
+    def _bound(self, name: str, holder: Scope, depth: int) -> str:
         values = holder.values.get(name, [])
+        if len(values) > MAX_VALUES:
+            return ""
         if depth > 0 and values:
             paths = {self._value(value, holder, depth - 1) for value in values}
             if len(paths) == 1:
@@ -98,7 +111,7 @@ class Names:
     def _annotated(self, annotation: ast.expr | None, scope: Scope, depth: int) -> str:
         if isinstance(annotation, ast.Name | ast.Attribute) and depth > 0:
             found = self.path(annotation, scope.parent or scope, depth - 1)
-            return f"{found}()" if found and found not in _BUILTINS else ""
+            return f"{found}()" if found and found not in BUILTINS else ""
         return ""
 
     def _attribute(self, name: str, scope: Scope, depth: int) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from mlguard.facts import DataFlow
 from mlguard.scanners.code import loading, personal, running, serving
+from mlguard.scanners.code.flows import METHODS as FLOW_METHODS
 from mlguard.scanners.code.flows import flows
-from mlguard.scanners.code.names import Names
+from mlguard.scanners.code.names import BUILTINS, Names
 from mlguard.scanners.code.seeing import Call, Sight
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Scope, parent
@@ -16,45 +17,61 @@ from mlguard.scanners.code.tree import Scope, parent
 CHECKS = (*loading.CHECKS, *running.CHECKS, *serving.CHECKS, *personal.CHECKS)
 
 
+_BUILTINS = frozenset({"print", "eval", "exec", "open"})
+_METHODS = (
+    personal.FITS | personal.LEVELS | running.SQL_METHODS | loading.WRITERS | FLOW_METHODS
+    | {"from_pretrained", "launch", "extractall", "display", "set_attribute", "set_attributes", "load_model", "run"}
+)  # fmt: skip
+
+
+def _matters(call: Call) -> bool:
+    """Say whether a call without keywords may concern any check: most are of methods and builtins that do not."""
+    if not call.path:
+        return call.last in _METHODS
+    return "." in call.path or call.path in _BUILTINS or call.path not in BUILTINS
+
+
 def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow]:
     """Yield what our checks see and the flows of data, in the order of the code."""
-    tree = source.tree
-    scopes = tree.scopes
+    scopes = source.tree.scopes
     yield from personal.libraries(source)
     told: set[tuple[int, str]] = set()
     displays: list[ast.Dict] = []
-    for node in tree.nodes:
+    for node in source.tree.nodes:
         kind = node.__class__
-        found: Iterator[Sight] = iter(())
-        if kind is ast.Call:
-            assert isinstance(node, ast.Call)
+        if kind not in _LOOKED_AT:
+            continue
+        if isinstance(node, ast.Call):
             call = Call(node, scopes[node], names.path(node.func, scopes[node]), source, names)
-            yield from flows(call)
-            for check in CHECKS:
-                for sight in check(call):
-                    # One expression may feed several sinks: the columns of a frame that is fitted twice.
-                    if (id(sight.node), sight.rule) not in told:
-                        told.add((id(sight.node), sight.rule))
-                        yield sight
-        elif kind is ast.Dict:
-            assert isinstance(node, ast.Dict)
+            if node.keywords or _matters(call):
+                yield from flows(call)
+                yield from _new(call, told)
+        elif isinstance(node, ast.Dict):
             if loading.remote_code_settings(node):
                 displays.append(node)
-        elif kind is ast.Raise:
-            assert isinstance(node, ast.Raise)
-            found = personal.raised(node, scopes[node], names)
-        elif kind is ast.Assign:
-            assert isinstance(node, ast.Assign)
-            found = serving.assigned(node, scopes[node], source, names)
+        elif isinstance(node, ast.Raise):
+            yield from personal.raised(node, scopes[node], names)
+        elif isinstance(node, ast.Assign):
+            yield from serving.assigned(node, scopes[node], source, names)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found = serving.endpoint(node, scopes[node], source, names)
-        elif kind is ast.Expr and source.rows is not None:
-            assert isinstance(node, ast.Expr)
-            found = shown_at_the_end(node, source, names)
-        yield from found
+            yield from serving.endpoint(node, scopes[node], source, names)
+        elif isinstance(node, ast.Expr) and source.rows is not None:
+            yield from shown_at_the_end(node, source, names)
     for display in displays:
         if id(display) not in names.used:
             yield Sight(loading.REMOTE, "trust-remote-code", display, {"call": "A dictionary of options"})
+
+
+_LOOKED_AT = frozenset({ast.Call, ast.Dict, ast.Raise, ast.Assign, ast.FunctionDef, ast.AsyncFunctionDef, ast.Expr})
+
+
+def _new(call: Call, told: set[tuple[int, str]]) -> Iterator[Sight]:
+    """Yield what the checks see. One expression may feed several sinks, as the columns of a frame that is fitted twice."""
+    for check in CHECKS:
+        for sight in check(call):
+            if (id(sight.node), sight.rule) not in told:
+                told.add((id(sight.node), sight.rule))
+                yield sight
 
 
 def shown_at_the_end(node: ast.Expr, source: Source, names: Names) -> Iterator[Sight]:

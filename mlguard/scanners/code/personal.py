@@ -227,7 +227,7 @@ def frame_term(chosen: Sequence[str] | None) -> Term | None:
 
 # Logs and exceptions
 
-_LEVELS = frozenset(
+LEVELS = frozenset(
     {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "fatal", "trace", "success", "notice"}
 )
 _LOGGER = re.compile(r"(?:^|_)(?:log|logger|logging|slog)$", re.I)
@@ -264,7 +264,7 @@ def _sink(call: Call) -> str:
         return "warning"
     if not path and call.last == "display" and isinstance(call.node.func, ast.Name) and call.source.rows:
         return "print"
-    if call.last not in _LEVELS or call.receiver is None:
+    if call.last not in LEVELS or call.receiver is None:
         return ""
     owner = call.names.path(call.receiver, call.scope)
     if owner in ("logging", "logging.getLogger()", "loguru.logger", "structlog.get_logger()", "logging.Logger()"):
@@ -384,14 +384,14 @@ def _element(value: ast.AST, call: Call) -> Term | None:
 
 # Features
 
-_FITS = frozenset({"fit", "fit_predict", "partial_fit"})
+FITS = frozenset({"fit", "fit_predict", "partial_fit"})
 _TABLES = frozenset({"lightgbm.Dataset", "xgboost.DMatrix", "catboost.Pool"})
 _TRANSFORMERS = frozenset({"sklearn.compose.ColumnTransformer", "sklearn.compose.make_column_transformer"})
 
 
 def features(call: Call) -> Iterator[Sight]:
     """Columns that a model must not be trained on."""
-    if (call.last in _FITS and call.receiver is not None) or call.path in _TABLES:
+    if (call.last in FITS and call.receiver is not None) or call.path in _TABLES:
         found = column_list(call.argument(0, "X", "x", "data"), call.scope, call.names)
         if found is not None:
             yield from _columns(found[0], found[1], call)

@@ -116,12 +116,12 @@ _STATEMENT = re.compile(
 _NAME_SLOT = re.compile(r"\b(?:from|join|into|update|table|database|schema|view|index|by|as|on)\s+[\"'`\[]?$", re.I)
 _SQL_READERS = frozenset({"pandas.read_sql", "pandas.read_sql_query", "sqlalchemy.text", "sqlalchemy.sql.text", "duckdb.sql",
                           "duckdb.query", "duckdb.execute", "polars.read_database"})  # fmt: skip
-_SQL_METHODS = frozenset({"execute", "executemany", "executescript"})
+SQL_METHODS = frozenset({"execute", "executemany", "executescript"})
 
 
 def sql(call: Call) -> Iterator[Sight]:
     """Queries whose text holds values."""
-    if call.path in _SQL_READERS or call.last in _SQL_METHODS:
+    if call.path in _SQL_READERS or call.last in SQL_METHODS:
         query = call.argument(0, "sql", "query", "text")
         if (
             query is not None

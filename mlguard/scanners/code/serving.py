@@ -152,9 +152,8 @@ _LISTENERS = frozenset({"uvicorn.run", "waitress.serve", "hypercorn.run", "grani
 
 def servers(call: Call) -> Iterator[Sight]:
     """Servers that are open to others."""
-    path, imported = call.path, call.source.tree.imported
-    gradio = path.startswith("gradio.") or (not path and any(name.split(".")[0] == "gradio" for name in imported))
-    if call.last == "launch" and gradio:
+    path = call.path
+    if call.last == "launch" and (path.startswith("gradio.") or (not path and "gradio" in call.source.tree.imported)):
         if call.value("share") is True:
             yield call.sees(SERVER, "gradio-share")
         elif call.value("server_name") in _EVERYWHERE and "auth" not in call.keywords:
