@@ -442,6 +442,59 @@ def test_a_file_outside_the_tree_is_not_read(tmp_path: Path) -> None:
         assert isinstance(value(root, f'file("{name}")'), Unknown)
 
 
+# Regions
+
+
+def test_the_region_follows_the_provider_into_a_module(tmp_path: Path) -> None:
+    files = {
+        "main.tf": """
+variable "away" { default = "us-west-2" }
+provider "aws" { region = "eu-west-1" }
+provider "aws" {
+  alias  = "away"
+  region = var.away
+}
+module "here" { source = "./m" }
+module "there" {
+  source    = "./m"
+  providers = { aws = aws.away }
+}
+resource "aws_s3_bucket" "patients" {
+  provider = aws.away
+}
+""",
+        "m/main.tf": 'data "aws_region" "now" {}\nresource "aws_s3_bucket" "patients" {\n  bucket = "x-${data.aws_region.now.name}"\n}\n',
+    }
+
+    made = resources(tmp_path, files)
+
+    assert {address: resource.region for address, resource in made.items()} == {
+        "aws_s3_bucket.patients": "us-west-2",
+        "module.here.aws_s3_bucket.patients": "eu-west-1",
+        "module.there.aws_s3_bucket.patients": "us-west-2",
+    }
+    assert made["module.there.aws_s3_bucket.patients"].attributes["bucket"] == "x-us-west-2"
+
+
+def test_tags_of_the_provider_classify_a_resource(tmp_path: Path) -> None:
+    text = """
+provider "aws" {
+  default_tags {
+    tags = { Data_Classification = "Special-Category" }
+  }
+}
+resource "aws_s3_bucket" "a" {}
+resource "aws_s3_bucket" "b" {
+  tags = { data_classification = "public", x = var.x }
+}
+"""
+
+    made = resources(tmp_path, text)
+
+    assert made["aws_s3_bucket.a"].data_class == "special-category"
+    assert "tagged" in made["aws_s3_bucket.a"].classes
+
+
 # Exact places, order, other syntax
 
 

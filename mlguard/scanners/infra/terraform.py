@@ -69,6 +69,9 @@ class _Tree:
         self._folders: dict[str, Folder | None] = {}
         self._texts: dict[str, str | None] = {}
         self._gaps: list[Gap] = []
+        self._names: dict[str, set[str]] = defaultdict(set)
+        for one in given:
+            self._names[posixpath.dirname(one)].add(posixpath.basename(one))
         self._values: list[tuple[str, Folder]] | None = None
 
     def inside(self, path: str) -> bool:
@@ -82,7 +85,7 @@ class _Tree:
             found = {entry.name for entry in os.scandir(self.context.root / path) if entry.is_file()}
         except OSError:
             found = set()
-        found |= {posixpath.basename(one) for one in self.given if posixpath.dirname(one) == path}
+        found |= self._names[path]
         wanted = [name for name in found if _CODE.search(name) or _VALUES.search(name)]
         return sorted(wanted, key=lambda name: (bool(_OVERRIDE.search(name)), name))[:MAX_FILES]
 

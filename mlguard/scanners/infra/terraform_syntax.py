@@ -194,15 +194,15 @@ class _Reader:
             return Expr("error", (), self.at(node))
         return self.chain([child for child in node.children if child.type != "comment"], node, depth)
 
-    def chain(self, parts: list[Node], around: Node, depth: int) -> Expr:
+    def chain(self, parts: list[Node], around: Node, depth: int, at: Position | None = None) -> Expr:
         """Return a primary with its postfix operators, as the grammar writes them side by side."""
-        where = self.at(around)
+        where = at or self.at(around)
         if depth > MAX_DEPTH:
             return Expr("error", (), where)
         parts = [part for part in parts if part.type not in ("(", ")")]
         if not parts or any(part.type == "ERROR" or part.is_missing for part in parts):
             return Expr("error", (), where)
-        result = self.primary(parts[0], depth + 1)
+        result = self.primary(parts[0], where, depth + 1)
         return self.postfix(result, parts[1:], where, depth)
 
     def postfix(self, result: Expr, parts: list[Node], where: Position, depth: int) -> Expr:
@@ -235,8 +235,7 @@ class _Reader:
             else Expr("error", (), where)
         )
 
-    def primary(self, node: Node, depth: int) -> Expr:
-        where = self.at(node)
+    def primary(self, node: Node, where: Position, depth: int) -> Expr:
         kids = [child for child in node.children if child.type != "comment"]
         if depth > MAX_DEPTH:
             return Expr("error", (), where)
@@ -244,29 +243,29 @@ class _Reader:
             case "expression":
                 return self.expr(node, depth)
             case "literal_value":
-                return self.literal(kids[0], depth) if kids else Expr("error", (), where)
+                return self.literal(kids[0], where, depth) if kids else Expr("error", (), where)
             case "variable_expr":
                 return Expr("var", (self.text(node),), where)
             case "template_expr":
-                return self.template(kids[0], depth) if kids else Expr("error", (), where)
+                return self.template(kids[0], where, depth) if kids else Expr("error", (), where)
             case "collection_value":
-                return self.collection(kids[0], depth) if kids else Expr("error", (), where)
+                return self.collection(kids[0], where, depth) if kids else Expr("error", (), where)
             case "function_call":
                 return self.call(kids, where, depth)
             case "conditional":
                 parts = [self.expr(kid, depth) for kid in kids if kid.type == "expression"]
                 return Expr("cond", tuple(parts), where) if len(parts) == 3 else Expr("error", (), where)
             case "operation":
-                return self.operation(kids[0], depth) if kids else Expr("error", (), where)
+                return self.operation(kids[0], where, depth) if kids else Expr("error", (), where)
             case "for_expr":
-                return self.loop(kids[0], depth) if kids else Expr("error", (), where)
+                return self.loop(kids[0], where, depth) if kids else Expr("error", (), where)
         return Expr("error", (), where)
 
-    def literal(self, node: Node, depth: int) -> Expr:
-        where, text = self.at(node), self.text(node)
+    def literal(self, node: Node, where: Position, depth: int) -> Expr:
+        text = self.text(node)
         match node.type:
             case "string_lit":
-                return self.template(node, depth)
+                return self.template(node, where, depth)
             case "bool_lit":
                 return Expr("lit", (text == "true",), where)
             case "null_lit":
@@ -282,19 +281,17 @@ class _Reader:
         items = tuple(self.expr(child, depth) for child in inner if child.type == "expression")
         return Expr("call", (name, items, any(child.type == "ellipsis" for child in inner)), where)
 
-    def operation(self, node: Node, depth: int) -> Expr:
-        where = self.at(node)
+    def operation(self, node: Node, where: Position, depth: int) -> Expr:
         kids = [child for child in node.children if child.type != "comment"]
         if node.type == "unary_operation" and len(kids) > 1:
-            return Expr("unary", (kids[0].type, self.chain(kids[1:], node, depth)), where)
+            return Expr("unary", (kids[0].type, self.chain(kids[1:], node, depth, where)), where)
         for number, kid in enumerate(kids):
             if kid.type in _BINARY and 0 < number < len(kids) - 1:
-                left = self.chain(kids[:number], node, depth)
-                return Expr("binary", (kid.type, left, self.chain(kids[number + 1 :], node, depth)), where)
+                left = self.chain(kids[:number], node, depth, where)
+                return Expr("binary", (kid.type, left, self.chain(kids[number + 1 :], node, depth, where)), where)
         return Expr("error", (), where)
 
-    def collection(self, node: Node, depth: int) -> Expr:
-        where = self.at(node)
+    def collection(self, node: Node, where: Position, depth: int) -> Expr:
         if node.type == "tuple":
             return Expr(
                 "tuple", tuple(self.expr(kid, depth) for kid in node.children if kid.type == "expression"), where
@@ -314,8 +311,7 @@ class _Reader:
             return Expr("lit", (self.text(kids[0]),), self.at(node))
         return self.expr(node, depth)
 
-    def loop(self, node: Node, depth: int) -> Expr:
-        where = self.at(node)
+    def loop(self, node: Node, where: Position, depth: int) -> Expr:
         intro = next((kid for kid in node.children if kid.type == "for_intro"), None)
         if intro is None or any(kid.type == "ERROR" for kid in node.children):
             return Expr("error", (), where)
@@ -331,8 +327,7 @@ class _Reader:
 
     # Templates
 
-    def template(self, node: Node, depth: int) -> Expr:
-        where = self.at(node)
+    def template(self, node: Node, where: Position, depth: int) -> Expr:
         if node.type == "heredoc_template":
             return self.heredoc(node, where, depth)
         inner = [kid for kid in node.children if kid.type not in ("quoted_template_start", "quoted_template_end")]
