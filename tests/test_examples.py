@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import hashlib
 import json
 import pickletools
@@ -17,6 +18,7 @@ import pytest
 from mlguard import yamlish
 from mlguard.cli.run import configuration, examine
 from mlguard.findings import Report
+from mlguard.gate import judge
 from mlguard.scanners import BUILT_IN
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -91,6 +93,15 @@ def test_report_shows_no_value_of_a_customer_and_no_credential(faulty: Report) -
 
 def test_clean_twin_has_no_finding(clean: Report) -> None:
     assert [(f.location.path, f.location.line, f.rule, f.message) for f in clean.findings] == []
+
+
+def test_gate_lets_the_clean_twin_pass_and_holds_the_other(clean: Report, faulty: Report) -> None:
+    today = datetime.date(2026, 10, 1)
+
+    verdicts = [judge(report, configuration([EXAMPLES / "churn-clean"], None), today)[1] for report in (clean, faulty)]
+
+    assert verdicts[0].outcome == "pass"
+    assert verdicts[1].exit_code != 0 and len(verdicts[1].blocking) > 50
 
 
 def test_clean_twin_has_no_gap(clean: Report) -> None:
