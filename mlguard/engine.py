@@ -171,7 +171,7 @@ def _finding(name: str, detection: Detection, catalogue: Catalogue, ordinal: int
         subject=detection.subject,
         related=detection.related,
         advisory=detection.advisory,
-        excerpt=detection.excerpt,
+        excerpt=detection.excerpt if any(detection.excerpt) else (),  # ("",) says that nothing may be shown
         facts=detection.facts,
         on_fail=rule.on_fail,
     )

@@ -131,13 +131,14 @@ def _shown(
 
 
 def _cell_lines(text: str) -> list[str]:
-    """Return the lines of a notebook's file, each as the source line that it holds, "" where it holds none."""
+    """Return the lines of a notebook's file, each as the source line that it holds and in its column, else ""."""
     from mlguard.scanners import notebook
 
-    lines = [""] * (text.count("\n") + 1)
+    written = text.split("\n")
+    lines = [""] * len(written)
     for cell in notebook.read(text):
         for line, source in zip(cell.lines, cell.source.split("\n"), strict=False):
-            lines[line - 1] = source
+            lines[line - 1] = " " * (written[line - 1].find('"') + 1) + source
     return lines
 
 
