@@ -76,6 +76,14 @@ def jwt_is_valid(token: str) -> bool:
     return payload.get("sub") != "1234567890" and payload.get("name") != "John Doe"
 
 
+def _hides_key(text: str) -> bool:
+    """Say whether text in base64 is a PEM block of a private key."""
+    try:
+        return b"PRIVATE KEY-----" in base64.b64decode(text[: len(text) // 4 * 4][:400])
+    except ValueError:
+        return False
+
+
 def _has_key_material(block: str) -> bool:
     """Say whether base64 text that looks random follows the first line of a PEM block."""
     body = re.sub(r"\\+[rn]", "\n", block.split("PRIVATE KEY-----", 1)[-1])
@@ -252,6 +260,7 @@ SERVICES: tuple[Pattern, ...] = (
         fits=_has_key_material, private_key=True),
     Pattern("private key", "PRIVATE KEY", re.compile(
         r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s[\s\S]{40,20000}?-{4,5} ?END"), private_key=True, lead=40, reach=20_200),
+    Pattern("private key in base64", "LS0tLS1CRUdJTi", re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{60,20000}"), fits=_hides_key, private_key=True),
     Pattern("PuTTY private key", "PuTTY-User-Key-File-", re.compile(
         r"PuTTY-User-Key-File-[23]: [^\n]{1,60}\r?\nEncryption: [^\n]{1,40}\r?\n[\s\S]{1,4000}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{20,6000}"), private_key=True),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlguard.scanners.secrets import library
-from mlguard.scanners.secrets.patterns import PATTERNS, Pattern, is_real
+from mlguard.scanners.secrets.patterns import DOCUMENTED, PATTERNS, Pattern, is_real
 from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_random, is_token, is_uuid
 
 MAX_LINE_CHARS = 4000
@@ -63,6 +63,7 @@ def find(text: str, style: Style) -> list[Hit]:
     claims += [_Claim(2, Hit(*found)) for found in library.find(text, lowered, pairs=style.pairs)]
     if style.pairs:
         claims += [_Claim(3, hit) for hit in _pairs(text, lowered, style)]
+    claims = [claim for claim in claims if text[claim.hit.start : claim.hit.end] not in DOCUMENTED]
     return _named(_best(claims), text, _allowed_lines(text, lowered))
 
 
@@ -92,11 +93,16 @@ _APART = frozenset(mark for mark, patterns in PATTERNS.items() if any(" " in pat
 """Marks that hold a space, which no run does."""
 
 
+_OF_DIGEST = re.compile(r"(?i)(?:sha\d{1,3}|md5|blake2\w?)[-=:]$")
+
+
 def _matches(pattern: Pattern, text: str) -> Iterator[Hit]:
     for match in _around_marks(pattern, text) if pattern.lead else pattern.regex.finditer(text):
         group = "value" if "value" in pattern.regex.groupindex else 0
         start, end = match.span(group)
         if start and group == 0 and _goes_on(text[start - 1], text[start]):
+            continue
+        if _OF_DIGEST.search(text, max(0, start - 10), start):
             continue
         if is_real(pattern, match.group(group)):
             yield Hit(start, end, pattern.kind, "", pattern.ml, pattern.private_key)
@@ -282,7 +288,7 @@ _WORDS = (
 )
 _KEY_OF = re.compile(
     r"(?:api|access|auth|private|encrypt(?:ion)?|signing|master|account|service|subscription|shared|client|storage|db|"
-    r"database|admin|webhook|cookie|session|deploy|license|fernet|hmac|jwt)[_. -]?$"
+    r"database|admin|webhook|cookie|session|deploy|fernet|hmac|jwt)[_. -]?$"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 import re
@@ -69,11 +70,12 @@ _VOWEL = re.compile(r"[aeiouyAEIOUY]")
 _HEX = re.compile(r"^[0-9a-f]+$|^[0-9A-F]+$")
 _UUID = re.compile(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 _NO_SECRET = re.compile(
-    r"^\s*$|^[./~\\]|^[A-Za-z]:\\|^\w+://|^(?:https?|mailto|urn|data):|^[\w.+-]+@[\w-]+\.[\w.]+$|^#\w+$|"  # paths, addresses
+    r"^\s*$|^[./~\\]|^[A-Za-z]:\\|^\w+://|^(?:https?|mailto|urn|data):|^[\w.+-]+@[\w-]+\.[\w.]+$|^#[0-9a-f]{3,8}$|"  # paths, addresses
     r"^[\w.-]+\.(?:py|js|ts|json|ya?ml|toml|txt|pem|key|crt|env|ini|cfg|csv|md|html?|com|org|net|io|local|svc)\b|"
-    r"\(\?|\[\^?[A-Za-z0-9]-|\\[dwsb]|\.\*|\.\+|^\^|\$$|"  # regular expressions
-    r"^\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}|^v?\d+(?:\.\d+)+|^sha\d+[-:]|^md5[-:]|^\d+(?:[smhd]|ms|px|em|%)?$|"
-    r"^(?:AES|RSA|HS|RS|ES|PS|SHA|MD|HMAC)[-_]?\d+",
+    r"\(\?|\[\^?[A-Za-z0-9]-|\\[dwsb]|\.\*|\.\+|^\^.*\$$|"  # regular expressions
+    r"^\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}|^v?\d+(?:\.\d+)+|^sha\d+[-:]|^md5[-:]|^\d+(?:[smhd]|ms|px|em|%)?$|"  # dates, versions, measures
+    r"^(?:AES|RSA|HS|RS|ES|PS|SHA|MD|HMAC)[-_]?\d+|^(?:base(?:16|32|58|64)|utf-?8|oauth2?|http2?|urllib[23]?|ipv[46]|x509|pkcs\d+|argon2\w*|bcrypt|v\d+)$|"
+    r"^LS0tLS1CRUdJTiBDRVJU|^LS0tLS1CRUdJTiBQVUJM",  # a certificate or public key in base64
     re.I,
 )
 
@@ -113,6 +115,8 @@ def is_random(value: str, least: int = 16) -> bool:
     if value.isdigit() or not any(character.isalnum() for character in value):
         return False
     body = value.rstrip("=")
+    if _HEX.match(body) and len(body) < 20 or _says_otherwise(value):
+        return False
     bound = 2.6 if _HEX.match(body) else 3.0 if len(body) < 24 else 3.4
     kinds = sum(bool(re.search(kind, body)) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return kinds >= 2 and entropy(body) >= bound
@@ -127,20 +131,35 @@ def is_token(value: str, strong_name: bool) -> bool:
     return is_random(value, 12 if strong_name else 16) and not is_made_of_words(value)
 
 
+# Parts that are set apart by a sign or a capital letter, and nothing that only passwords hold.
+_NAME_LIKE = re.compile(r"^[\w./|:-]*[_./|:-][\w./|:-]*$|^(?=[A-Za-z0-9]+$).*(?:[a-z][A-Z].*[a-z]|\d[A-Za-z]{3,})$")
+
+
 def is_password(value: str) -> bool:
     """Say whether a value under a name such as ``db_password`` is one: six characters, no word, no reference."""
     if not 6 <= len(value) <= MAX_VALUE_CHARS or re.search(r"\s", value) or is_uuid(value):
         return False
-    if is_placeholder(value) or _NO_SECRET.search(value) and not _mixed(value) or is_made_of_words(value):
+    if is_placeholder(value) or _NO_SECRET.search(value) or is_made_of_words(value) or _says_otherwise(value):
         return False
     if re.search(r"[()\[\]<>]", value) and re.search(r"\w[(\[]|^[(\[<]|=>|->", value):
         return False  # a call, a subscript, a selector, a type
     bare = value.rstrip(":.?!,*…").lstrip("#.@")
     if bare.isalpha():
         return len(bare) >= 12 and not is_identifier(bare)
-    if re.search(r"[_./|:-]", value) and is_identifier(value):
+    if _NAME_LIKE.search(value) and is_identifier(value):
         return False
     return any(character.isalpha() for character in value) and _mixed(value)
+
+
+def _says_otherwise(value: str) -> bool:
+    """Say whether a value is text in base64 that calls itself no secret, as documentation writes it."""
+    if len(value) < 12 or not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value):
+        return False
+    try:
+        text = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode("ascii")
+    except ValueError:
+        return False
+    return text.isprintable() and (is_placeholder(text) or bool(re.search(r"\b(?:not|real|my)\b", text)))
 
 
 def _mixed(value: str) -> bool:
