@@ -476,6 +476,19 @@ resource "aws_s3_bucket" "patients" {
     assert made["module.there.aws_s3_bucket.patients"].attributes["bucket"] == "x-us-west-2"
 
 
+def test_the_configuration_may_allow_another_region(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"main.tf": 'provider "aws" {\n  region = "us-east-1"\n}\nresource "aws_s3_bucket" "patients" {}\n'}
+    )
+    params = {"tf/disallowed-region": {"allowed": ["us-*"]}}
+
+    default = scan(tmp_path, ["infra"])
+    allowed = scan(tmp_path, ["infra"], settings={"infra": {"params": params}})
+
+    assert found(default, "tf/disallowed-region") == [("main.tf", 4, "tf/disallowed-region")]
+    assert found(allowed, "tf/disallowed-region") == []
+
+
 def test_tags_of_the_provider_classify_a_resource(tmp_path: Path) -> None:
     text = """
 provider "aws" {
@@ -514,6 +527,15 @@ def test_json_syntax_and_overrides_are_read(tmp_path: Path) -> None:
     write(tmp_path, files)
 
     assert found(scan(tmp_path, ["infra"])) == [("main.tf.json", 1, "tf/public-storage")]
+
+
+def test_values_in_json_may_have_any_name(tmp_path: Path) -> None:
+    files = {
+        "main.tf": 'variable "data" {}\nresource "x_y" "z" {\n  a = var.data.b\n}\n',
+        "terraform.tfvars.json": '{"data": {"b": [1, "x"]}}',
+    }
+
+    assert resources(tmp_path, files)["x_y.z"].attributes["a"] == [1, "x"]
 
 
 def test_fingerprints_do_not_move_with_the_lines(tmp_path: Path) -> None:

@@ -495,7 +495,7 @@ class _JsonReader:
 
     def top(self, node: Any, top: Block) -> None:
         for key, value in node.value:
-            if key.value not in _TOP:
+            if key.value not in _TOP or self.path.endswith(".tfvars.json"):
                 top.attributes[key.value] = Attribute(key.value, self.expr(value, 0), self.at(key, value))
                 continue
             for labels, head, body in self.labelled(value, _LABELS.get(key.value, 0), (), key):
