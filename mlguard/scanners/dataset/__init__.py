@@ -107,7 +107,12 @@ def _told(artifact: Artifact, context: Context, sheet: Any) -> Iterator[Record]:
     from mlguard.scanners.dataset import verdict
 
     path = artifact.path
-    fields = verdict.merged(verdict.judge(sheet.profiles))
+    seen = verdict.judge(sheet.profiles)
+    if context.settings.get("ner", True) and not context.hook and not places.is_docs(path):
+        from mlguard.scanners.dataset import entities
+
+        seen += verdict.names_in_text(sheet.profiles) if entities.available() else []
+    fields = verdict.merged(seen)
     if any(profile.text for profile in sheet.profiles):
         fields = tuple(_placed(context, sheet, path, list(fields)))
     if places.is_test(path):

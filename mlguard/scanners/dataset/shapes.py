@@ -131,11 +131,10 @@ _NOISE = re.compile(
 )
 _SEVEN = re.compile(r"(?:\d[^\d]{0,4}){6}\d")
 _SIX = re.compile(r"\d{2} ?\d{2} ?\d{2}|[A-Za-z]{6}\w{2}")
-_COLONS = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?![\w:])")
-_DOTS = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_COLONS = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:]{0,40}(?:(?:\d{1,3}\.){3}\d{1,3})?")
+_DOTS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 _MAC = re.compile(
-    r"(?<![\w:.-])(?:[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})(?![\w:-])",
-    re.I,
+    r"\b(?:[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})\b", re.I
 )
 _LOCAL = re.compile(r"[!#$%&'*+\-/=?^_`{|}~\w.]{1,64}$")
 _HOST = re.compile(r"\w+(?:-+\w+)*(?:\.\w+(?:-+\w+)*)+")
@@ -198,6 +197,8 @@ _NATIONAL = re.compile(
     r"(?<![\w.@/#&=:+,-])(?:\(0?\d{1,5}\)[ .\-/]{0,2}\d{2,4}(?:[ .\-/]?\d{2,5}){1,4}|1?[ .\-]?\d{3}([ .\-/])\d{3}[ .\-]\d{4}|0\d(?:([ .\-/])\d{2}){4}"
     r"|0\d{1,4}[ .\-/]\d{3,4}[ .\-/]?\d{3,5}|0\d{2,4}[ /\-]\d{5,8}|[6-9]\d{2} \d{3} \d{3}|[6-9]\d{2}( \d{2}){3})"
     r"(?: ?(?:x|ext\.? ?|#)\d{1,6})?(?![\w]|[.,]\d|[-/]\d)", re.I)  # fmt: skip
+_AFTER_WORD = re.compile(r"(?<![\w.@/#&=:+,-])(?:0[1-9]\d{8,10}|[2-9]\d{9})(?![\w]|[.,]\d|[-/]\d)")
+"""A bare number that is one only after a word for telephones."""
 _PHONE_WORDS = re.compile(
     r"(?i)(?<![a-z])(?:tel|tel[eé]?(?:ph|f)\w*|phone|mobile?|mobil\w*|handy|cell(?:phone)?|call|fax|whatsapp|portable|m[oó]vil)(?![a-z])"
 )
@@ -378,23 +379,28 @@ def _email(local: str, host: str, whole: bool) -> Hit:
 def _addresses(cell: str) -> Iterator[Hit]:
     for match in _MAC.finditer(cell):
         digits = re.sub(r"[:.-]", "", match.group()).upper()
-        valid = digits not in ("F" * 12, "0" * 12)
+        valid = digits not in ("F" * 12, "0" * 12) and _free(cell, match)
         yield Hit("MAC_ADDRESS", valid, match.end() - match.start() == len(cell), False, True, False, digits)
     for pattern in (_DOTS, _COLONS):
         for match in pattern.finditer(cell):
-            yield from _ip(match.group(), match.end() - match.start() == len(cell))
+            yield _ip(match.group().strip("."), match.end() - match.start() == len(cell), _free(cell, match))
 
 
-def _ip(text: str, whole: bool) -> Iterator[Hit]:
+def _free(cell: str, match: re.Match[str]) -> bool:
+    """Say whether an address is no part of something longer, such as a version or a name of a package."""
+    start, end = match.span()
+    before, after = cell[start - 1 : start], cell[end : end + 2]
+    return not (before and (before.isalnum() or before in "_.-:=v")) and not re.match(r"[\w:-]|\.\d", after)
+
+
+def _ip(text: str, whole: bool, free: bool) -> Hit:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return
-    if address.version == 6 and (text.count(":") < 3 or not any(character.isdigit() for character in text)):
-        return
-    yield Hit(
-        "IP_ADDRESS", address.is_global and not address.is_multicast, whole, not address.is_global, True, False, text
-    )
+        return Hit("IP_ADDRESS", False, False, False, False, False, "")
+    written = address.version == 4 or text.count(":") > 2 and any(character.isdigit() for character in text)
+    valid = free and written and address.is_global and not address.is_multicast
+    return Hit("IP_ADDRESS", valid, whole, not address.is_global, True, False, text)
 
 
 _555 = re.compile(r"5550?1\d\d$|55501\d\d")
@@ -406,13 +412,15 @@ _DRAMA = re.compile(
 def _phones(cell: str) -> Iterator[Hit]:
     """Yield phone numbers that are written as such; the bare shape is yielded once, for the second look."""
     shown = False
-    for pattern in (_INTERNATIONAL, _NATIONAL):
+    for pattern in (_INTERNATIONAL, _NATIONAL, _AFTER_WORD):
         for match in pattern.finditer(cell):
             digits = re.sub(r"\D", "", re.split(r"(?i)x|#", match.group())[0])
             if not 7 <= len(digits) <= 15:
                 continue
             shown = True
             near = bool(_PHONE_WORDS.search(cell, max(0, match.start() - 30), match.start()))
+            if pattern is _AFTER_WORD and not near:
+                continue
             sure = pattern is _INTERNATIONAL or near
             whole = match.end() - match.start() == len(cell)
             yield Hit(

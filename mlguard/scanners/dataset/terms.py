@@ -217,6 +217,8 @@ def _fits_given(value: str) -> bool:
 
 
 def _fits_person(value: str) -> bool:
+    if value.islower():
+        value = value.title()
     return is_person(value) or len(value) <= 40 and bool(_GIVEN.match(value)) and folded(value) in given_names()
 
 
@@ -311,7 +313,12 @@ def _fits_phone(value: str) -> bool:
     )
 
 
+_DECIMAL = re.compile(r"^[-+]?\d*\.\d+$")
+
+
 def _fits_code(value: str) -> bool:
+    if _DECIMAL.match(value) and not value.endswith(".0") or value.isdigit() and len(value) < 7:
+        return False
     digits = sum(c.isdigit() for c in value)
     return (
         5 <= len(value) <= 40

@@ -41,7 +41,25 @@ def judge(profiles: Sequence[Profile]) -> list[Field]:
         if not fields and profile.term is not None and profile.term.weak:
             fields = list(_weak_name(profile, company))
         kept += fields
+    kept = _alone(kept, company)
     return [field for field in kept if field.name != "(footer)" or _only_there(field, kept)]
+
+
+def _alone(fields: list[Field], company: bool) -> list[Field]:
+    """Lower the confidence of a sex that stands alone: animals have one too."""
+    beside = {
+        field.category
+        for field in fields
+        if field.category.startswith("user.demographic") or field.category in _PERSONAL
+    }
+    if company or len(beside) > 1:
+        return fields
+    return [
+        replace(field, confidence="low") if field.category == "user.demographic.gender" else field for field in fields
+    ]
+
+
+_PERSONAL = ("user.workplace", "user.job_title", "user.health_and_medical", "user.contact.address.street")
 
 
 def _only_there(field: Field, fields: Sequence[Field]) -> bool:
@@ -309,6 +327,11 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
         if few:
             return False
         return term.id != "full-name" or sum(terms.is_person(value) for value in distinct) * 2 >= len(distinct)
+    if term.id in _WORDED and not any(value.replace(".", "").isdigit() for value in distinct):
+        known = next(entry[-1] for entry in _sets() if entry[0] == _WORDED[term.id])
+        return (
+            any(terms.folded(value).strip(" .") in known for value in distinct) or len(terms.tokens(profile.label)) > 1
+        )
     if term.id in (
         "health",
         "blood-group",
@@ -325,10 +348,14 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     return not few
 
 
+_WORDED = {"ethnicity": "ethnicity", "blood-group": "blood-group"}
+"""Terms whose name has other meanings (a race is also run), so that a word must be known."""
+
+
 def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
     """Yield a field for a column called "name" when its values are names of persons."""
     distinct = profile.sample.values()
-    persons = sum(terms.is_person(value) for value in distinct) / len(distinct)
+    persons = sum(terms.is_person(value.title() if value.islower() else value) for value in distinct) / len(distinct)
     given = sum(terms.has_given_name(value) for value in distinct) / len(distinct)
     single = profile.term_cells / profile.cells
     sure = persons > 0.6 and given > 0.15 or single > 0.6 and given > 0.5 or persons > 0.6 and company and given > 0.03
@@ -366,9 +393,15 @@ def _names_without_header(profile: Profile) -> Field | None:
 
 
 @cache
-def _sets() -> list[tuple[str, str, str, frozenset[str]]]:
+def _sets() -> list[tuple[str, str, str, str, frozenset[str]]]:
     return [
-        (entry["id"], entry["category"], entry["dpv"], frozenset(terms.folded(value) for value in entry["values"]))
+        (
+            entry["id"],
+            entry["category"],
+            entry["dpv"],
+            entry.get("class", "special"),
+            frozenset(terms.folded(value) for value in entry["values"]),
+        )
         for entry in rules.load().tables["value-terms"]["sets"]
     ]
 
@@ -404,7 +437,7 @@ def _dictionary(profile: Profile) -> Field | None:
     if profile.few is None or len(profile.few) > 40:
         return None
     words = {value: terms.folded(value).strip(" .") for value in profile.few}
-    for name, category, dpv, known in _sets():
+    for name, category, dpv, kind, known in _sets():
         members = {value for value, word in words.items() if word in known}
         proving = len(words) - sum(word in _common() for word in words.values())
         if (
@@ -416,7 +449,7 @@ def _dictionary(profile: Profile) -> Field | None:
                 profile,
                 category,
                 dpv,
-                "special",
+                kind,
                 "medium",
                 sum(profile.few[value] for value in members),
                 f"values:{name}",
@@ -436,6 +469,29 @@ def _misread(name: str, words: Any) -> bool:
             words & {"c", "c+", "c-", "d", "d+", "d-"}
         )
     return False
+
+
+def names_in_text(profiles: Sequence[Profile]) -> list[Field]:
+    """Return a field for each column of prose in which a language model sees two persons or more."""
+    from mlguard.scanners.dataset import entities
+
+    found = []
+    for profile in profiles:
+        if profile.cells and profile.free_text and profile.name != "(footer)":
+            texts = profile.sample.values()[:TEXTS]
+            hits, names = entities.persons(texts)
+            if names > 1:
+                found.append(
+                    Field(
+                        profile.name, "user.name", "Name", "personal", "low", "ner", hits, len(texts), ("ner:PERSON",),
+                        profile.line, profile.column, sampled=True, free_text=True,
+                    )
+                )  # fmt: skip
+    return found
+
+
+TEXTS = 60
+"""Distinct texts of a column that the language model reads."""
 
 
 def merged(fields: Sequence[Field]) -> tuple[Field, ...]:
