@@ -160,9 +160,37 @@ def _parses(lines: list[str]) -> bool:
     return True
 
 
+_LEXEME = re.compile(r"#.*|\"\"\"|'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[\[({]|[\])}]")
+
+
+def _nesting(line: str, quote: str, depth: int) -> tuple[str, int]:
+    """Return the triple quote and the number of brackets that are open after a line."""
+    at = 0
+    while True:
+        if quote:
+            end = line.find(quote, at)
+            if end < 0:
+                return quote, depth
+            at, quote = end + 3, ""
+        match = _LEXEME.search(line, at)
+        if match is None:
+            return quote, depth
+        at = match.end()
+        found = match.group()
+        if found in ('"""', "'''"):
+            quote = found
+        elif len(found) == 1:
+            depth = depth + 1 if found in "[({" else max(depth - 1, 0)
+
+
 def _harmless(lines: list[str]) -> Iterator[str]:
     continued = False
+    quote, depth = "", 0
     for line in lines:
+        if not continued and (quote or depth):
+            quote, depth = _nesting(line, quote, depth)
+            yield line
+            continue
         magic = not continued and _MAGIC.match(line)
         if continued:
             yield ""
@@ -177,4 +205,5 @@ def _harmless(lines: list[str]) -> Iterator[str]:
             yield line[: len(line) - len(line.lstrip())] + "pass"
             continued = line.rstrip().endswith("\\")
         else:
+            quote, depth = _nesting(line, quote, depth)
             yield line
