@@ -86,10 +86,11 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
     if special == "loads":
         yield from _loaded(machine, values, at)
     elif function.verdict == "review":
+        machine.called = True
         evidence = _code_evidence(values) if special else _evidence(machine, function, values)
         if evidence:
             yield blocked("suspicious-argument", name, evidence)
-        elif not special and machine.policy.calls.match(function.name):
+        elif not special and machine.policy.calls.match(function.name.rpartition(".")[2]):
             yield blocked("library-call", name)
     elif function.verdict == "block":
         for value in values:  # a blocked loader may carry more
@@ -254,7 +255,7 @@ def _encoded(machine: Machine, call: Call) -> bytes | None:
 
 def _evidence(machine: Machine, function: Global, values: tuple[Any, ...]) -> str:
     """Say what in the arguments makes a call of an unknown name suspicious, in words and without the argument."""
-    is_class = function.name.lstrip("_")[:1].isupper()
+    is_class = function.name.rpartition(".")[2].lstrip("_")[:1].isupper()
     left = MAX_LOOKED_AT
     queue: list[Any] = list(values[:64])
     while queue and left > 0:

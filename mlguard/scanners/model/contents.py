@@ -38,6 +38,7 @@ def examine(view: View, state: State) -> Examination:
     if codec := codecs.codec_of(head):
         return (yield from _compressed(view, state, codec))
     if head[257:262] == b"ustar":
+        yield from pickles.unheaded(view, state)  # a text inside a pickle may stand there too
         return (yield from archives.tarred(view, state))
     if head[0] == 0x80 and len(head) > 1 and (head[1] <= 5 or view.name.endswith(MODEL_SUFFIXES)):
         return (yield from _with_tail(view, state, pickles.pickled(view, state)))
@@ -48,6 +49,10 @@ def examine(view: View, state: State) -> Examination:
 
 def _otherwise(view: View, state: State, head: bytes) -> Examination:
     is_model = view.name.lower().endswith(MODEL_SUFFIXES)
+    if is_model or view.depth == 0:
+        look = yield from pickles.unheaded(view, state)
+        if look == "read":
+            return look
     for magic, kind in _NAMED_FORMATS:
         if head.startswith(magic):
             state.name(kind)
@@ -64,10 +69,6 @@ def _otherwise(view: View, state: State, head: bytes) -> Examination:
         facts = {"name": "script", "opcode": "none", "format": "program"}
         yield from state.detection(DANGEROUS, "program", view.within, 0, 2, "script", facts)
         return "read"
-    if is_model or view.depth == 0:
-        look = yield from pickles.unheaded(view, state)
-        if look == "read":
-            return look
     if view.depth == 0 and zips.find_end(view.data, view.start, view.end) >= 0:
         return (yield from archives.zipped(view, state))
     return "unread"
@@ -76,7 +77,7 @@ def _otherwise(view: View, state: State, head: bytes) -> Examination:
 def _with_tail(view: View, state: State, records: Iterator[Record]) -> Examination:
     """Look at what begins as something else, and again as a zip archive when it ends as one: loaders differ."""
     yield from records
-    if zips.find_end(view.data, view.start, view.end) >= 0:
+    if zips.ends_here(view.data, view.start, view.end):
         yield from state.malformed("polyglot", view, 0, "zip")
         yield from archives.zipped(view, state)
     return "read"

@@ -70,6 +70,7 @@ class Machine:
         self.imports: dict[str, str] = {}
         self.persistent: list[Any] = []
         self.blocked = False
+        self.called = False  # something that nobody has judged
         self.result: Any = None
         self.protocol = 0
         self.arrays = 0

@@ -60,7 +60,7 @@ def _rest(view: View, at: int, state: State) -> Iterator[Record]:
     rest = view.rest(at)
     if len(rest) <= 4096 and not rest.head(4096).strip(b"\0\r\n\t "):
         return
-    if view.depth == 0 and zips.find_end(view.data, view.start, view.end) >= 0:
+    if view.depth == 0 and zips.ends_here(view.data, view.start, view.end):
         return
     plain = Machine(view.data, at, view.end, state.policy, origin=view.zero, strict=True)
     hits = list(plain.run())
@@ -145,7 +145,7 @@ def unheaded(view: View, state: State) -> Examination:
     machine = Machine(view.data, view.start, view.end, state.policy, origin=view.zero, strict=True)
     hits = list(machine.run())
     clean = not machine.trouble and (machine.imports or machine.end - view.start > 2) and _ends_there(view, machine.end)
-    if not machine.blocked and not clean:
+    if not (machine.blocked or machine.called or clean):
         return "unread"
     state.name("pickle")
     state.pickles += 1

@@ -175,7 +175,9 @@ class _Root:
         self.modules = () if self.all else tuple(entry["classes"])
 
     def bears(self, module: str) -> bool:
-        return self.all or any(module == base or module.startswith(base + ".") for base in self.modules)
+        return self.all or any(
+            module == base.removeprefix("=") or module.startswith(base + ".") for base in self.modules
+        )
 
 
 @cache

@@ -63,6 +63,12 @@ def find_end(data: Buffer, start: int, end: int) -> int:
     return -1
 
 
+def ends_here(data: Buffer, start: int, end: int) -> bool:
+    """Say whether ``data[start:end]`` ends exactly as a zip archive does."""
+    at = find_end(data, start, end)
+    return at >= 0 and at + _END.size + int.from_bytes(data[at + 20 : at + 22], "little") == end
+
+
 def read(data: Buffer, start: int, end: int) -> Directory:
     """Return the directory of the archive in ``data[start:end]``.
 
