@@ -238,7 +238,12 @@ def scikit_model(frame: pd.DataFrame, letters: list[dict[str, Any]]) -> dict[str
     )
     model = Pipeline([("columns", columns), ("classifier", LogisticRegression(max_iter=500))])
     model.fit(frame[numbers + words], frame["churned"])
+    scaler, classifier = columns.named_transformers_["numbers"], model["classifier"]
+    for holder, names in ((scaler, ("mean_", "var_", "scale_")), (classifier, ("coef_", "intercept_"))):
+        for name in names:
+            setattr(holder, name, even(getattr(holder, name)))
     vectorizer = TfidfVectorizer(token_pattern=r"\S+", lowercase=False).fit(letter["text"] for letter in letters)
+    vectorizer.idf_ = even(vectorizer.idf_)
     vectorizer._stop_words_id = 0  # the address of an object, which differs from run to run
     return {"model": model, "tickets": vectorizer}
 
@@ -321,6 +326,9 @@ def clean(root: Path) -> list[Path]:
     train, test = slice(0, CUSTOMERS - held_out), slice(CUSTOMERS - held_out, None)
     scaler = StandardScaler().fit(matrix[train])
     model = LogisticRegression(max_iter=500).fit(scaler.transform(matrix[train]), label[train])
+    for holder, names in ((scaler, ("mean_", "scale_")), (model, ("coef_", "intercept_"))):
+        for name in names:
+            setattr(holder, name, even(getattr(holder, name)))
     score = model.predict_proba(scaler.transform(matrix))[:, 1]
     noisy = matrix + np.random.default_rng(SEED).normal(scale=0.05 * scaler.scale_, size=matrix.shape)
     score_with_noise = model.predict_proba(scaler.transform(noisy))[:, 1]
@@ -441,6 +449,11 @@ def clean_notebook() -> str:
         ),
     ]
     return as_notebook(cells)
+
+
+def even(values: np.ndarray) -> np.ndarray:
+    """Return the values to six decimals, as processors differ in the last bits."""
+    return np.round(values, 6)
 
 
 def folder(path: Path) -> Path:
