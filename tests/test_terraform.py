@@ -587,6 +587,31 @@ def test_no_value_of_a_secret_reaches_the_report(tmp_path: Path) -> None:
     assert secret not in repr(scan(tmp_path, ["infra"]).findings)
 
 
+def test_the_key_of_an_instance_is_shown_masked(tmp_path: Path) -> None:
+    address = "jane.roe" + "@" + "example.org"
+    text = f"""
+resource "google_project_iam_member" "owner" {{
+  for_each = toset(["{address}"])
+  role     = "roles/owner"
+  member   = each.key
+}}
+resource "aws_iam_role" "r" {{
+  for_each           = toset(["{address}"])
+  assume_role_policy = jsonencode({{ Statement = {{ Effect = "Allow", Action = "sts:AssumeRole", Principal = "*" }} }})
+  inline_policy {{
+    policy = jsonencode({{ Statement = {{ Effect = "Allow", Action = "s3:Get*", Resource = each.key }} }})
+  }}
+}}
+"""
+    write(tmp_path, {"main.tf": text})
+
+    report = scan(tmp_path, ["infra"])
+
+    assert {f.rule for f in report.findings} == {"tf/broad-owner-role", "tf/open-trust-policy"}
+    assert report.proofs and report.facts
+    assert address not in repr(report)
+
+
 # Bounds
 
 

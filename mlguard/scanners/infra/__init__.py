@@ -13,7 +13,7 @@ from mlguard import facts, redact
 from mlguard.artifacts import Artifact
 from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners import Context
-from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, shown
+from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, public, shown
 
 if TYPE_CHECKING:
     from mlguard.rules import Rule
@@ -88,7 +88,9 @@ class InfraScanner:
 def _fact(resource: Resource) -> Iterator[Record]:
     if "derived" not in resource.classes and "opaque" not in resource.classes:
         line = resource.positions.get((), Position(1)).line
-        yield facts.Resource(resource.kind, resource.address, resource.path, line, resource.data_class, resource.region)
+        yield facts.Resource(
+            resource.kind, public(resource.address), resource.path, line, resource.data_class, resource.region
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def _judge(inventory: Inventory, paths: set[str], context: Context, seen: set[tu
         if compiled.rule.on_pass == "proof":
             for address, outcomes in verdicts.items():
                 if all(outcome.truth for outcome in outcomes):
-                    yield Proof(compiled.rule.id, address, inventory.by_address[address].path)
+                    yield Proof(compiled.rule.id, public(address), inventory.by_address[address].path)
     for (path, cause), number in sorted(unresolved.items()):
         yield _gap(path, cause, number)
 
@@ -178,9 +180,9 @@ def _detections(
             facts=told,
             scope=scope,
             anchor=_anchor(shown_node),
-            subject=resource.address,
+            subject=public(resource.address),
             related=_related(resource, node, shown_node),
-            excerpt=(f"{told['element']} {told['attribute']} = {redact.MASK}",) if check.hides else (),
+            excerpt=(f"{told['element']} = {redact.MASK}",) if check.hides else (),
         )
 
 
@@ -216,11 +218,11 @@ def _related(resource: Resource, node: Node, shown_node: Node) -> tuple[tuple[st
 
     places = []
     if shown_node.resource is not resource:
-        places.append((resource.address, _location(Node(resource, (), MISSING))))
+        places.append((public(resource.address), _location(Node(resource, (), MISSING))))
     if node.resource is not shown_node.resource:
-        places.append((node.resource.address, _location(node)))
+        places.append((public(node.resource.address), _location(node)))
     places += [
-        (f"called by {name}", Location(at.path, at.line, at.column, at.end_line, at.end_column))
+        (f"called by {public(name)}", Location(at.path, at.line, at.column, at.end_line, at.end_column))
         for name, at in resource.origin[:MAX_CHAIN]
     ]
     return tuple(places)
@@ -257,7 +259,7 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
     attribute = ".".join(str(step) for step in node.path if not isinstance(step, int))
     secret = "is_secret_like" in str(spec) or _SECRET_NAME.search(attribute) is not None
     result: dict[str, str | int] = {
-        "resource": resource.address,
+        "resource": public(resource.address),
         "kind": resource.kind,
         "name": redact.text(shown(resource.name)),
         "attribute": attribute or resource.kind,

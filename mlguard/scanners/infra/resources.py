@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlguard import redact
+
 Path = tuple[str | int, ...]
 """Where an attribute stands: ``("spec", "containers", 0, "image")``."""
 
@@ -38,6 +40,18 @@ def reference(name: str) -> str:
 def shown(text: str) -> str:
     """Return the text for people, with ``${name}`` where a value is not known before it exists."""
     return REFERENCE.sub(lambda match: "${" + match.group(1) + "}", text)
+
+
+_KEY = re.compile(r'\["(.*?)"\]')
+
+
+def public(address: str) -> str:
+    """Return an address fit to show: the key of an instance may be somebody's e-mail address."""
+    return (
+        _KEY.sub(lambda match: f'["{redact.printable(redact.text(match.group(1), 60))}"]', address)
+        if '["' in address
+        else address
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
-from mlguard.scanners.infra.resources import Open, Path, Position, Resource, Unknown, shown
+from mlguard.scanners.infra.resources import Open, Path, Position, Resource, Unknown, public, shown
 from mlguard.scanners.infra.terraform_eval import Folder, Instance, Module, Notes, Session, provider_name
 from mlguard.scanners.infra.terraform_functions import text_of
 from mlguard.scanners.infra.terraform_policies import ingress, statements
@@ -372,15 +372,15 @@ def _grant(statement: Resource) -> Iterator[facts.Grant]:
     if values.get("policy") == "trust" or text_of(values.get("effect")) != "Allow":
         return
     held = values.get("principals") or {}
-    names = [text_of(item) for items in held.values() for item in items] or [str(values.get("owner"))]
+    owner = public(str(values.get("owner")))
+    names = [text_of(item) for items in held.values() for item in items] or [owner]
     line = statement.positions[()].line
 
     def shown_texts(name: str) -> tuple[str, ...]:
         return tuple(redact.text(shown(text_of(item))) for item in values.get(name) or ())
 
     for name in names:
-        yield facts.Grant(redact.text(shown(name)), shown_texts("actions"), shown_texts("resources"), statement.path, line,
-                          str(values.get("owner")))  # fmt: skip
+        yield facts.Grant(redact.text(shown(name)), shown_texts("actions"), shown_texts("resources"), statement.path, line, owner)  # fmt: skip
 
 
 _IMAGES = {
@@ -396,7 +396,7 @@ def _deployment(resource: Resource) -> Iterator[facts.Deployment]:
         image = container.get(name) if isinstance(container, Mapping) else None
         if isinstance(image, str):
             line = resource.positions[()].line
-            yield facts.Deployment(resource.address, redact.text(shown(image)), resource.path, line)
+            yield facts.Deployment(public(resource.address), redact.text(shown(image)), resource.path, line)
 
 
 # What a resource means
