@@ -290,6 +290,30 @@ BLOCKED = {
     "a lying protocol": "PROTO 1\nSHORT_BINUNICODE 'os'\nSHORT_BINUNICODE 'system'\nSTACK_GLOBAL\nSTOP",
     "a lying frame": f"PROTO 4\nFRAME 3\n{SYSTEM}STOP",
     "a frame beyond the end": f"PROTO 4\nFRAME 99999999999\n{SYSTEM}STOP",
+    "getattr is what the file gives": "PROTO 4\nGLOBAL builtins getattr\nSTOP",
+    "begins as GGUF": f"RAW 47 475546 7878787878\nPOP\n{SYSTEM}STOP",
+    "begins as a program": f"RAW 4d5a90\n{SYSTEM}STOP",
+    "begins as safetensors": f"RAW 5507 000000000000 7b\nPOP\n{SYSTEM}STOP",
+    "looks like a tar archive": f"PROTO 4\nBINUNICODE '{'a' * 250}ustar{'b' * 60}'\nPOP\n{SYSTEM}STOP",
+    "a method that writes a file": """
+        PROTO 4
+        GLOBAL pandas.core.frame DataFrame.to_pickle
+        NONE
+        SHORT_BINUNICODE "x"
+        TUPLE2
+        REDUCE
+        STOP""",
+    "a module fetched by cloudpickle": """
+        PROTO 4
+        GLOBAL builtins getattr
+        GLOBAL cloudpickle.cloudpickle subimport
+        SHORT_BINUNICODE "os"
+        TUPLE1
+        REDUCE
+        SHORT_BINUNICODE "system"
+        TUPLE2
+        REDUCE
+        STOP""",
     "a text line at the very end": "PROTO 2\nRAW 63 6f730a 73797374656d0a",
 }
 
@@ -300,6 +324,7 @@ def test_a_hostile_pickle_is_blocked(name: str, tmp_path: Path) -> None:
 
 
 DOUBTFUL = {
+    "unknown code, then a break": "GLOBAL example.evil start\nMARK\nUNICODE 'x'\nTUPLE\nREDUCE\nRAW ff",
     "EXT1": "PROTO 2\nEXT1 1\nSTOP",
     "EXT2": "PROTO 2\nEXT2 300\nSTOP",
     "EXT4": "PROTO 2\nEXT4 70000\nSTOP",

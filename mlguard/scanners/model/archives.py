@@ -45,7 +45,7 @@ def zipped(view: View, state: State) -> Examination:
             look = yield from _member(view, member, kind, state)
         except Unreadable as trouble:
             yield from state.gap("unreadable", str(trouble), _within(view, member))
-            look = "unread"
+            look = "read"
         unread += look == "unread"
         read += look == "read"
     is_model = read > 0 or kind != "zip" or view.name.lower().endswith(MODEL_SUFFIXES)
@@ -261,7 +261,7 @@ def tarred(view: View, state: State) -> Examination:
                     look = yield from _tar_member(inner, state)
                 except Unreadable as trouble:
                     yield from state.gap("unreadable", str(trouble), inner.within)
-                    look = "unread"
+                    look = "read"
                 unread += look == "unread"
                 read += look == "read"
     except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError, KeyError):

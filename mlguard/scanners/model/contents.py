@@ -43,6 +43,7 @@ def examine(view: View, state: State) -> Examination:
     if head[0] == 0x80 and len(head) > 1 and (head[1] <= 5 or view.name.endswith(MODEL_SUFFIXES)):
         return (yield from _with_tail(view, state, pickles.pickled(view, state)))
     if _is_safetensors(head):
+        yield from pickles.unheaded(view, state)  # its length may spell opcodes
         return (yield from _safetensors(view, state))
     return (yield from _otherwise(view, state, head))
 

@@ -299,6 +299,8 @@ class Machine:
                 elif op == 0x2E:  # STOP
                     self.end = pos
                     self.result = pop()
+                    if self.asks:
+                        yield from self._escape((self.result,), at, "STOP")
                     return
                 else:
                     pos = yield from self._rare(op, at, pos)

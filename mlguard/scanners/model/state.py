@@ -21,38 +21,10 @@ Look = Literal["read", "inert", "unread"]
 Examination = Generator[Record, None, Look]
 
 MODEL_SUFFIXES = (
-    ".pkl",
-    ".pickle",
-    ".p",
-    ".joblib",
-    ".jbl",
-    ".pt",
-    ".pth",
-    ".pth.tar",
-    ".bin",
-    ".ckpt",
-    ".dill",
-    ".cloudpickle",
-    ".model",
-    ".mdl",
-    ".npy",
-    ".npz",
-    ".safetensors",
-    ".keras",
-    ".h5",
-    ".hdf5",
-    ".onnx",
-    ".gguf",
-    ".pb",
-    ".tflite",
-    ".nemo",
-    ".mar",
-    ".ptl",
-    ".sav",
-    ".skops",
-    ".pmml",
-    ".weights",
-)
+    ".pkl", ".pickle", ".p", ".joblib", ".jbl", ".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".dill", ".cloudpickle",
+    ".model", ".mdl", ".npy", ".npz", ".safetensors", ".keras", ".h5", ".hdf5", ".onnx", ".gguf", ".pb", ".tflite",
+    ".nemo", ".mar", ".ptl", ".pckl", ".pk", ".sav", ".skops", ".pmml", ".weights",
+)  # fmt: skip
 
 
 @dataclass
@@ -104,7 +76,7 @@ class State:
     ) -> Iterator[Detection]:
         if rule == DANGEROUS:
             self.blocked = True
-        elif rule == UNKNOWN:
+        elif rule in (UNKNOWN, MALFORMED):
             self.doubtful = True
         within = redact.printable(within)[:200]
         key = (rule, check, within, anchor)
