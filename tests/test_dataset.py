@@ -552,3 +552,47 @@ def test_repository_without_data_loads_no_heavy_library() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+MAILS = st.builds(
+    "{}@{}".format,
+    st.sampled_from(
+        ["mira", "git", "no-reply", "mira.canary", "a.b-c+d", "1234567", "0151.2345678", "x'y", "abuse", "_x"]
+    ),
+    st.sampled_from(
+        [
+            "kunde.intern",
+            "example.com",
+            "mail.com",
+            "pic.png",
+            "sub.example.org",
+            "x.test",
+            "firma-9.de",
+            "users.noreply.github.com",
+            "a.b",
+            "1.2.3",
+        ]
+    ),
+)
+PHONES = st.builds(
+    "+{} {}".format, st.sampled_from(["49", "1", "44"]), st.sampled_from(["30 9018200", "212 555 0187", "2079460958", "12", "900 4711222", "(0)30/901820", "1234567890123456"])
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(MAILS, PHONES), min_size=4, max_size=40))
+@settings(max_examples=80, deadline=None)
+def test_plain_cells_are_counted_as_the_closer_look_would(values: list[str]) -> None:
+    close, quick = Profile("x", "x"), Profile("x", "x")
+
+    with pytest.MonkeyPatch.context() as patch:
+        close.add(values)
+        patch.setattr("mlguard.scanners.dataset.columns.CLOSE_LOOK", 1)
+        quick.add(values)
+
+    for entity in ("EMAIL_ADDRESS", "PHONE_NUMBER"):
+        one, other = close.tallies.get(entity), quick.tallies.get(entity)
+        counts = [
+            None if t is None or not t.valid else (t.valid, t.whole, t.grouped, t.near, t.reserved)
+            for t in (one, other)
+        ]
+        assert counts[0] == counts[1]

@@ -22,6 +22,29 @@ FEW = 60
 MAX_SAMPLE_CHARS = 400
 """Characters of a kept value; longer ones are cut."""
 
+CLOSE_LOOK = 256
+"""Distinct cells of a batch that are looked at one by one although their kind is plain."""
+
+_PLAIN = (
+    (
+        "EMAIL_ADDRESS",
+        r"^[A-Za-z0-9][A-Za-z0-9_.+\-]{0,62}@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,24}$",
+        # whatever the closer look treats apart: roles, files, names set aside, numbers inside
+        r"(?i)^(?:git|no-?reply|do-?not-?reply|notreply|mailer-daemon|postmaster|hostmaster|webmaster|abuse)@|noreply\.github"
+        r"|\.(?:png|jpe?g|gif|svg|webp|ico|css|[jt]sx?|py|md|txt|json|ya?ml|html?|xml|csv|zip|gz|whl|sh|pdf|lock|toml)$"
+        r"|[@.](?:example|test|invalid|localhost|local|sample|dummy|fake|foo|bar|domain|email|mail|acme|yourdomain|company)(?:\.[a-z]+)?$"
+        r"|(?:\d[^\d]{0,4}){6}\d",
+    ),
+    (
+        "PHONE_NUMBER",
+        r"^\+[1-9]\d{0,2}[ .\-/]?(?:\(0?\d{1,4}\)[ .\-/]?)?\d(?:[ .\-/]?\d){5,12}$",
+        r"555|960|900|946|496|199|00|^(?:[^\d]*\d){16}",
+    ),
+)
+"""RE2: (entity, the whole cell, what excludes it)."""
+
+_WORDS = r"^\p{L}+(?:[ ,.()'\"’\-]{1,4}\p{L}+){1,7}[ .)\"]{0,3}$"
+
 _EMPTY = ("", "na", "n/a", "nan", "null", "none", "-", "--", "?", "nil", "#n/a", "<na>", "nat")
 _INTEGRAL = r"^[+]?\d{5,19}\.0+$"
 
@@ -133,8 +156,35 @@ class Profile:
             return
         integral = pc.match_substring_regex(hits, _INTEGRAL)
         hits = pc.if_else(integral, pc.replace_substring_regex(hits, r"\.0+$", ""), hits)  # pandas' integers with gaps
+        for entity, plain, odd in _PLAIN:
+            hits, weights = self._plain(entity, plain, odd, hits, weights)
         for cell, weight in zip(hits.to_pylist(), weights.to_pylist(), strict=True):
             self._count(cell, weight)
+
+    def _plain(self, entity: str, plain: str, odd: str, hits: Any, weights: Any) -> tuple[Any, Any]:
+        """Count the cells that are one plain value and nothing else, without a look at each; return the others.
+
+        The first of them are left to the closer look, which keeps samples.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        mask = pc.match_substring_regex(hits, plain)
+        if len(hits) <= CLOSE_LOOK or pc.sum(mask).as_py() in (None, 0):
+            return hits, weights
+        mask = pc.and_(mask, pc.invert(pc.match_substring_regex(hits, odd)))
+        first = pa.array([True] * CLOSE_LOOK + [False] * (len(hits) - CLOSE_LOOK))
+        mask = pc.and_(mask, pc.invert(first))
+        cells = pc.sum(weights.filter(mask)).as_py() or 0
+        tally = self.tallies.setdefault(entity, Tally())
+        tally.shaped += cells
+        tally.valid += cells
+        tally.whole += cells
+        tally.grouped += cells
+        if entity == "PHONE_NUMBER":
+            tally.near += cells
+        rest = pc.invert(mask)
+        return hits.filter(rest), weights.filter(rest)
 
     def _count(self, cell: str, weight: int) -> None:
         hits = list(shapes.find(cell))
@@ -183,11 +233,9 @@ class Profile:
 
         values, weights = pc.utf8_slice_codeunits(distinct, 0, MAX_SAMPLE_CHARS).to_pylist(), counts.to_pylist()
         if not self.text:
-            self.person_cells += sum(
-                weight
-                for value, weight in zip(values, weights, strict=True)
-                if value[:1].isalpha() and terms.is_person(value)
-            )
+            named = pc.match_substring_regex(distinct, _WORDS)
+            pairs = zip(distinct.filter(named).to_pylist(), counts.filter(named).to_pylist(), strict=True)
+            self.person_cells += sum(weight for value, weight in pairs if terms.is_person(value))
         if self.term:
             fits = self.term.fits
             self.term_cells += sum(weight for value, weight in zip(values, weights, strict=True) if fits(value))
