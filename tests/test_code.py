@@ -508,7 +508,7 @@ GOOD = {
         PERSONAL + "log.info('x %s', user.id)", PERSONAL + "log.info(mask(user.email))", PERSONAL + "log.info(len(emails))", "print(file_name, host_name, column_name)",
         "print(settings.EMAIL_HOST, config.email)", "print(email_template)", "EMAIL = 'x'\nprint(EMAIL)", "print(df['email'].nunique())", "print(df['email'].isna().sum())",
         "print(model.name, layer.name, func.__name__)", "print(user.email is None)", "email_sent = send(user.email)\nprint(email_sent)", "print(df[['email', 'x']].describe())",
-        "for name in names:\n    print(name)", "print(address, hex(address))", "email = anonymize(user.email)\nprint(email)", "print(user.email, file=out)",
+        "for name in names:\n    print(name)", "print(address, hex(address))", "email = anonymize(user.email)\nprint(email)", "print(user.email, file=out)", "import os\nemail = os.environ.get('NOTIFY')\nprint(email)",
         "raise ValueError('the e-mail address is not valid')", "print('send an email to the admin')", "print(race_condition, phone_model, ip_address)", "print(user['id'])",
     ],
     "code/unsalted-identifier-hash": ["import hashlib\nhashlib.sha256((SALT + user.email).encode())", "import hashlib\nhashlib.sha256(data)", "import hmac\nhmac.new(key, user.email.encode(), 'sha256')"],

@@ -103,12 +103,20 @@ def _flag(name: str, holder: Scope) -> bool:
 def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
     if isinstance(value, ast.Compare | ast.Constant | ast.UnaryOp | ast.Lambda):
         return True
+    if isinstance(value, ast.Call | ast.Subscript | ast.Attribute) and lexicon.is_holder(_owner(value, names)):
+        return True  # os.environ.get(…), config["…"]
     if isinstance(value, ast.JoinedStr):
         return not isinstance(names.constant(value, scope), Unknown)
     if isinstance(value, ast.Call):
         written = names.written(value.func).lower()
         return bool(_CLEAN.search(written)) or value_name(value)[:1].isupper()
     return False
+
+
+def _owner(node: ast.Call | ast.Subscript | ast.Attribute, names: Names) -> str:
+    if isinstance(node, ast.Call):
+        return names.written(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+    return names.written(node.value)
 
 
 def value_name(call: ast.Call) -> str:

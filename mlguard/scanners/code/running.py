@@ -113,7 +113,9 @@ def from_model(node: ast.AST | None, scope: Scope, call: Call, depth: int = 8) -
 _STATEMENT = re.compile(
     r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate)\b", re.I
 )
-_NAME_SLOT = re.compile(r"\b(?:from|join|into|update|table|database|schema|view|index|by|as|on)\s+[\"'`\[]?$", re.I)
+_NAME_SLOT = re.compile(
+    r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on)\s+[\"'`\[]?$", re.I
+)
 _SQL_READERS = frozenset({"pandas.read_sql", "pandas.read_sql_query", "sqlalchemy.text", "sqlalchemy.sql.text", "duckdb.sql",
                           "duckdb.query", "duckdb.execute", "polars.read_database"})  # fmt: skip
 SQL_METHODS = frozenset({"execute", "executemany", "executescript"})
