@@ -432,6 +432,29 @@ def test_a_policy_is_read_wherever_it_is_written(tmp_path: Path, policy: str) ->
     assert [rule for _, _, rule in scanned(tmp_path, files)] == ["tf/broad-owner-role"]
 
 
+def test_a_set_of_files_makes_instances(tmp_path: Path) -> None:
+    files = {
+        "main.tf": 'resource "aws_iam_policy" "p" {\n  for_each = fileset("${path.module}/policies", "**/*.{json,tpl}")\n'
+        '  policy = file("${path.module}/policies/${each.value}")\n}\n',
+        "policies/a.json": '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}',
+        "policies/deep/b.tpl": '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}',
+        "policies/c.txt": "",
+    }
+
+    made = resources(tmp_path, files)
+
+    assert [a for a in made if "/" not in a.partition("]")[2]] == [
+        'aws_iam_policy.p["a.json"]',
+        'aws_iam_policy.p["deep/b.tpl"]',
+    ]
+    assert found(scan(tmp_path, ["infra"])) == [("main.tf", 3, "tf/broad-owner-role")]
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "***", "{", "}", "{a,{b}}", "[", "(", "*" * 50, "a,b", "\\\\"])
+def test_any_pattern_of_files_ends(tmp_path: Path, pattern: str) -> None:
+    assert isinstance(value(tmp_path, f'fileset(path.module, "{pattern}")'), list)
+
+
 def test_a_file_outside_the_tree_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret.json").write_text('{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}')
     root = tmp_path / "tree"

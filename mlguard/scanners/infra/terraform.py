@@ -30,6 +30,9 @@ MAX_INCLUDED_BYTES = 2**20
 MAX_FILES = 2_000
 """Terraform files of one folder."""
 
+MAX_LISTED = 5_000
+"""Files that ``fileset`` looks at."""
+
 MAX_VARIANTS = 8
 """Files of values that a root module is evaluated with, one after the other."""
 
@@ -141,6 +144,21 @@ class _Tree:
                 self._texts[path] = None
         return self._texts[path]
 
+    def matching(self, path: str, pattern: str) -> list[str] | Unknown:
+        """Return the files below a folder that fit a pattern of ``fileset``, relative to the folder, sorted."""
+        expression = re.compile(_pattern(pattern[:200]))
+        top = os.path.join(self.real, path)
+        found, seen = [], 0
+        for folder, below, names in os.walk(top if self.inside(path) else os.devnull):
+            below.sort()
+            seen += len(names) + 1
+            if seen > MAX_LISTED:
+                return Unknown("a folder with too many files")
+            prefix = os.path.relpath(folder, top).replace(os.sep, "/")
+            relative = [name if prefix == "." else f"{prefix}/{name}" for name in names]
+            found += [name for name in relative if expression.fullmatch(name)]
+        return sorted(found)
+
     def kinds(self) -> Iterator[set[str]]:
         for folder in self._folders.values():
             if folder is not None:
@@ -188,6 +206,20 @@ class _Tree:
             if other.startswith(prefix) and other != path:
                 found |= {posixpath.join(other, name): values for name, values in inner.values.items()}
         return sorted(found.items())[:MAX_VARIANTS] or [("", {})]
+
+
+def _pattern(glob: str) -> str:
+    """Return the regular expression of a pattern with ``*``, ``**``, ``?`` and ``{a,b}``."""
+    parts = {"**/": "(?:[^/]+/){0,30}", "**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")", ",": "|"}
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?|[{},])", re.sub(r"\*{3,}", "**", glob))
+    if glob.count("*") > 4 or glob.count("{") != glob.count("}") or re.search(r"\}[^{]*\}|\{[^}]*\{|^[^{]*\}", glob):
+        return re.escape(glob)
+    inside = False
+    result = []
+    for piece in pieces:
+        inside = piece == "{" or (inside and piece != "}")
+        result.append(re.escape(piece) if piece == "," and not inside else parts.get(piece, re.escape(piece)))
+    return "".join(result)
 
 
 def _enter(folder: Folder, body: Block, override: bool) -> None:
@@ -239,7 +271,7 @@ def _keep(place: dict[Any, Block], key: Any, block: Block, override: bool) -> No
 def _root(tree: _Tree, path: str, values: tuple[str, Mapping[str, Attribute]], has_budget: bool) -> Iterator[Item]:
     folder = tree.folder(path)
     assert folder is not None
-    session = Session(tree.folder, tree.text)
+    session = Session(tree.folder, tree.text, tree.matching)
     module = Module(session, folder, inputs=_inputs(session, folder, values[1]))
     outside: dict[str, int] = defaultdict(int)
     costly: Resource | None = None

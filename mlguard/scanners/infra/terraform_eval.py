@@ -62,9 +62,15 @@ class Folder:
 class Session:
     """The bounds and the trace of one evaluation, and access to the folders of the tree."""
 
-    def __init__(self, folder: Callable[[str], Folder | None], read: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        folder: Callable[[str], Folder | None],
+        read: Callable[[str], str | None],
+        names: Callable[[str, str], list[str] | Unknown],
+    ) -> None:
         self.folder = folder
         self.read = read
+        self.list = names
         self.steps = MAX_STEPS
         self.objects = MAX_OBJECTS
         self.level = 0
@@ -476,6 +482,8 @@ class Module:
         path = posixpath.normpath(inside)
         if path.startswith(("..", "/")):
             return Unknown("a file outside the tree")
+        if name == "fileset":
+            return self.session.list(path, str(values[1])) if len(values) > 1 else Failed("a pattern")
         text = self.session.read(path)
         if name == "fileexists":
             return text is not None
@@ -656,7 +664,7 @@ class Notes:
 
 
 _META = frozenset({"count", "for_each", "provider", "providers", "depends_on", "source", "version"})
-_FILES = frozenset({"file", "templatefile", "fileexists"})
+_FILES = frozenset({"file", "templatefile", "fileexists", "fileset"})
 
 _OPERATIONS: dict[str, Callable[[Module, Any, Mapping[str, Any]], Any]] = {
     "lit": Module._lit, "heredoc": Module._lit, "error": Module._error, "item": Module._item, "var": Module._var,
