@@ -801,6 +801,15 @@ def test_a_walk_that_breaks_off_is_a_gap_and_no_proof(tmp_path: Path) -> None:
     assert not [record for record in found if isinstance(record, Proof)]
 
 
+def test_a_flood_of_names_is_cut_with_a_gap(tmp_path: Path) -> None:
+    listing = "PROTO 2\n" + "".join(f"GLOBAL os x{number}\nPOP\n" for number in range(3000)) + "NONE\nSTOP"
+
+    found = records_of(assemble(listing), tmp_path)
+
+    assert 900 < len([record for record in found if isinstance(record, Detection)]) < 1100
+    assert [record.kind for record in found if isinstance(record, Gap)] == ["too-large"]
+
+
 def test_arguments_never_reach_a_record(tmp_path: Path) -> None:
     canary = "canary" + "Zq7" * 9
     listing = f"PROTO 4\nGLOBAL example.tools start\nSHORT_BINUNICODE 'curl http://{canary}'\nTUPLE1\nREDUCE\nGLOBAL {canary}! x\nSTOP"

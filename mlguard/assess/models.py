@@ -34,7 +34,7 @@ def assess(facts: Sequence[Fact], artifacts: Sequence[Artifact]) -> Iterator[Rec
         if any(above in cards for above in _upwards(folder)):
             yield Proof(RULE, model.path, model.path)
         else:
-            shown = folder or "the top folder"
+            shown = f"{folder} and the folders above it" if folder else "the top folder"
             yield Detection(
                 RULE, "no-card", Location(model.path), {"folder": shown}, subject=model.path, anchor=model.path
             )

@@ -19,6 +19,7 @@ KINDS = frozenset(
 )  # fmt: skip
 
 MAX_NAMES_SHOWN = 6
+MAX_NAMES_KEPT = 2000
 
 _NEVER_CODE = frozenset({"", "npy", "npz", "safetensors", "zip", "tar", "keras", "program", "skops"})
 """Formats that are no danger as such; a pickle inside them is."""
@@ -75,7 +76,7 @@ def _is_nothing(view: Any, artifact: Artifact) -> bool:
 
 def _summary(state: Any, artifact: Artifact) -> Iterator[Record]:
     """Yield the fact, the finding on the format and the proof of one file."""
-    imports = tuple(sorted(state.imports))
+    imports = tuple(sorted(state.imports)[:MAX_NAMES_KEPT])
     if state.pickles:
         shown = ", ".join(imports[:MAX_NAMES_SHOWN]) + (" …" if len(imports) > MAX_NAMES_SHOWN else "")
         facts: dict[str, str | int] = {"format": state.format, "count": len(imports), "imports": shown or "nothing"}

@@ -89,7 +89,8 @@ def searched(rest: View, state: State) -> Iterator[Record]:
             return
         if 2 <= rest.data[at + 1] <= 5:
             tries += 1
-            machine = Machine(rest.data, at, rest.end, state.policy, origin=rest.zero, strict=True)
+            limit = min(rest.end, at + MAX_TRAILING_BYTES)
+            machine = Machine(rest.data, at, limit, state.policy, origin=rest.zero, strict=True)
             hits = list(machine.run())
             if machine.blocked:
                 yield from _told(machine, iter(hits), rest, state)

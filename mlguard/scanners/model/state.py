@@ -27,6 +27,10 @@ MODEL_SUFFIXES = (
 )  # fmt: skip
 
 
+MAX_TOLD = 1000
+"""Detections of one file."""
+
+
 @dataclass
 class State:
     """What one file has shown so far."""
@@ -60,7 +64,9 @@ class State:
             place = f" (in {redact.text(redact.printable(within), 80)})" if within else ""
             yield Gap(self.scanner, self.path, kind, reason + place, hint)
 
-    def malformed(self, check: str, view: View, byte: int, kind: str, length: int | None = None) -> Iterator[Detection]:
+    def malformed(
+        self, check: str, view: View, byte: int, kind: str, length: int | None = None
+    ) -> Iterator[Detection | Gap]:
         """Yield a detection of model/malformed-model-archive once for a check and member."""
         yield from self.detection(MALFORMED, check, view.within, byte, length, check, {"format": kind})
 
@@ -73,14 +79,17 @@ class State:
         length: int | None,
         anchor: str,
         facts: dict[str, str | int],
-    ) -> Iterator[Detection]:
+    ) -> Iterator[Detection | Gap]:
+        """Yield a detection once for a rule, check, member and anchor."""
         if rule == DANGEROUS:
             self.blocked = True
         elif rule in (UNKNOWN, MALFORMED):
             self.doubtful = True
         within = redact.printable(within)[:200]
         key = (rule, check, within, anchor)
-        if key not in self.seen:
+        if len(self.seen) >= MAX_TOLD:
+            yield from self.gap("too-large", "the file shows more than is told of one file", "")
+        elif key not in self.seen:
             self.seen.add(key)
             place = Location(self.path, byte=byte, length=length, within=within)
             yield Detection(rule, check, place, facts, anchor=anchor, subject=self.path)
