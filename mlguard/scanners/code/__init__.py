@@ -36,7 +36,7 @@ class CodeScanner:
 
         if artifact.kind == "python":
             data = read_bytes(context, artifact.path, source.MAX_SOURCE_BYTES)
-            yield from records(source.python_file(artifact.path, data), context)
+            yield from records(source.python_file(artifact.path, data))
             return
         cells = notebook.read(decode(read_bytes(context, artifact.path)))
         yield from shell.detections(artifact.path, cells)
@@ -45,7 +45,7 @@ class CodeScanner:
             yield Gap(self.name, artifact.path, "skipped", "cells in another language than Python are not looked at")
         module, failed = source.notebook_module(artifact.path, cells)
         if module is not None:
-            yield from records(module, context)
+            yield from records(module)
         for cell in failed:
             reason = f"cell {cell.cell} is {cell.reason[0].lower()}{cell.reason[1:]}"
             yield Gap(self.name, artifact.path, "unreadable", reason)

@@ -9,7 +9,6 @@ from typing import Any
 
 from mlguard import rules
 from mlguard.findings import Detection, Gap, Location, Record
-from mlguard.scanners import Context
 from mlguard.scanners.code import bandit_checks
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.own import sights
@@ -18,7 +17,7 @@ from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Scope, parent
 
 
-def records(source: Source, context: Context) -> Iterator[Record]:
+def records(source: Source) -> Iterator[Record]:
     """Yield everything that is seen in one file, each thing once.
 
     Where bandit and a check of ours report the same node under the same rule, ours stays and carries bandit's facts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,10 +45,13 @@ class Tree:
 
 def parse(source: bytes | str) -> Tree:
     """Return the walked tree. Raises Unreadable for what Python cannot parse."""
+    collecting = gc.isenabled()
+    gc.disable()  # a tree is all alive while it grows: looking for garbage in it doubles the time
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape is not our business
             module = ast.parse(source)
+        return _walk(module)
     except SyntaxError as error:
         where = f" (line {error.lineno})" if error.lineno else ""
         raise Unreadable(f"not valid Python{where}; fix the syntax error or exclude the file") from None
@@ -55,7 +59,9 @@ def parse(source: bytes | str) -> Tree:
         raise Unreadable("not valid Python: a null byte or characters of another encoding") from None
     except (RecursionError, MemoryError):
         raise Unreadable("nested too deeply for Python's parser") from None
-    return _walk(module)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 _LEAVES = frozenset({"ctx", "op", "ops"})
