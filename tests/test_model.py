@@ -772,6 +772,15 @@ def test_many_members_take_linear_time(tmp_path: Path) -> None:
     assert time.process_time() - started < 20
 
 
+def test_many_members_without_a_directory_take_linear_time(tmp_path: Path) -> None:
+    header = b"PK\x03\x04" + struct.pack("<5H3L2H", 20, 8, 8, 0, 0, 0, 0, 0, 1, 0) + b"a"
+
+    started = time.process_time()
+    records_of(header * 70_000, tmp_path, "a.pt")
+
+    assert time.process_time() - started < 20
+
+
 def test_a_large_archive_costs_its_pickle_and_directory_only(tmp_path: Path) -> None:
     path = tmp_path / "large.pt"
     with zipfile.ZipFile(path, "w") as file:

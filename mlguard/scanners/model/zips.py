@@ -223,8 +223,14 @@ def _followed(data: Buffer, start: int, end: int) -> list[Member]:
 
 def _next(data: Buffer, start: int, end: int) -> int:
     """Return the end of data whose size stands behind it: at the next header, or the directory, or the end."""
-    places = [data.find(mark, start, end) for mark in (b"PK\x07\x08", b"PK\x03\x04", b"PK\x01\x02")]
-    return min((place for place in places if place >= 0), default=end)
+    at = start
+    while True:
+        at = data.find(b"PK", at, end)
+        if at < 0:
+            return end
+        if data[at + 2 : at + 4] in (b"\x07\x08", b"\x03\x04", b"\x01\x02"):
+            return at
+        at += 2
 
 
 def unsafe_name(member: Member) -> str:
