@@ -202,6 +202,22 @@ def test_footer_of_parquet_is_data(tmp_path: Path) -> None:
     assert categories(records) == {"(footer)": "user.contact.email"}
 
 
+def test_column_called_text_is_a_column(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({"text": row["email"]}) for row in people())
+
+    records = scan(tmp_path, "tests/fixtures/x.jsonl", lines)
+
+    assert [record.location.within for record in records if isinstance(record, Detection)] == ["text"]
+
+
+def test_one_contact_in_a_text_is_for_review_and_many_prompts_are_data(tmp_path: Path) -> None:
+    one = scan(tmp_path, "notes.txt", "This list is kept by mira@kunde.intern\nsecond line\n")
+    many = scan(tmp_path, "prompts.txt", "\n".join(f"Customer {row['email']} wrote again" for row in people()))
+
+    assert fields(one)["(text)"].confidence == "low"
+    assert fields(many)["(text)"].confidence == "high"
+
+
 def test_compressed_table_is_read(tmp_path: Path) -> None:
     records = scan(tmp_path, "data/people.csv.gz", gzip.compress(as_csv(people()).encode()))
 
@@ -254,7 +270,7 @@ def test_document_with_accounts_is_reported(tmp_path: Path) -> None:
     rng = random.Random(2)
     text = "\n".join(f"- {iban(rng)}" for _ in range(4))
 
-    assert categories(scan(tmp_path, "docs/list.md", text)) == {"text": "user.financial.bank_account"}
+    assert categories(scan(tmp_path, "docs/list.md", text)) == {"(text)": "user.financial.bank_account"}
 
 
 @pytest.mark.parametrize("name", ["main.go", "src/app.js", "requirements.txt", "main.tf", "Makefile"])
@@ -366,6 +382,7 @@ def canary_files() -> list[tuple[str, bytes]]:
         ("app.log", "\n".join(CANARIES).encode()),
         ("dump.sql", ("INSERT INTO t VALUES (" + quoted + "),(" + quoted + ");").encode()),
         ("tests/fixtures/rows.csv", (",".join(row) + "\n" + (quoted + "\n") * 5).encode()),
+        ("tests/fixtures/noheader.csv", ((",".join(CANARIES[:7]) + "\n") * 5).encode()),
         ("book.ipynb", json.dumps(book).encode()),
         ("tests/book.ipynb", json.dumps(book).encode()),
     ]

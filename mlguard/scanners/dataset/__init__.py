@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlguard.artifacts import Artifact
@@ -115,6 +116,8 @@ def _told(artifact: Artifact, context: Context, sheet: Any) -> Iterator[Record]:
     fields = verdict.merged(seen)
     if any(profile.text for profile in sheet.profiles):
         fields = tuple(_placed(context, sheet, path, list(fields)))
+    if sheet.format == "text" and not places.is_data(path):
+        fields = tuple(_mentioned(field, sheet) for field in fields)
     if places.is_test(path):
         fields = tuple(field for field in fields if not _synthetic(field, sheet))
         yield Dataset(path, sheet.format, sheet.rows, sheet.width, fields)
@@ -151,6 +154,14 @@ def _synthetic(field: Field, sheet: Any) -> bool:
     from mlguard.scanners.dataset.report import only_reserved
 
     return field.strength in ("context", "ner") or only_reserved(field, sheet.profiles)
+
+
+def _mentioned(field: Field, sheet: Any) -> Field:
+    """Lower the confidence of the one or two contacts that a text outside the data folders mentions."""
+    from mlguard.scanners.dataset.report import distinct_own
+
+    few = field.strength == "pattern" and distinct_own(field, sheet.profiles) < 3
+    return replace(field, confidence="low") if few else field
 
 
 MANY_PERSONS = 10

@@ -22,6 +22,9 @@ FEW = 60
 MAX_SAMPLE_CHARS = 400
 """Characters of a kept value; longer ones are cut."""
 
+PROSE = "(text)"
+"""Name of the one column of a file of prose. No header is shown like that."""
+
 CLOSE_LOOK = 256
 """Distinct cells of a batch that are looked at one by one although their kind is plain."""
 

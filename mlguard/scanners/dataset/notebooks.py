@@ -10,7 +10,7 @@ from mlguard.facts import Dataset, Field
 from mlguard.findings import Record
 from mlguard.scanners import Context, notebook, read_text
 from mlguard.scanners.dataset import places, report, shapes, verdict
-from mlguard.scanners.dataset.columns import Profile
+from mlguard.scanners.dataset.columns import PROSE, Profile
 
 
 def scan(artifact: Artifact, context: Context) -> Iterator[Record]:
@@ -43,7 +43,7 @@ def scan(artifact: Artifact, context: Context) -> Iterator[Record]:
 
 
 def _fields(text: str, lines: tuple[int, ...], prose: bool) -> Iterator[Field]:
-    profile = Profile("text", text=True)
+    profile = Profile(PROSE, text=True)
     parts = text.split("\n")
     profile.add(parts)
     for field in verdict.judge([profile]):

@@ -73,3 +73,13 @@ _PEOPLE = re.compile(
 def names_people(path: str) -> bool:
     """Say whether naming people is the purpose of the document."""
     return bool(_PEOPLE.search(path))
+
+
+_DATA = re.compile(
+    r"(?i)(?:^|/)(?:data|datasets?|raw|interim|processed|exports?|dumps?|corpus|corpora|prompts?|train|training)(?:/|[^/]*\.[a-z]+$)"
+)
+
+
+def is_data(path: str) -> bool:
+    """Say whether the file lies in a folder for data, or is named as data or prompts."""
+    return bool(_DATA.search(path))

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 from mlguard.errors import Unreadable
 from mlguard.scanners import Context, decode, open_path, read_bytes
 from mlguard.scanners.dataset import shapes, terms
-from mlguard.scanners.dataset.columns import Profile, strings
+from mlguard.scanners.dataset.columns import PROSE, Profile, strings
 
 BATCH_ROWS = 8192
 """Rows that are looked at together."""
@@ -402,7 +402,7 @@ def read_jsonl(context: Context, path: str, sheet: Sheet) -> None:
 _CONFIGURATION = re.compile(
     r"(?i)(?:^|/)(?:package(?:-lock)?|composer|tsconfig[^/]*|jsconfig[^/]*|[^/]*config|[^/]*settings|tokenizer[^/]*|vocab|special_tokens_map|added_tokens|"
     r"[^/]*\.schema|schema|manifest|launch|tasks|extensions|angular|nx|lerna|turbo|renovate|vercel|firebase|babel|\.[^/]*|openapi|swagger|[^/]*\.index|model_index|"
-    r"preprocessor_config|generation_config|merges|pipfile|project|index)\.json$|\.(?:code-workspace|webmanifest)$"
+    r"preprocessor_config|generation_config|merges|pipfile|project|index)\.json$|(?:^|/)sboms?/|\.(?:cyclonedx|cdx|spdx|sarif)\.json$|\.(?:code-workspace|webmanifest)$"
 )
 
 
@@ -644,7 +644,7 @@ def _footer(file: Any, sheet: Sheet) -> None:
 
 def read_text(context: Context, path: str, sheet: Sheet, pieces: Callable[[str], Iterable[str]] | None = None) -> None:
     """Fill the sheet from lines of text, as one column of prose."""
-    profile = Profile("text", text=True)
+    profile = Profile(PROSE, text=True)
     sheet.profiles.append(profile)
     sheet.width = 1
     batch: list[str] = []

@@ -9,7 +9,7 @@ from mlguard.facts import Field
 from mlguard.findings import Detection, Location
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import shapes
-from mlguard.scanners.dataset.columns import Profile
+from mlguard.scanners.dataset.columns import PROSE, Profile
 from mlguard.scanners.dataset.readers import Sheet, lines_of
 
 WORDS = {
@@ -42,7 +42,7 @@ def words(field: Field) -> str:
 
 def counted(field: Field) -> str:
     """Return how many cells: "412 of 500 cells"."""
-    unit = "lines" if field.name == "text" else "cells"
+    unit = "lines" if field.name == PROSE else "cells"
     return f"{field.cells:,} of {field.of:,} {unit}" + (" of a sample" if field.sampled else "")
 
 
@@ -51,7 +51,7 @@ def detection(rule: str, path: str, field: Field, check: str = "column") -> Dete
     return Detection(
         rule,
         check,
-        Location(path, field.line, field.column, within="" if field.name == "text" else field.name),
+        Location(path, field.line, field.column, within="" if field.name == PROSE else field.name),
         {
             "column": field.name,
             "category": field.category,
@@ -65,7 +65,7 @@ def detection(rule: str, path: str, field: Field, check: str = "column") -> Dete
         },
         scope=field.name,
         anchor=f"{field.category}:{field.dpv}",
-        excerpt=("",) if field.name == "text" else (),
+        excerpt=("",),  # a line of data is never shown, not even masked
     )
 
 
