@@ -111,6 +111,16 @@ class _Pod:
     managed: bool  # a controller adds probes and scaling by itself
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all containers of a pod have in common."""
+
+    spec: Tree
+    exposure: list[str]
+    serving: bool
+    reached: bool
+
+
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource | facts.Fact | Gap]:
     """Yield objects, pod templates and containers of all manifests, and the deployments and grants among them."""
     objects: list[_Object] = []
@@ -146,7 +156,7 @@ def _load(artifact: Artifact, context: Context, charts: set[str]) -> Iterator[_O
         yield skipped
         return
     try:
-        documents = parse(text)
+        documents = parse(_without_schemas(text))
     except Unreadable:
         if "{{" in text:
             yield skipped
@@ -169,6 +179,17 @@ def _load(artifact: Artifact, context: Context, charts: set[str]) -> Iterator[_O
                 f"line {line}: a key stands twice in one mapping, and only the last one counts",
             )
     yield from found
+
+
+_SCHEMA = re.compile(r"(?m)^kind:[ \t]*[\"']?CustomResourceDefinition\b")
+
+
+def _without_schemas(text: str) -> str:
+    """Return the text with definitions of resource types blanked: long schemas that no rule looks at. Lines keep their numbers."""
+    if not _SCHEMA.search(text):
+        return text
+    parts = re.split(r"(?m)^(---.*)$", text)
+    return "".join("\n" * part.count("\n") if _SCHEMA.search(part) else part for part in parts)
 
 
 _QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|`[^`\n]*`")
@@ -421,7 +442,8 @@ class _Cluster:
         for one in self.objects:
             yield self._object(one)
             for index, pod in enumerate(one.pods):
-                yield self._template(one, pod, index)
+                shared = self._shared(one, pod)
+                yield self._template(one, pod, index, shared)
                 for role, container in pod.containers:
                     number += 1
                     if number > MAX_CONTAINERS:
@@ -432,7 +454,7 @@ class _Cluster:
                             f"more than {MAX_CONTAINERS} containers in one group of files",
                         )
                         return
-                    yield from self._container(one, pod, role, container)
+                    yield from self._container(one, pod, role, container, shared)
             yield from self._grants(one)
         yield from self._namespaces()
 
@@ -469,15 +491,20 @@ class _Cluster:
             data_class,
         )
 
-    def _template(self, one: _Object, pod: _Pod, index: int) -> Resource:
-        spec = self._patched(one, pod)
+    def _shared(self, one: _Object, pod: _Pod) -> _Shared:
+        return _Shared(
+            self._patched(one, pod), self.exposure(one, pod), self._serves(one, pod), self._reached(one, pod)
+        )
+
+    def _template(self, one: _Object, pod: _Pod, index: int, shared: _Shared) -> Resource:
+        spec = shared.spec
         raw = {key: value for key, value in spec.value.items() if key not in _CONTAINER_LISTS and key not in _SINGLE}
         complete = not one.fragment and any("image" in container.value for _, container in pod.containers)
         attributes: dict[str, Any] = {
             **raw,
             "labels": dict(pod.labels),
             "workload_kind": one.kind,
-            "serving": self._serves(one, pod),
+            "serving": shared.serving,
             "autoscaled": (one.kind, one.name) in self.scaled
             or pod.managed
             or "autoscaling.knative.dev" in " ".join(pod.annotations),
@@ -520,27 +547,24 @@ class _Cluster:
             return True
         if one.kind not in _LONG_RUNNING and one.group != "serving.knative.dev":
             return False
-        texts = [one.name, *map(_plain, pod.labels.values())]
-        for role, container in pod.containers:
-            if role == "container":
-                texts += [
-                    _plain(container.value.get("name")),
-                    _plain(container.value.get("image")),
-                    " ".join(_argv(container)[0]),
-                ]
-        return serves_model(*texts)
+        main = [container for role, container in pod.containers if role == "container"]
+        return serves_model(
+            [one.name, *(_plain(container.value.get("name")) for container in main)],
+            [_plain(container.value.get("image")) for container in main],
+            [" ".join(_argv(container)[0]) for container in main],
+        )
 
-    def _container(self, one: _Object, pod: _Pod, role: str, container: Tree) -> Iterator[Resource | facts.Fact]:
+    def _container(
+        self, one: _Object, pod: _Pod, role: str, container: Tree, shared: _Shared
+    ) -> Iterator[Resource | facts.Fact]:
         name = _plain(container.value.get("name")) or role
         for patch in () if one.fragment else self.patches.get((one.kind, one.name), ()):
             for other in patch.pods:
                 for _, changed in other.containers if other.path == pod.path else ():
                     if changed.value.get("name") == name:
                         container = _overlay(container, changed, patch.path)
-        spec = self._patched(one, pod)
-        built = _Container(one, pod, spec, role, container, self.images)
-        exposure = self.exposure(one, pod)
-        built.finish(exposure, self._serves(one, pod), self._reached(one, pod), bool(self.by_kind["LimitRange"]))
+        built = _Container(one, pod, shared.spec, role, container, self.images)
+        built.finish(shared.exposure, shared.serving, shared.reached, bool(self.by_kind["LimitRange"]))
         complete = not one.fragment and "image" in container.value
         classes = ("container", "derived", *(("k8s.container",) if complete else ()))
         address = f"{one.address}/{'/'.join(map(str, pod.path[:-1])) + '/' if len(one.pods) > 1 else ''}{name}"
@@ -592,6 +616,7 @@ class _Cluster:
         for one in self.objects:
             if (
                 one.pods
+                and one.namespace not in ("kube-system", "kube-public", "kube-node-lease")
                 and not one.fragment
                 and one.kind not in ("Job", "CronJob", "Workflow", "WorkflowTemplate", "CronWorkflow", "PodTemplate")
             ):
@@ -822,10 +847,10 @@ def _literal_data(one: _Object, positions: dict[Path, Position]) -> list[dict[st
 # Pods and containers
 
 _SENSITIVE_HOST_PATHS = re.compile(
-    r"^/(?:$|(?:etc|root|boot|proc|sys|home|var/lib/kubelet|var/lib/docker|var/lib/containerd|var/lib/etcd|run|var/run|usr|bin|sbin|lib|lib64|var/log)(?:/.*)?$)|(?:docker|containerd|crio|cri-dockerd)\.sock$"
+    r"^/(?:$|(?:run|var/run)$|(?:etc|root|boot|proc|sys|home|var/lib/kubelet|var/lib/docker|var/lib/containerd|var/lib/etcd|usr|bin|sbin|lib|lib64|var/log)(?:/.*)?$)|(?:docker|containerd|crio|cri-dockerd)\.sock$"
 )
 _HARMLESS_HOST_PATHS = re.compile(
-    r"^/(?:etc/(?:localtime|timezone|ssl/certs|pki|resolv\.conf)|usr/share/zoneinfo|usr/share/ca-certificates|sys/fs/bpf|run/udev|lib/modules|usr/lib/(?:x86_64-linux-gnu/)?lib(?:cuda|nvidia))\b"
+    r"^/(?:etc/(?:localtime|timezone|ssl/certs|pki|resolv\.conf)|usr/share/zoneinfo|usr/share/ca-certificates|sys/fs/bpf|run/udev|home/kubernetes/|lib/modules|usr/lib/(?:x86_64-linux-gnu/)?lib(?:cuda|nvidia))\b"
 )
 
 
@@ -925,7 +950,8 @@ class _Container:
             return False
         if "\ue000" in image:
             tail = image.rpartition("/")[2]
-            known = "@sha256:" in image or (":" in tail and "\ue000" not in tail)
+            _, colon, tag = tail.rpartition(":")
+            known = "@sha256:" in image or (bool(colon) and "\ue000" not in tag)
             return floating(image) if known else Unknown("the image's name")
         return floating(image)
 
@@ -971,15 +997,15 @@ class _Container:
         )
         missing = []
         if not (non_root is True or (isinstance(user, int) and user > 0)) and user != 0 and non_root is not False:
-            missing.append("runAsNonRoot")
+            missing.append("a user other than root")
         if "allowPrivilegeEscalation" not in effective:
-            missing.append("allowPrivilegeEscalation: false")
+            missing.append("a ban on gaining rights")
         if not dropped.intersection({"ALL", "CAP_ALL"}):
-            missing.append("capabilities.drop [ALL]")
+            missing.append("dropped capabilities")
         if effective.get("readOnlyRootFilesystem") is not True:
-            missing.append("readOnlyRootFilesystem")
+            missing.append("a read-only file system")
         if "seccompProfile" not in effective and not any("seccomp" in key for key in pod.annotations):
-            missing.append("seccompProfile")
+            missing.append("a system call filter")
         skip = effective.get("privileged") is True or windows
         self.attributes["effective"] = effective
         self.attributes["hardening_missing"] = [] if skip else missing

@@ -124,13 +124,25 @@ def _database_has_login(image: str, environment: Mapping[str, Any]) -> bool:
     return any(environment.get(name) for key, wanted in names.items() if key in image for name in wanted)
 
 
-_SERVING = re.compile(
-    r"(?i)(?:^|[-_/.\s])(?:inference|predictor|predictions?|predict|serving|served?-model|model-?serv(?:er|ing|ice)|model-?api|scorer|scoring|llm|embeddings?"
-    r"|triton(?:server)?|torchserve|tf-?serving|vllm(?:-openai)?|tgi|text-generation-inference|mlserver|bentoml|ollama|sglang|kserve)(?:[-_/:.@\s]|$)"
-    r"|tensorflow/serving|pytorch/torchserve|mlflow\s+models\s+serve|ray\s+serve|serve\s+run|bentoml\s+serve|seldon"
+_SERVER = re.compile(
+    r"(?i)(?:^|[/\s])(?:vllm(?:-openai)?|tritonserver|torchserve|tfserving|text-generation-(?:inference|launcher)|text-embeddings-(?:inference|router)|mlserver"
+    r"|ollama|sglang|llama-server|tensorflow_model_server|bentoml\s+serve|serve\s+run|mlflow\s+models\s+serve|ray\s+serve|seldon-core-microservice|litellm)(?:[:@\s-]|$)"
+    r"|tensorflow/serving|pytorch/torchserve|vllm\.entrypoints|sglang\.launch_server|optimum-tpu|nvcr\.io/nim/"
+)
+_SERVING_NAME = re.compile(
+    r"(?i)(?:^|[-_/.])(?:inference|predictor|predictions?|predict|serving|model-?serv(?:er|ing|ice)|model-?api|scorer|scoring|llm|embeddings?"
+    r"|triton|torchserve|tf-?serving|vllm|tgi|mlserver|bento(?:ml)?|ollama)(?:[-_:@.]|$)"
+)
+_NO_SERVER_NAME = re.compile(
+    r"(?i)controller|manager|webhook|operator|autoscaler|activator|exporter|dashboard|(?:^|-)ui(?:-|$)|frontend|agent|monitor|gateway|proxy|plugin|cache|redis|postgres"
 )
 
 
-def serves_model(*texts: str) -> bool:
+def serves_model(names: Sequence[str], images: Sequence[str], commands: Sequence[str]) -> bool:
     """Say whether names, images or commands speak of a workload that answers with a model's predictions."""
-    return any(_SERVING.search(text) for text in texts)
+    if any(_SERVER.search(text) for text in (*images, *commands)):
+        return True
+    texts = [*names, *(image.partition("@")[0].rpartition("/")[2].partition(":")[0] for image in images)]
+    return not any(_NO_SERVER_NAME.search(name) for name in names[:1]) and any(
+        _SERVING_NAME.search(text) and not _NO_SERVER_NAME.search(text) for text in texts
+    )

@@ -80,6 +80,7 @@ _TESTS = re.compile(
 _TEST_NAME = re.compile(
     r"(?i)(?:^|[^a-z])(?:unit|integration|e2e|smoke)?(?:tests?|testing|evals?|evaluate|evaluation|validate|validation|verify|checks?|gate|quality|scan|ci|qa|benchmark|approval|approve)(?:[^a-z]|$)"
 )
+_TRIAL_NAME = re.compile(r"(?i)(?:^|[^a-z])(?:e2e|tests?|integration|smoke|kind|minikube)(?:[^a-z]|$)")
 _DATA_PATH = re.compile(
     r"(?i)\.(?:csv|tsv|parquet|feather|arrow|jsonl|ndjson|xlsx?|sqlite3?|db|avro|orc|dump|sql)(?:\.(?:gz|bz2|xz|zst|zip))?$|(?:^|/)(?:raw|raw[-_]?data|data|datasets?|training[-_]?data|dumps?|exports?)(?:/|/?\*{0,2}$)"
 )
@@ -420,6 +421,8 @@ class _Job:
 
     def _deploys(self) -> bool:
         if set(self.triggers) <= {"pull_request", "workflow_call", "merge_group"}:
+            return False
+        if _TRIAL_NAME.search(f"{self.name} {_text(self.value.get('name'))} {self.path.rsplit('/', 1)[-1]}"):
             return False
         if any(_DRY.search(step["run"]) or _TEST_ACTIONS.match(step["uses"].get("name", "")) for step in self.steps):
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import Unreadable
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 2**20
 """The largest file that is read as YAML."""
 
-MAX_NODES = 300_000
+MAX_NODES = 200_000
 """Nodes of one file after its aliases are followed. A bomb of nested aliases passes it within a second."""
 
 MAX_DEPTH = 100
 """Levels of nesting."""
+
+MAX_REMEMBERED = 20_000
+"""Short plain texts whose type is kept in mind."""
 
 _PREFIX = re.compile(r"(?m)^[ \t?:-]{50,}")
 _TRUE = frozenset({"y", "yes", "true", "on"})
@@ -110,10 +114,28 @@ def parse(text: str) -> Documents:
     return Documents(tuple(trees), tuple(dict.fromkeys(builder.duplicates)), broken)
 
 
+@cache
 def _loader() -> Any:
+    """Return a loader that composes as the safe one does, and remembers what it has resolved."""
     import yaml
 
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    plain: dict[str, str] = {}
+
+    class Loader(fast):  # type: ignore[misc, valid-type]  # libyaml where it is compiled in
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            if kind is not yaml.ScalarNode:
+                return "tag:yaml.org,2002:seq" if kind is yaml.SequenceNode else "tag:yaml.org,2002:map"
+            if not implicit[0]:
+                return "tag:yaml.org,2002:str"
+            tag = plain.get(value)
+            if tag is None:
+                tag = super().resolve(kind, value, implicit)
+                if len(plain) < MAX_REMEMBERED and len(value) <= 40:
+                    plain[value] = tag
+            return tag
+
+    return Loader
 
 
 def _check_depth(text: str) -> None:
