@@ -399,3 +399,269 @@ def test_look_alike_is_quiet(path: str, content: str, tmp_path: Path) -> None:
 def test_github_checksum_is_the_published_one() -> None:
     assert crc32_matches(with_crc("ghp_", "x"))
     assert not crc32_matches(with_crc("ghp_", "x")[:-1] + "!")
+
+
+# ---- places with a rule of their own
+
+
+def test_values_of_kubernetes_secrets_are_found_in_every_document(tmp_path: Path) -> None:
+    one, two = drawn("k1", ALNUM, 24), drawn("k2", ALNUM, 24)
+    content = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {level: debug}\n---\n"
+        f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  token: {base64.b64encode(one.encode()).decode()}\n  empty: ''\n"
+        f'---\napiVersion: v1\nkind: Secret\nmetadata: {{name: b}}\nstringData:\n  password: "{two}"\n  username: ann\n  ca.crt: |\n    -----BEGIN CERTIFICATE-----\n'
+    )
+
+    records = scan(tmp_path, "k8s/all.yaml", content)
+
+    assert [(hit.rule, hit.location.line, hit.scope) for hit in detections(records)] == [
+        ("secret/plaintext-kubernetes-secret", 11, "a"),
+        ("secret/plaintext-kubernetes-secret", 18, "b"),
+    ]
+    assert (
+        not leaks(records, one)
+        and not leaks(records, two)
+        and not leaks(records, base64.b64encode(one.encode()).decode())
+    )
+
+
+def test_kubernetes_secret_in_a_template_is_read_line_by_line(tmp_path: Path) -> None:
+    value = drawn("k3", ALNUM, 24)
+    content = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{{{ .Release.Name }}}}\n{{{{- if .Values.on }}}}\nstringData:\n  token: {value}\n  other: {{{{ .Values.other }}}}\n{{{{- end }}}}\n"
+
+    (hit,) = detections(scan(tmp_path, "chart/templates/secret.yaml", content))
+
+    assert (hit.rule, hit.location.line) == ("secret/plaintext-kubernetes-secret", 7)
+
+
+def test_sealed_and_external_secrets_are_quiet(tmp_path: Path) -> None:
+    sealed = (
+        "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec:\n  encryptedData:\n    token: AgB"
+        + drawn("s", ALNUM + "+/", 300)
+        + "\n"
+    )
+    sops = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  token: ENC[AES256_GCM,data:abcd,type:str]\nsops:\n  mac: x\n"
+
+    assert scan(tmp_path, "a.yaml", sealed) == []
+    assert scan(tmp_path, "b.yaml", sops) == []
+
+
+def test_sensitive_values_of_terraform_state_are_found(tmp_path: Path) -> None:
+    output, password, marked = drawn("o", ALNUM, 20), PASS, drawn("m", ALNUM, 20)
+    state = {
+        "version": 4,
+        "outputs": {
+            "key": {"value": output, "type": "string", "sensitive": True},
+            "url": {"value": "https://host/a1b2", "type": "string"},
+        },
+        "resources": [
+            {
+                "type": "x",
+                "instances": [
+                    {
+                        "attributes": {"id": "db-1a2b3c", "password": password, "blob": marked, "arn": "arn:aws:x:1:2"},
+                        "sensitive_attributes": [[{"type": "get_attr", "value": "blob"}]],
+                    }
+                ],
+            }
+        ],
+    }
+
+    records = scan(tmp_path, "infra/terraform.tfstate", json.dumps(state, indent=2))
+
+    hits = detections(records)
+    assert sorted(str(hit.facts["name"]) for hit in hits) == ["blob", "key", "password"]
+    assert {hit.rule for hit in hits} == {"secret/committed-terraform-secrets"}
+    assert not any(leaks(records, value) for value in (output, password, marked))
+
+
+def test_default_of_a_secret_variable_is_found(tmp_path: Path) -> None:
+    content = f'variable "db_password" {{\n  type    = string\n  default = "{PASS}"\n}}\n'
+
+    (hit,) = detections(scan(tmp_path, "main.tf", content))
+
+    assert (hit.rule, hit.location.line) == ("secret/hardcoded-credential", 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "line"),
+    [
+        (".env.production", f"A=1\nSECRET_KEY={STRONG}\n", 2),
+        (".netrc", f"machine api.wandb.ai\n  login user\n  password {drawn('n', HEX, 40)}\n", 3),
+        ("conf/credentials.json", json.dumps({"client_secret": STRONG}, indent=1), 2),
+        (".streamlit/secrets.toml", f'db_password = "{PASS}"\n', 1),
+        (".aws/credentials", f"[default]\naws_secret_access_key = {drawn('x', ALNUM + '/+', 40)}\n", 2),
+        (".pypirc", f"[pypi]\nusername = __token__\npassword = {TOKENS['pypi']('x')}\n", 3),
+        (".npmrc", f"//registry.npmjs.org/:_authToken={with_crc('npm_', 'y')}\n", 1),
+    ],
+)
+def test_credential_files_have_their_own_rule(path: str, content: str, line: int, tmp_path: Path) -> None:
+    hits = detections(scan(tmp_path, path, content))
+
+    assert [(hit.rule, hit.location.line) for hit in hits] == [("secret/tracked-credential-file", line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reported"),
+    [
+        (f"ENV API_KEY={STRONG}", True),
+        (f"ENV API_KEY {STRONG}", True),
+        (f'ARG DB_PASSWORD="{PASS}"', True),
+        (f"RUN curl -H 'Authorization: Bearer {STRONG}' https://host", True),
+        ("COPY .env /app/.env", True),
+        ('ADD ["credentials.json", "/app/"]', True),
+        ("COPY --from=build /app/.env /app/", False),
+        ("COPY .env.example /app/.env", False),
+        ("ARG API_KEY", False),
+        ("ENV API_KEY=${API_KEY}", False),
+        ("ENV TOKENIZERS_PARALLELISM=false", False),
+    ],
+)
+def test_credentials_in_dockerfiles(line: str, reported: bool, tmp_path: Path) -> None:
+    hits = detections(scan(tmp_path, "Dockerfile", f"FROM python:3.12\n{line}\n"))
+
+    assert [(hit.rule, hit.location.line) for hit in hits] == [("secret/credential-in-dockerfile", 2)] * reported
+
+
+def test_token_in_notebook_metadata_is_found(tmp_path: Path) -> None:
+    book = json.loads(notebook(["1 + 1"]))
+    book["metadata"] = {"papermill": {"parameters": {"token": ML_TOKENS["huggingface"]("meta")}}}
+
+    (hit,) = detections(scan(tmp_path, "a.ipynb", json.dumps(book, indent=1)))
+
+    assert (hit.rule, hit.location.within) == ("secret/credential-in-notebook", "metadata")
+
+
+def test_broken_notebook_is_searched_and_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text('{"cells": [' + f'"{TOKENS["aws"]("x")}"')
+
+    report = scan_tree(tmp_path, ("secrets",))
+
+    assert found(report) == [("a.ipynb", 1, "secret/credential-in-notebook")]
+    assert [gap.kind for gap in report.gaps] == ["unreadable"]
+
+
+def test_notebook_columns_are_those_of_the_file(tmp_path: Path) -> None:
+    token = TOKENS["digitalocean"]("x")
+    content = notebook(["# é\n", f'key = "{token}"\n'])
+
+    (hit,) = detections(scan(tmp_path, "a.ipynb", content))
+
+    line = content.split("\n")[hit.location.line - 1]
+    assert line[hit.location.column - 1 : hit.location.end_column - 1] == token
+
+
+def test_fingerprint_survives_moved_lines_and_another_value(tmp_path: Path) -> None:
+    prints = []
+    for number, (lead, seed) in enumerate([("", "a"), ("# one\n# two\n", "b")]):
+        root = tmp_path / str(number)
+        root.mkdir()
+        (root / "a.py").write_text(f'{lead}API_KEY = "{drawn(seed, ALNUM, 30)}1a"\n')
+        prints.append([finding.fingerprint for finding in scan_tree(root, ("secrets",)).findings])
+
+    assert prints[0] == prints[1] and len(prints[0]) == 1
+
+
+def test_report_shows_no_part_of_a_value(tmp_path: Path) -> None:
+    values = {kind: make("report") for kind, make in ALL_TOKENS.items()}
+    (tmp_path / "a.py").write_text("\n".join(f'x_{number} = "{value}"' for number, value in enumerate(values.values())))
+    (tmp_path / "b.yaml").write_text("\n".join(f"- {value}: {value}" for value in values.values()))
+
+    report = scan_tree(tmp_path, ("secrets",))
+
+    shown = repr(report)
+    assert {finding.location.line for finding in report.findings if finding.location.path == "a.py"} == set(
+        range(1, len(values) + 1)
+    )
+    assert [
+        kind for kind, value in values.items() if any(value[at : at + 12] in shown for at in range(12, len(value) - 11))
+    ] == []
+
+
+def test_other_encodings_are_searched(tmp_path: Path) -> None:
+    token = TOKENS["digitalocean"]("enc")
+
+    for number, data in enumerate(
+        [f"naïve {token}".encode("latin-1"), f"\ufeffx {token}".encode("utf-16-le"), b"\xef\xbb\xbf" + token.encode()]
+    ):
+        assert len(detections(scan(tmp_path, f"{number}.txt", data))) == 1
+
+
+def test_large_tables_are_searched_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlguard.scanners.secrets.MAX_TEXT_BYTES", 1000)
+    monkeypatch.setattr("mlguard.scanners.secrets.PIECE_BYTES", 700)
+    rows = [f"{number},fine" for number in range(400)]
+    rows[150] = f"150,{TOKENS['digitalocean']('x')}"
+    rows[399] = f"399,{TOKENS['aws']('x')}"
+
+    hits = detections(scan(tmp_path, "a.csv", "\n".join(rows)))
+
+    assert [(hit.location.line, hit.facts["kind"]) for hit in hits] == [
+        (151, "DigitalOcean token"),
+        (400, "AWS access key"),
+    ]
+
+
+# ---- soundness
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.text(max_size=400) | st.text(alphabet="password:=\"'\\ \n{}$<>@/-_aA1 sk-hf_eyJ.", max_size=400))
+def test_any_text_is_searched_without_trouble(text: str) -> None:
+    for style in (Style(), Style(bare=True, spaces=True), Style(pairs=False)):
+        for hit in find(text, style):
+            assert 0 <= hit.start < hit.end <= len(text)
+
+
+HOSTILE = {
+    "one letter": "a" * 500_000,
+    "base64": drawn("b64", ALNUM + "+/", 500_000),
+    "hex": drawn("hex", HEX, 500_000),
+    "prefixes": "sk-hf_AKIAeyJghp_xoxb-" * 20_000,
+    "names": "password=" * 50_000,
+    "tokens": "token: " * 60_000,
+    "quotes": 'secret="' * 50_000,
+    "pem": "-----BEGIN PRIVATE KEY-----" * 15_000,
+    "pem bodies": ("-----BEGIN PRIVATE KEY-----\\n" + "A/" * 30) * 5_000,
+    "schemes": "://a:b" * 80_000,
+    "schemes and signs": "://a:bcd@" * 50_000,
+    "wandb": "wandb" * 100_000,
+    "aws": "aws secret key " * 30_000,
+    "connection": "server=" * 70_000 + "password=",
+    "backslashes": "\\" * 400_000,
+    "dots": "." * 400_000,
+    "jwt": "eyJ" + "a" * 200_000 + ".eyJ" * 50_000,
+    "spaces": " " * 400_000 + "password",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_takes_time_in_line_with_its_length(text: str) -> None:
+    start = time.process_time()
+
+    find(HOSTILE[text], Style(bare=True, spaces=True))
+
+    assert time.process_time() - start < 4
+
+
+def test_clean_text_does_not_import_the_library() -> None:
+    code = (
+        "import sys\nfrom mlguard.scanners.secrets.search import Style, find\n"
+        "find(open('mlguard/engine.py').read() + 'token = tokenizer(x)\\npassword = os.environ[\"P\"]\\n', Style())\n"
+        "assert not {'detect_secrets', 'requests'} & set(sys.modules), 'imported'"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_marks_of_vendors_stand_in_runs_of_their_characters() -> None:
+    from mlguard.scanners.secrets.patterns import PATTERNS
+    from mlguard.scanners.secrets.search import _RUN
+
+    marks = [pattern.mark for patterns in PATTERNS.values() for pattern in patterns if " " not in pattern.mark]
+
+    assert [mark for mark in marks if not _RUN.fullmatch(mark.ljust(16, "a"))] == []

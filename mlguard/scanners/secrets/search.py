@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 from mlguard.scanners.secrets import library
 from mlguard.scanners.secrets.patterns import DOCUMENTED, PATTERNS, Pattern, is_real
-from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_random, is_token, is_uuid
+from mlguard.scanners.secrets.values import (
+    MAX_VALUE_CHARS,
+    is_made_of_words,
+    is_password,
+    is_placeholder,
+    is_random,
+    is_token,
+    is_uuid,
+)
 
 MAX_LINE_CHARS = 4000
 """Names and values are not paired on longer lines: they are minified or encoded. Formats of vendors are found there too."""
@@ -369,6 +377,9 @@ def _pairs(text: str, lowered: str, style: Style) -> Iterator[Hit]:
             continue
         name = _name(text, begin, stop)
         start, end, bare = place
+        if end - start > MAX_VALUE_CHARS:
+            done = end if bare else done
+            continue
         if _is_credential(name, text[start:end], bare, style):
             yield Hit(start, end, *_kind(name, text, begin))
             done = end

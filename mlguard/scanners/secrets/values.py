@@ -11,6 +11,8 @@ from collections import Counter
 MAX_VALUE_CHARS = 1000
 """A longer literal is text or an encoded file, not a credential that a person typed or pasted."""
 
+MAX_PERIOD = 64
+
 # Written by people who document a credential instead of giving one.
 _STAND_IN = re.compile(
     r"x{4,}|\*{3,}|\.{3,}|_{4,}|-{4,}(?!BEGIN)|#{3,}|…|example|placeholder|change[_-]?(?:me|this|it)|redacted|dummy|foobar|"
@@ -56,7 +58,8 @@ def is_regular(value: str) -> bool:
     if steps > 0.45 * (len(value) - 1):
         return True
     return any(
-        value == (value[:size] * (len(value) // size + 1))[: len(value)] for size in range(1, len(value) // 2 + 1)
+        value == (value[:size] * (len(value) // size + 1))[: len(value)]
+        for size in range(1, min(len(value) // 2, MAX_PERIOD) + 1)
     )
 
 
@@ -75,6 +78,7 @@ _NO_SECRET = re.compile(
     r"\(\?|\[\^?[A-Za-z0-9]-|\\[dwsb]|\.\*|\.\+|^\^.*\$$|"  # regular expressions
     r"^\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}|^v?\d+(?:\.\d+)+|^sha\d+[-:]|^md5[-:]|^\d+(?:[smhd]|ms|px|em|%)?$|"  # dates, versions, measures
     r"^(?:AES|RSA|HS|RS|ES|PS|SHA|MD|HMAC)[-_]?\d+|^(?:base(?:16|32|58|64)|utf-?8|oauth2?|http2?|urllib[23]?|ipv[46]|x509|pkcs\d+|argon2\w*|bcrypt|v\d+)$|"
+    r"^Ag[A-Za-z0-9+/]{200,}={0,2}$|"  # a value of a SealedSecret, which only the cluster can open
     r"^LS0tLS1CRUdJTiBDRVJU|^LS0tLS1CRUdJTiBQVUJM",  # a certificate or public key in base64
     re.I,
 )
