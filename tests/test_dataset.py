@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlguard import codec, discovery
@@ -447,6 +447,7 @@ CELLS = st.one_of(
 
 
 @given(CELLS)
+@example("0100000000\U00018d09")
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_presidio_finds_has_a_shape(cell: str) -> None:
     import pyarrow as pa

@@ -417,10 +417,10 @@ def _phones(cell: str) -> Iterator[Hit]:
             digits = re.sub(r"\D", "", re.split(r"(?i)x|#", match.group())[0])
             if not 7 <= len(digits) <= 15:
                 continue
-            shown = True
             near = bool(_PHONE_WORDS.search(cell, max(0, match.start() - 30), match.start()))
             if pattern is _AFTER_WORD and not near:
                 continue
+            shown = True
             sure = pattern is _INTERNATIONAL or near
             whole = match.end() - match.start() == len(cell)
             yield Hit(
