@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from mlguard import facts, redact
@@ -76,9 +77,9 @@ class InfraScanner:
 
             yield workflow.read(group, context)
         elif first.kind in ("kubernetes", "yaml"):
-            from mlguard.scanners.infra import kubernetes
+            from mlguard.scanners.infra import compose, kubernetes
 
-            yield kubernetes.read(group, context)
+            yield chain(kubernetes.read(group, context), compose.read(group, context))
         else:
             from mlguard.scanners.infra import terraform
 
