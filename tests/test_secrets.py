@@ -262,6 +262,8 @@ NAMED: dict[str, tuple[str, str]] = {
     "comparison": ("a.py", 'if "{v}" == api_token: pass'),
     "go": ("a.go", 'secretKey := "{v}"'),
     "terraform": ("a.tf", 'access_key = "{v}"'),
+    "container variable": ("a.yaml", "env:\n  - name: SERVICE_TOKEN\n    value: {v}"),
+    "task variable": ("a.json", '[{{"name": "SERVICE_TOKEN", "value": "{v}"}}]'),
     "escaped": ("a.json", '{{"body": "{{\\"api_key\\": \\"{v}\\"}}"}}'),
 }
 

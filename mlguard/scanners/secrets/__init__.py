@@ -32,7 +32,7 @@ _CREDENTIAL_FILE = re.compile(
     re.I,
 )
 _LOCK_FILE = re.compile(
-    r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|Cargo\.lock|go\.sum|composer\.lock|"
+    r"(?:^|/)\.yarn/|(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|Cargo\.lock|go\.sum|composer\.lock|"
     r"Gemfile\.lock|conda-lock\.yml|pixi\.lock|flake\.lock|\.terraform\.lock\.hcl|pylock(?:\.[\w-]+)?\.toml|tokenizer\.json|vocab\.json|merges\.txt)$|\.(?:min\.js|min\.css|map|svg|lock|sum|bpe)$",
     re.I,
 )

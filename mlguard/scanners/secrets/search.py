@@ -71,6 +71,7 @@ def find(text: str, style: Style) -> list[Hit]:
     claims += [_Claim(2, Hit(*found)) for found in library.find(text, lowered, pairs=style.pairs)]
     if style.pairs:
         claims += [_Claim(3, hit) for hit in _pairs(text, lowered, style)]
+        claims += [_Claim(4, hit) for hit in _entries(text, lowered, style)]
     claims = [claim for claim in claims if text[claim.hit.start : claim.hit.end] not in DOCUMENTED]
     return _named(_best(claims), text, _allowed_lines(text, lowered))
 
@@ -383,6 +384,23 @@ def _pairs(text: str, lowered: str, style: Style) -> Iterator[Hit]:
         if _is_credential(name, text[start:end], bare, style):
             yield Hit(start, end, *_kind(name, text, begin))
             done = end
+
+
+# An entry of a list of variables: {"name": "X_TOKEN", "value": "…"}, or two lines of YAML.
+_ENTRY = re.compile(
+    r"name[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?[ ]{0,3},?\s{1,60}"
+    r"[\"']?value[\"']?[ ]{0,3}[:=][ ]{0,3}(?P<quote>[\"']?)(?P<value>[^\s\"',}]{6,1000})"
+)
+
+
+def _entries(text: str, lowered: str, style: Style) -> Iterator[Hit]:
+    if "value" not in lowered:
+        return
+    for match in _ENTRY.finditer(text):
+        name, value = match["name"], match["value"]
+        if _words(name.lower()) and _is_credential(name, value, not match["quote"], style):
+            start, end = match.span("value")
+            yield Hit(start, end, *_kind(name, text, match.start()))
 
 
 def _value(text: str, lowered: str, begin: int, stop: int, style: Style) -> tuple[int, int, bool] | None:

@@ -136,7 +136,7 @@ def is_token(value: str, strong_name: bool) -> bool:
 
 
 # Parts that are set apart by a sign or a capital letter, and nothing that only passwords hold.
-_NAME_LIKE = re.compile(r"^[\w./|:-]*[_./|:-][\w./|:-]*$|^(?=[A-Za-z0-9]+$).*(?:[a-z][A-Z].*[a-z]|\d[A-Za-z]{3,})$")
+_NAME_LIKE = re.compile(r"^[\w./|:+-]*[_./|:+-][\w./|:+-]*$|^(?=[A-Za-z0-9]+$).*(?:[a-z][A-Z].*[a-z]|\d[A-Za-z]{3,})$")
 
 
 def is_password(value: str) -> bool:
