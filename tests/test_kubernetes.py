@@ -305,6 +305,17 @@ def test_a_patch_fills_what_its_base_lacks_at_its_own_place(tmp_path: Path) -> N
     assert [one.path for one in resources(records) if "k8s.container" not in one.classes] == ["k/prod/p.yaml"]
 
 
+def test_the_quick_run_takes_a_workload_without_a_selector_for_a_patch(tmp_path: Path) -> None:
+    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {containers: [{name: c, image: 'a:1'}]}}}\n"
+    (tmp_path / "d.yaml").write_text(text)
+    artifacts = [Artifact("d.yaml", "kubernetes", len(text))]
+
+    quick = list(kubernetes.read(artifacts, Context(tmp_path, hook=True)))
+    full = list(kubernetes.read(artifacts, Context(tmp_path)))
+
+    assert [one.attributes["fragment"] for one in resources(quick) + resources(full)] == [True, False]
+
+
 _VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=10)),
     lambda inner: st.one_of(

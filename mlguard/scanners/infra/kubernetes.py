@@ -138,7 +138,7 @@ def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource |
                     objects.append(found)
         except Unreadable as error:
             yield Gap("infra", artifact.path, "unreadable", str(error))
-    yield from _Cluster(objects).records()
+    yield from _Cluster(objects, context.hook).records()
 
 
 def _load(artifact: Artifact, context: Context, charts: set[str]) -> Iterator[_Object | Gap]:
@@ -315,8 +315,9 @@ def _moved(tree: Tree, path: str) -> Tree:
 class _Cluster:
     """The objects of one group of files, with the joins between them."""
 
-    def __init__(self, objects: list[_Object]) -> None:
+    def __init__(self, objects: list[_Object], alone: bool = False) -> None:
         self.objects = objects
+        self.alone = alone  # only changed files are here, so a kustomization may be missing
         self.by_kind: dict[str, list[_Object]] = defaultdict(list)
         for one in objects:
             self.by_kind[one.kind].append(one)
@@ -359,11 +360,8 @@ class _Cluster:
                 names += [_plain(_mapping(item).get("path")) for item in _list(one.at(key))]
             patched |= {_joined(folder, name) for name in names if name and "\n" not in name}
         for one in self.objects:
-            named = (
-                _PATCH_NAME.search(one.path) is not None
-                and one.kind in _LONG_RUNNING
-                and one.at("spec", "selector") is None
-            )
+            headless = one.kind in _LONG_RUNNING and one.at("spec", "selector") is None
+            named = headless and (self.alone or _PATCH_NAME.search(one.path) is not None)
             one.fragment = one.path in patched or named
 
     # Joins
