@@ -114,6 +114,7 @@ def test_an_argument_before_from_is_not_seen_inside_until_it_is_named(tmp_path: 
         ("a:1", False), ("a:v1.2", False), ("a:3.12-slim", False), ("host:5000/a:1", False), ("a@sha256:" + "0" * 64, False),
         ("a:latest@sha256:" + "0" * 64, False), ("a:nightly-20241001", False), ("a:bookworm", False), ("scratch", False),
         ("a:24.10-py3", False), ("a:stable", True), ("a:main-3f2a9c1", False),
+        ("nvidia/cuda:12.4.1-devel-ubuntu22.04", False), ("a:latest-rust-1.85", True),
     ],
 )  # fmt: skip
 def test_a_tag_that_moves_by_design_is_told_from_a_version(image: str, expected: bool) -> None:

@@ -442,6 +442,8 @@ def floating(image: str) -> bool:
         return False
     if not tag:
         return True
+    if re.match(r"v?\d", tag):
+        return False
     if re.fullmatch(
         r"(?i)(?:.*[-_.])?(?:latest|main|master|dev|develop|devel|nightly|edge|staging|canary|head|snapshot)(?:[-_.].*)?",
         tag,
