@@ -149,8 +149,8 @@ def _binary_kind(path: str, head: bytes) -> str:
         return "safetensors"
     if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
         return "pickle"
-    if _is_text(head):
-        return ""
+    if _is_text(head) or _suffix(path) in (".py", ".pyi", ".pyw"):
+        return ""  # a module with a stray byte is still a module, and its scanner says what is wrong
     if _suffix(path) in _MODEL_SUFFIXES:
         return "model"
     if head[0] in (0x78, 0x5D) and len(head) > 1:

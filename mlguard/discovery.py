@@ -23,7 +23,17 @@ _GIT_SECONDS = 120
 
 # Never source: written by tools, and by the hundred thousand. Only where git does not say what belongs to the tree.
 _GENERATED = frozenset(
-    {"__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".eggs"}
+    {
+        "__pycache__",
+        "node_modules",
+        ".terraform",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+        ".tox",
+        ".nox",
+        ".eggs",
+    }
 )
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 

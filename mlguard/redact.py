@@ -32,13 +32,19 @@ _COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//)(?!\!).*$")
 _PLAIN = re.compile(r"^[\w./:*{}%$<>=!~,@+\-\[\]()]*$")
 
 
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
 def _is_value(token: str) -> bool:
-    """Say whether a run of characters may be a secret: mixed, long, and not a dotted or slashed name."""
-    parts = [part for part in re.split(r"[./_\-]", token) if part]
-    longest = max((part for part in parts), key=len, default="")
-    if len(longest) >= 14 and any(c.isdigit() for c in longest) and any(c.isalpha() for c in longest):
-        return True
-    return len(longest) >= 20 and not longest.islower() and not longest.isupper() or len(longest) >= 32
+    """Say whether a run of characters may be a secret: mixed, long, and neither a name of words nor a dotted path."""
+    longest = max(re.split(r"[./_\-]", token), key=len)
+    if len(longest) < 14 or longest.isdigit():
+        return False
+    words = _WORD.findall(longest)
+    if sum(map(len, words)) >= len(longest) - 2 and len(longest) < 64:
+        # HistGradientBoostingClassifier is made of words; in random text a capital comes after every other letter.
+        return not words or len(longest) / len(words) < 3.5
+    return any(char.isdigit() for char in longest) or len(longest) >= 20
 
 
 def text(value: str, limit: int = 200) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,9 @@ SHOWN = [
     "privileged: true",
     'print(df[["email", "name"]].head())',
     "FROM python:3.12-slim",
+    "from sklearn.ensemble import HistGradientBoostingClassifier",
+    "model = Qwen2ForConditionalGeneration(torch._C._VariableFunctionsClass)",
+    "customer_identification_number = frame.groupby(level)",
     "app.run(host='0.0.0.0', port=8080, debug=True)",
 ]
 
@@ -64,6 +69,18 @@ def test_values_are_masked_in_every_kind_of_line(value: str, frame: str) -> None
 )
 def test_value_beside_a_secret_name_is_masked_whatever_it_is(line: str) -> None:
     assert "hunter2" not in excerpt(line)
+
+
+@given(
+    st.text(alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", min_size=32, max_size=60),
+    st.randoms(),
+)
+def test_random_text_is_masked(value: str, shuffler: random.Random) -> None:
+    letters = list(value[:20] + "aB3xZ9qW7kLm")
+    shuffler.shuffle(letters)
+    token = "".join(letters)
+
+    assert token not in text(f"value {token} end")
 
 
 @given(st.text(alphabet="abc XYZ0189@.-_:/=\"'#é\u202e\x1b", max_size=80))
