@@ -211,7 +211,7 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
     for name in (*enabled, *scanners.get("required", ())):
         if name not in (*BUILT_IN, *plugins):
             raise UsageError(f"{path}: there is no scanner {name!r}{_near(name, (*BUILT_IN, *plugins))}")
-    settings = {name: body[name] for name in ("dependencies", "dataset") if name in body}
+    settings = {name: body[name] for name in ("dependencies", "dataset", "infra") if name in body}
     return Config(
         path=path,
         privacy=body.get("privacy", ""),

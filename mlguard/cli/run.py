@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlguard import config, discovery, rules
 from mlguard.config import Config
@@ -91,7 +91,7 @@ def examine(
         catalogue=rules.load(),
         required=settings.required,
         plugins=settings.plugins,
-        settings=settings.settings,
+        settings=_with_regions(settings.settings, declaration),
         declaration=declaration,
         gaps=(*found.gaps, *gaps),
         processes=_processes(settings),
@@ -118,6 +118,21 @@ def declared(base: Path, settings: Config) -> tuple[Declaration | None, list[Gap
         return None, [
             Gap("assess", path, "unreadable", str(trouble), "the declaration counts for nothing until it can be read")
         ]
+
+
+def _with_regions(
+    settings: Mapping[str, Mapping[str, Any]], declaration: Declaration | None
+) -> Mapping[str, Mapping[str, Any]]:
+    """Let the regions that the declaration's access classes name be the allowed ones, unless the configuration says which."""
+    classes = (declaration.body.get("access") or {}).get("classes") or {} if declaration else {}
+    regions = sorted({region for entry in classes.values() for region in entry.get("regions") or ()})
+    params = settings.get("infra", {}).get("params", {})
+    if not regions or _REGION_RULE in params:
+        return settings
+    return {**settings, "infra": {"params": {**params, _REGION_RULE: {"allowed": regions}}}}
+
+
+_REGION_RULE = "tf/disallowed-region"
 
 
 def _processes(settings: Config) -> int:

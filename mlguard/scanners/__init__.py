@@ -102,7 +102,9 @@ def scanner(name: str, plugins: Sequence[str] = ()) -> Scanner:
         for point in entry_points(group="mlguard.scanners", name=name):
             found: Scanner = point.load()()
             return found
-        raise UsageError(f"plugins: no installed package offers a scanner {name!r} (entry point group mlguard.scanners)")
+        raise UsageError(
+            f"plugins: no installed package offers a scanner {name!r} (entry point group mlguard.scanners)"
+        )
     raise UsageError(f"there is no scanner {name!r}; known are {', '.join([*BUILT_IN, *plugins])}")
 
 
@@ -140,13 +142,12 @@ def read_bytes(context: Context, path: str, limit: int = MAX_TEXT_BYTES) -> byte
     return data
 
 
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
 def decode(data: bytes) -> str:
     """Return the text of ``data`` by its byte order mark, else as UTF-8. Line ends are kept. Raises Unreadable."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            break
-    else:
-        encoding = "utf-8"
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
