@@ -19,6 +19,14 @@ TEXT_KINDS = frozenset(
     }
 )  # fmt: skip
 
+SHOWN_KINDS = frozenset(
+    {
+        "python", "notebook", "requirements", "pyproject", "pylock", "terraform", "kubernetes", "dockerfile", "workflow",
+        "yaml", "toml", "shell", "ini", "env", "privacy", "config",
+    }
+)  # fmt: skip
+"""Text kinds whose lines may be shown, masked. A line of data or prose never is: no mask knows every name in it."""
+
 OUTSIDE_KINDS = frozenset({"image", "font", "audio", "video", "empty"})
 """Kinds that no scanner claims to read and whose absence from the findings says nothing."""
 

@@ -22,6 +22,10 @@ _SHAPES = (
     re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),  # IBAN
     re.compile(_NO_ADVISORY + r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b"),
 )
+# A word of capitals, small letters, digits and signs is how a password policy wants it, and how nothing else looks.
+_PASSWORD = re.compile(
+    r"(?<![\w&!@#%^*?~$])(?=[\w&!@#%^*?~$]*[a-z])(?=[\w&!@#%^*?~$]*[A-Z])(?=[\w&!@#%^*?~$]*\d)(?=\w*[&!@#%^*?~$])[\w&!@#%^*?~$]{8,}"
+)
 _TOKEN = re.compile(r"[A-Za-z0-9_+/=.~-]{14,}")
 _LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
 _SECRET_NAME = re.compile(
@@ -51,6 +55,7 @@ def text(value: str, limit: int = 200) -> str:
     """Return ``value`` with every run that has the shape of personal data or a secret masked, cut to ``limit`` characters."""
     for shape in _SHAPES:
         value = shape.sub(MASK, value)
+    value = _PASSWORD.sub(MASK, value)
     value = _TOKEN.sub(lambda match: MASK if _is_value(match.group()) else match.group(), value)
     return value if len(value) <= limit else value[: limit - 1] + MASK
 

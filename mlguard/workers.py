@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlguard import codec, redact
-from mlguard.artifacts import TEXT_KINDS, Artifact
+from mlguard.artifacts import SHOWN_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.findings import Detection, Gap, GapKind, Location, Record
 from mlguard.scanners import Context, Scanner, read_text
@@ -119,24 +119,29 @@ def _shown(
     """Return the detection with its facts masked, and with its masked source lines when it has none of its own."""
     facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
     path = detection.location.path
-    if detection.excerpt or kinds.get(path, "python") not in TEXT_KINDS:
-        return replace(detection, facts=facts)
+    if kinds.get(path, "python") not in SHOWN_KINDS:
+        return replace(detection, facts=facts, excerpt=())
     if path not in lines:
         try:
             text = read_text(context, path)
             lines[path] = _cell_lines(text) if kinds.get(path) == "notebook" else text.split("\n")
         except Unreadable:
             lines[path] = None
-    return replace(detection, facts=facts, excerpt=_excerpt(lines[path], detection.location))
+    shown = _excerpt(lines[path], detection.location)
+    # A scanner that made an excerpt knows better what to mask, but not that the line is output rather than code.
+    own = detection.excerpt if shown or kinds.get(path) != "notebook" else ()
+    return replace(detection, facts=facts, excerpt=own or shown)
 
 
 def _cell_lines(text: str) -> list[str]:
-    """Return the lines of a notebook's file, each as the source line that it holds and in its column, else ""."""
+    """Return the lines of a notebook's file, each as the line of code that it holds and in its column, else ""."""
     from mlguard.scanners import notebook
 
     written = text.split("\n")
     lines = [""] * len(written)
     for cell in notebook.read(text):
+        if cell.kind != "code":
+            continue
         for line, source in zip(cell.lines, cell.source.split("\n"), strict=False):
             lines[line - 1] = " " * (written[line - 1].find('"') + 1) + source
     return lines

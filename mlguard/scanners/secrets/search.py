@@ -524,7 +524,12 @@ def _named(hits: list[Hit], text: str, allowed: frozenset[int]) -> list[Hit]:
         if not hit.name and not hit.private_key:
             start = max(text.rfind("\n", 0, hit.start) + 1, hit.start - 300)
             left = _LEFT.search(text[start : hit.start])
-            if left and _is_plain_name(left.group("name")):
+            # What follows an @ is the rest of an address, not a name.
+            if (
+                left
+                and _is_plain_name(left.group("name"))
+                and "@" not in text[start + left.start("name") - 1 : start + left.start("name")]
+            ):
                 hit = Hit(hit.start, hit.end, hit.kind, left.group("name"), hit.ml, hit.private_key)
         named.append(hit)
     return named
