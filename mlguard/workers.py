@@ -139,11 +139,12 @@ def _cell_lines(text: str) -> list[str]:
 
     written = text.split("\n")
     lines = [""] * len(written)
-    for cell in notebook.read(text):
-        if cell.kind != "code":
-            continue
-        for line, source in zip(cell.lines, cell.source.split("\n"), strict=False):
-            lines[line - 1] = " " * (written[line - 1].find('"') + 1) + source
+    places = [(line, source) for cell in notebook.read(text) if cell.kind == "code"
+              for line, source in zip(cell.lines, cell.source.split("\n"), strict=False)]  # fmt: skip
+    if len({line for line, _ in places}) < len(places):
+        return lines  # written on few long lines: what stands on one of them cannot be told apart
+    for line, source in places:
+        lines[line - 1] = " " * (written[line - 1].find('"') + 1) + source
     return lines
 
 
