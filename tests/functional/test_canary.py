@@ -103,7 +103,7 @@ def parquet() -> bytes:
 def files() -> dict[str, str | bytes]:
     encoded = base64.b64encode(PASSWORD.encode()).decode()
     return {
-        "src/app.py": python(), "tests/fixtures/people.csv": table(","), "explore.ipynb": notebook(),
+        "src/app.py": python(), "tests/fixtures/people.csv": table(","), "explore.ipynb": notebook(), "pretty.ipynb": json.dumps(json.loads(notebook()), indent=1),
         "data/customers.csv": table(","), "data/customers.tsv": table("\t"), "data/plain.csv": table(",").split("\n", 1)[1],
         "data/wide.csv": b"\xff\xfe" + table(",").encode("utf-16-le"), "data/customers.parquet": parquet(),
         "data/chat.jsonl": "\n".join(json.dumps({"user": {"email": EMAIL, PERSON: 1}, "text": LINE + SECRETS}) for _ in range(9)),
