@@ -12,13 +12,14 @@ import yaml
 
 from mlguard import yamlish
 from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
 from mlguard.scanners.secrets.values import is_made_of_words, is_placeholder
 
-_SECRET = re.compile(
+_SECRET = lazy.pattern(
     r"^[ \t-]*[\"']?kind[\"']?\s*:\s*[\"']?Secret[\"']?\s*,?\s*(?:#.*)?$|[\"']kind[\"']\s*:\s*[\"']Secret[\"']", re.M
 )
-_BREAK = re.compile(r"^---(?:\s.*)?$", re.M)
-_PUBLIC = re.compile(
+_BREAK = lazy.pattern(r"^---(?:\s.*)?$", re.M)
+_PUBLIC = lazy.pattern(
     r"(?i)^(?:user(?:name)?|user_?id|login|email|host(?:name)?|port|database|db_?name|dbname|name|namespace|region|endpoint|ca\.crt|tls\.crt|.*\.(?:crt|pub)|"
     r"(?:.*_)?(?:host|port|user|username|url|uri|region|bucket|namespace|db_?name|database|endpoint))$"
 )
@@ -125,8 +126,8 @@ def _scalar(node: yaml.Node | None) -> str:
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
 
-_BLOCK = re.compile(r"^(?P<indent>[ \t]*)(?P<part>data|stringData):[ \t]*$")
-_LINE = re.compile(
+_BLOCK = lazy.pattern(r"^(?P<indent>[ \t]*)(?P<part>data|stringData):[ \t]*$")
+_LINE = lazy.pattern(
     r"^(?P<indent>[ \t]*)(?P<key>[\w.-]{1,100}):[ \t]+[\"']?(?P<value>[^\s\"'#{|>]+)[\"']?[ \t]*(?:#.*)?$"
 )
 

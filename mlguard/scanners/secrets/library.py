@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.secrets.values import is_password, is_placeholder, is_random, is_token
 
 Found = tuple[int, int, str]
@@ -34,36 +35,36 @@ class _Plugin:
 
 
 _PLUGINS = (
-    _Plugin("artifactory", "ArtifactoryDetector", "AKC", re.compile(r"AKC[a-zA-Z0-9]{10}"), "Artifactory credential", 20),
-    _Plugin("artifactory", "ArtifactoryDetector", "artif", re.compile(r"artif[^\n]{0,110}?ap[\da-f][a-z0-9]{8}"), "Artifactory credential", 16, True),
-    _Plugin("aws", "AWSKeyDetector", "A3T", re.compile(r"A3T[A-Z0-9]{17}(?![0-9A-Z])"), "AWS access key", 16),
-    _Plugin("aws", "AWSKeyDetector", "ABIA", re.compile(r"ABIA[0-9A-Z]{16}(?![0-9A-Z])"), "AWS access key", 16),
-    _Plugin("aws", "AWSKeyDetector", "ACCA", re.compile(r"ACCA[0-9A-Z]{16}(?![0-9A-Z])"), "AWS access key", 16),
-    _Plugin("azure_storage_key", "AzureStorageKeyDetector", "accountkey", re.compile(r"accountkey[\s=\"':]{1,20}[a-z0-9+/]{86}=="), "Azure storage account key", 40, True),
-    _Plugin("cloudant", "CloudantDetector", "cloudant", re.compile(r"cloudant[^\n]{0,120}?(?:[0-9a-f]{64}|[a-z]{24})"), "Cloudant credential", 20, True),
-    _Plugin("discord", "DiscordBotTokenDetector", ".", re.compile(r"\.[a-zA-Z\d_-]{6}\.[a-zA-Z\d_-]{27}"), "Discord bot token", 50),
-    _Plugin("ibm_cloud_iam", "IbmCloudIamDetector", "ibm", re.compile(r"ibm[^\n]{0,60}?[a-z0-9_\-]{44}"), "IBM Cloud key", 40, True),
-    _Plugin("ibm_cos_hmac", "IbmCosHmacDetector", "secret", re.compile(r"secret[^\n]{0,40}?[a-f0-9]{48}(?![a-f0-9])"), "IBM object storage key", 40, True),
-    _Plugin("mailchimp", "MailchimpDetector", "-us", re.compile(r"-us[0-9]{1,2}(?![0-9a-z])"), "Mailchimp key", 32),
-    _Plugin("npm", "NpmDetector", "npm", re.compile(r"npm[ _-]?token[\s\S]{0,5}?(?:npmtoken\.)?[a-z0-9-]{36}"), "npm access token", 30, True),
-    _Plugin("sendgrid", "SendGridDetector", "SG.", re.compile(r"SG\.[a-zA-Z0-9_-]{22}\.[a-zA-Z0-9_-]{43}"), "SendGrid API key", 40),
-    _Plugin("slack", "SlackDetector", "xox", re.compile(r"xox[abposr]-\d"), "Slack token", 20, True),
-    _Plugin("softlayer", "SoftlayerDetector", "softlayer", re.compile(r"softlayer[^\n]{0,60}?[a-z0-9]{64}"), "SoftLayer key", 60, True),
-    _Plugin("square_oauth", "SquareOAuthDetector", "sq0csp", re.compile(r"sq0csp-[0-9A-Za-z_-]{43}"), "Square OAuth secret", 40),
-    _Plugin("stripe", "StripeDetector", "k_live_", re.compile(r"k_live_[0-9a-zA-Z]{24}"), "Stripe secret key", 24),
-    _Plugin("twilio", "TwilioKeyDetector", "SK", re.compile(r"SK[0-9a-f]{32}(?![A-Za-z0-9])"), "Twilio API key", 30),
+    _Plugin("artifactory", "ArtifactoryDetector", "AKC", lazy.pattern(r"AKC[a-zA-Z0-9]{10}"), "Artifactory credential", 20),
+    _Plugin("artifactory", "ArtifactoryDetector", "artif", lazy.pattern(r"artif[^\n]{0,110}?ap[\da-f][a-z0-9]{8}"), "Artifactory credential", 16, True),
+    _Plugin("aws", "AWSKeyDetector", "A3T", lazy.pattern(r"A3T[A-Z0-9]{17}(?![0-9A-Z])"), "AWS access key", 16),
+    _Plugin("aws", "AWSKeyDetector", "ABIA", lazy.pattern(r"ABIA[0-9A-Z]{16}(?![0-9A-Z])"), "AWS access key", 16),
+    _Plugin("aws", "AWSKeyDetector", "ACCA", lazy.pattern(r"ACCA[0-9A-Z]{16}(?![0-9A-Z])"), "AWS access key", 16),
+    _Plugin("azure_storage_key", "AzureStorageKeyDetector", "accountkey", lazy.pattern(r"accountkey[\s=\"':]{1,20}[a-z0-9+/]{86}=="), "Azure storage account key", 40, True),
+    _Plugin("cloudant", "CloudantDetector", "cloudant", lazy.pattern(r"cloudant[^\n]{0,120}?(?:[0-9a-f]{64}|[a-z]{24})"), "Cloudant credential", 20, True),
+    _Plugin("discord", "DiscordBotTokenDetector", ".", lazy.pattern(r"\.[a-zA-Z\d_-]{6}\.[a-zA-Z\d_-]{27}"), "Discord bot token", 50),
+    _Plugin("ibm_cloud_iam", "IbmCloudIamDetector", "ibm", lazy.pattern(r"ibm[^\n]{0,60}?[a-z0-9_\-]{44}"), "IBM Cloud key", 40, True),
+    _Plugin("ibm_cos_hmac", "IbmCosHmacDetector", "secret", lazy.pattern(r"secret[^\n]{0,40}?[a-f0-9]{48}(?![a-f0-9])"), "IBM object storage key", 40, True),
+    _Plugin("mailchimp", "MailchimpDetector", "-us", lazy.pattern(r"-us[0-9]{1,2}(?![0-9a-z])"), "Mailchimp key", 32),
+    _Plugin("npm", "NpmDetector", "npm", lazy.pattern(r"npm[ _-]?token[\s\S]{0,5}?(?:npmtoken\.)?[a-z0-9-]{36}"), "npm access token", 30, True),
+    _Plugin("sendgrid", "SendGridDetector", "SG.", lazy.pattern(r"SG\.[a-zA-Z0-9_-]{22}\.[a-zA-Z0-9_-]{43}"), "SendGrid API key", 40),
+    _Plugin("slack", "SlackDetector", "xox", lazy.pattern(r"xox[abposr]-\d"), "Slack token", 20, True),
+    _Plugin("softlayer", "SoftlayerDetector", "softlayer", lazy.pattern(r"softlayer[^\n]{0,60}?[a-z0-9]{64}"), "SoftLayer key", 60, True),
+    _Plugin("square_oauth", "SquareOAuthDetector", "sq0csp", lazy.pattern(r"sq0csp-[0-9A-Za-z_-]{43}"), "Square OAuth secret", 40),
+    _Plugin("stripe", "StripeDetector", "k_live_", lazy.pattern(r"k_live_[0-9a-zA-Z]{24}"), "Stripe secret key", 24),
+    _Plugin("twilio", "TwilioKeyDetector", "SK", lazy.pattern(r"SK[0-9a-f]{32}(?![A-Za-z0-9])"), "Twilio API key", 30),
 )  # fmt: skip
 
 # A comparison, a call that stores, or a directive: forms that the search for names and values does not read.
 _SECRET = r"(?:passw|secret|token|api_?key|private_?key|pwd)"
 _FORMS = (
-    re.compile(r"==\s{0,4}[\w.]{0,40}?" + _SECRET),
-    re.compile(r"!=\s{0,4}[\w.]{0,40}?" + _SECRET),
-    re.compile(r"data\.put\(\s{0,4}[\"']\w{0,40}?" + _SECRET),
-    re.compile(r"\";"),
-    re.compile(r"';"),
+    lazy.pattern(r"==\s{0,4}[\w.]{0,40}?" + _SECRET),
+    lazy.pattern(r"!=\s{0,4}[\w.]{0,40}?" + _SECRET),
+    lazy.pattern(r"data\.put\(\s{0,4}[\"']\w{0,40}?" + _SECRET),
+    lazy.pattern(r"\";"),
+    lazy.pattern(r"';"),
 )
-_DIRECTIVE = re.compile(_SECRET + r"\w{0,40}\s{1,8}[\"'][^\s\"']{8,200}$")
+_DIRECTIVE = lazy.pattern(_SECRET + r"\w{0,40}\s{1,8}[\"'][^\s\"']{8,200}$")
 
 
 def find(text: str, lowered: str, pairs: bool) -> Iterator[Found]:

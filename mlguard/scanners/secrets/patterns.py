@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlguard.scanners import lazy
 from mlguard.scanners.secrets.values import entropy, is_placeholder, is_regular
 
 _ALNUM = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -100,7 +101,7 @@ def _own(
     end: str = r"(?![A-Za-z0-9])",
 ) -> Pattern:
     """A token that begins with a fixed public prefix."""
-    return Pattern(kind, prefix, re.compile(re.escape(prefix) + body + end), ml, fits)
+    return Pattern(kind, prefix, lazy.pattern(re.escape(prefix) + body + end), ml, fits)
 
 
 _W = r"[A-Za-z0-9]"
@@ -156,11 +157,11 @@ ML_SERVICES: tuple[Pattern, ...] = (
     _own("Neptune API token", "eyJhcGlfYWRkcmVzcyI6", r"[A-Za-z0-9+/_-]{40,400}={0,2}", True),
     _own("Amazon Bedrock API key", "ABSK", r"[A-Za-z0-9+/]{100,160}={0,2}", True),
     _own("Amazon Bedrock API key", "bedrock-api-key-", r"[A-Za-z0-9+/=_-]{60,4000}", True),
-    Pattern("Azure OpenAI key", "JQQJ9", re.compile(r"(?<![A-Za-z0-9])(?P<value>[A-Za-z0-9]{52}JQQJ9[9D][A-Za-z0-9]{26})(?![A-Za-z0-9])"), True, lead=53),
+    Pattern("Azure OpenAI key", "JQQJ9", lazy.pattern(r"(?<![A-Za-z0-9])(?P<value>[A-Za-z0-9]{52}JQQJ9[9D][A-Za-z0-9]{26})(?![A-Za-z0-9])"), True, lead=53),
 )  # fmt: skip
 """Model hubs, trackers, vector stores and providers of models."""
 
-_LEGACY_OPENAI = re.compile(r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}")
+_LEGACY_OPENAI = lazy.pattern(r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}")
 
 SERVICES: tuple[Pattern, ...] = (
     *(_own("GitHub token", prefix, _W + "{36}", False, _with_checksum) for prefix in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
@@ -186,11 +187,11 @@ SERVICES: tuple[Pattern, ...] = (
     _own("Stripe webhook secret", "whsec_", r"[A-Za-z0-9+/]{32,64}={0,2}", False, _mixed),
     _own("Azure storage account key", "AccountKey=", r"(?P<value>[A-Za-z0-9+/]{86}==)", False, None, ""),
     _own("Azure shared access key", "SharedAccessKey=", r"(?P<value>[A-Za-z0-9+/]{43}=)", False, None, ""),
-    Pattern("Azure Active Directory client secret", "Q~", re.compile(r"(?<![A-Za-z0-9_~.-])(?P<value>[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])"), lead=5),
-    Pattern("Azure shared access signature", "sig=", re.compile(r"[?&;]sig=(?P<value>[A-Za-z0-9%+/]{43,60}(?:%3[dD]|=))"), lead=1),
+    Pattern("Azure Active Directory client secret", "Q~", lazy.pattern(r"(?<![A-Za-z0-9_~.-])(?P<value>[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])"), lead=5),
+    Pattern("Azure shared access signature", "sig=", lazy.pattern(r"[?&;]sig=(?P<value>[A-Za-z0-9%+/]{43,60}(?:%3[dD]|=))"), lead=1),
     _own("HashiCorp Vault token", "hvs.", _U + "{24,200}", False, _mixed, _END_U),
     _own("HashiCorp Vault token", "hvb.", _U + "{24,400}", False, _mixed, _END_U),
-    Pattern("Terraform Cloud token", ".atlasv1.", re.compile(r"(?P<value>(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,72})"), lead=15),
+    Pattern("Terraform Cloud token", ".atlasv1.", lazy.pattern(r"(?P<value>(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,72})"), lead=15),
     *(_own("DigitalOcean token", prefix, _H + "{64}") for prefix in ("dop_v1_", "doo_v1_", "dor_v1_")),
     *(_own("Doppler token", prefix, r"[A-Za-z0-9.]{40,60}") for prefix in ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.")),
     _own("Linear API key", "lin_api_", _W + "{40}"),
@@ -211,8 +212,8 @@ SERVICES: tuple[Pattern, ...] = (
     _own("Mailgun API key", "key-", _H + "{32}"),
     _own("Brevo API key", "xkeysib-", r"[0-9a-f]{64}-[A-Za-z0-9]{16}"),
     _own("Resend API key", "re_", r"[A-Za-z0-9]{8}_[A-Za-z0-9]{24}", False, _letters_mixed),
-    Pattern("Telegram bot token", ":AA", re.compile(r"(?<![0-9A-Za-z])(?P<value>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])"), lead=11),
-    Pattern("Discord webhook", "/api/webhooks/", re.compile(r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,72}")),
+    Pattern("Telegram bot token", ":AA", lazy.pattern(r"(?<![0-9A-Za-z])(?P<value>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])"), lead=11),
+    Pattern("Discord webhook", "/api/webhooks/", lazy.pattern(r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,72}")),
     _own("Docker Hub token", "dckr_pat_", _U + "{24,40}", False, None, _END_U),
     _own("Docker Hub token", "dckr_oat_", _U + "{24,40}", False, None, _END_U),
     _own("Heroku API key", "HRKU-", _U + "{36,70}", False, None, _END_U),
@@ -252,16 +253,16 @@ SERVICES: tuple[Pattern, ...] = (
     _own("Clojars token", "CLOJARS_", r"[a-z0-9]{60}"),
     _own("Elastic API key", "essu_", r"[A-Za-z0-9+/=_-]{40,120}"),
     _own("Confluent Cloud secret", "cflt", r"[A-Za-z0-9+/]{56,64}", False, _letters_mixed),
-    Pattern("JSON Web Token", "eyJ", re.compile(r"eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}"), False, jwt_is_valid),
-    Pattern("private key", "PRIVATE KEY", re.compile(
+    Pattern("JSON Web Token", "eyJ", lazy.pattern(r"eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}"), False, jwt_is_valid),
+    Pattern("private key", "PRIVATE KEY", lazy.pattern(
         r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----[\s\\rn\"'+,>|#*]{0,60}"
         r"(?:(?:Proc-Type|DEK-Info|Comment|Version)[^\n\\]{1,120}[\s\\rn\"'+,>|#*]{1,60}){0,4}"
         r"(?P<body>[A-Za-z0-9+/=\\\s\"',>|#*]{40,20000})(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----)?"),
         fits=_has_key_material, private_key=True),
-    Pattern("private key", "PRIVATE KEY", re.compile(
+    Pattern("private key", "PRIVATE KEY", lazy.pattern(
         r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s[\s\S]{40,20000}?-{4,5} ?END"), private_key=True, lead=40, reach=20_200),
-    Pattern("private key in base64", "LS0tLS1CRUdJTi", re.compile(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{60,20000}"), fits=_hides_key, private_key=True),
-    Pattern("PuTTY private key", "PuTTY-User-Key-File-", re.compile(
+    Pattern("private key in base64", "LS0tLS1CRUdJTi", lazy.pattern(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{60,20000}"), fits=_hides_key, private_key=True),
+    Pattern("PuTTY private key", "PuTTY-User-Key-File-", lazy.pattern(
         r"PuTTY-User-Key-File-[23]: [^\n]{1,60}\r?\nEncryption: [^\n]{1,40}\r?\n[\s\S]{1,4000}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{20,6000}"), private_key=True),
 )  # fmt: skip
 """Forges, clouds, registries, payment and the rest."""

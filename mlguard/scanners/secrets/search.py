@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mlguard.scanners import lazy
 from mlguard.scanners.secrets import library
 from mlguard.scanners.secrets.patterns import DOCUMENTED, PATTERNS, Pattern, is_real
 from mlguard.scanners.secrets.values import (
@@ -85,7 +86,7 @@ def _best(claims: Iterable[_Claim]) -> list[Hit]:
 
 
 # Every vendor's token is a long run of these characters, so most of a text need not be searched for a hundred marks.
-_RUN = re.compile(r"[A-Za-z0-9_+/.:~=%-]{16,}")
+_RUN = lazy.pattern(r"[A-Za-z0-9_+/.:~=%-]{16,}")
 
 
 def _formats(text: str) -> Iterator[Hit]:
@@ -102,7 +103,7 @@ _APART = frozenset(mark for mark, patterns in PATTERNS.items() if any(" " in pat
 """Marks that hold a space, which no run does."""
 
 
-_OF_DIGEST = re.compile(r"(?i)(?:sha\d{1,3}|md5|blake2\w?)[-=:]$")
+_OF_DIGEST = lazy.pattern(r"(?i)(?:sha\d{1,3}|md5|blake2\w?)[-=:]$")
 
 
 def _matches(pattern: Pattern, text: str) -> Iterator[Hit]:
@@ -133,10 +134,10 @@ def _goes_on(before: str, first: str) -> bool:
 
 # ---- addresses
 
-_USER_INFO = re.compile(
+_USER_INFO = lazy.pattern(
     r"://(?P<user>[^\s:/@?#\"'<>`|\\]{0,100}):(?P<value>[^\s/@\"'<>`|\\]{3,300})@(?P<host>\[[0-9a-fA-F:]+\]|[\w.-]+)"
 )
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}$")
+_SCHEME = lazy.pattern(r"[A-Za-z][A-Za-z0-9+.-]{1,30}$")
 _DATABASES = (
     "postgres",
     "mysql",
@@ -197,39 +198,39 @@ class _Context:
 
 
 _NAMED = r"[\"'\]]{0,3}\s{0,3}(?:[:=,]|=>)\s{0,3}[\"']?"
-_HEX_32, _HEX_40 = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{40}")
-_AWS, _AZURE = re.compile(r"[A-Za-z0-9/+]{40}"), re.compile(r"[A-Za-z0-9+/]{86}==")
-_ANY, _UUID_SHAPE = re.compile(r"[^\s\"']{5,2000}"), re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_HEX_32, _HEX_40 = lazy.pattern(r"[0-9a-f]{32}"), lazy.pattern(r"[0-9a-f]{40}")
+_AWS, _AZURE = lazy.pattern(r"[A-Za-z0-9/+]{40}"), lazy.pattern(r"[A-Za-z0-9+/]{86}==")
+_ANY, _UUID_SHAPE = lazy.pattern(r"[^\s\"']{5,2000}"), lazy.pattern(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _AWS_VALUE = r"(?P<value>[a-z0-9/+]{40})(?![a-z0-9/+=])"
 _AZURE_VALUE = r"(?P<value>[a-z0-9+/]{86}==)"
-_SERVER = re.compile(
+_SERVER = lazy.pattern(
     r"(?:server|data source|host|endpoint|user id|uid|user|database|dbname|initial catalog|accountname)\s?=[^\n\"']{1,400}$"
 )
 _PAIR_VALUE = r"\s?=\s?(?P<value>[^\s;\"']{5,200})"
 
 _CONTEXTS: tuple[_Context, ...] = (
-    _Context("wandb", "Weights & Biases API key", re.compile(r"wandb(?:(?!commit|sha|rev|@|\.git|run|artifact|version|digest|hash)[^\n]){0,80}?(?<![0-9a-z/@])(?P<value>[0-9a-f]{40})(?![0-9a-z])"), _HEX_40, True),
-    _Context("cohere", "Cohere API key", re.compile(r"cohere[\w.]{0,30}\(\s*(?:api_key\s*=\s*)?[\"'](?P<value>[a-z0-9]{40})[\"']"), re.compile("[A-Za-z0-9]{40}"), True),
-    _Context('"username"', "Kaggle API key", re.compile(r"\"username\"\s*:\s*\"[^\"]{1,60}\"\s*,\s*\"key\"\s*:\s*\"(?P<value>[0-9a-f]{32})\""), _HEX_32, True),
-    _Context("kaggle_key", "Kaggle API key", re.compile("kaggle_key" + _NAMED + r"(?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32, True),
-    _Context("aws", "AWS secret access key", re.compile(r"aws[^\n]{0,40}?(?:secret|key|pass|token)[^\n]{0,30}?[\s\"'=:,(]" + _AWS_VALUE), _AWS),
-    _Context("secret_access_key", "AWS secret access key", re.compile("secret_access_key" + _NAMED + _AWS_VALUE), _AWS),
-    _Context("secretaccesskey", "AWS secret access key", re.compile("secretaccesskey" + _NAMED + _AWS_VALUE), _AWS),
-    _Context("secret_key", "AWS secret access key", re.compile("secret_key" + _NAMED + _AWS_VALUE), _AWS),
-    _Context("account_key", "Azure storage account key", re.compile("account_key" + _NAMED + _AZURE_VALUE), _AZURE),
-    _Context("accountkey", "Azure storage account key", re.compile("accountkey" + _NAMED + _AZURE_VALUE), _AZURE),
-    _Context("storage_key", "Azure storage account key", re.compile("storage_key" + _NAMED + _AZURE_VALUE), _AZURE),
-    _Context("access_key", "Azure storage account key", re.compile("access_key" + _NAMED + _AZURE_VALUE), _AZURE),
-    _Context("bearer ", "bearer token", re.compile(r"bearer\s{1,3}(?P<value>[a-z0-9_.=+/~-]{20,2000})(?![a-z0-9_(\[{])"), _ANY),
-    _Context("authorization", "basic authentication header", re.compile(r"authorization[^\n]{0,20}basic\s{1,3}(?P<value>[a-z0-9+/]{12,400}={0,2})"), _ANY),
-    _Context("twilio", "Twilio auth token", re.compile(r"twilio[^\n]{0,40}(?:token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32),
-    _Context("heroku", "Heroku API key", re.compile(r"heroku[^\n]{0,40}(?:key|token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f-]{36})(?![0-9a-z])"), _UUID_SHAPE),
-    _Context(" -u ", "password of a command", re.compile(r" -u [\"']?[\w.@-]{1,60}:(?P<value>[^\s\"':]{5,200})"), _ANY, False, re.compile(r"\b(?:curl|http|wget)\b[^\n]{0,300}$")),
-    _Context("password", "password in a connection string", re.compile("password" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
-    _Context("pwd", "password in a connection string", re.compile("pwd" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
-    _Context(":_", "registry token", re.compile(r":_(?:authtoken|auth|password)\s?=\s?[\"']?(?P<value>[^\s\"']{10,1000})"), _ANY),
+    _Context("wandb", "Weights & Biases API key", lazy.pattern(r"wandb(?:(?!commit|sha|rev|@|\.git|run|artifact|version|digest|hash)[^\n]){0,80}?(?<![0-9a-z/@])(?P<value>[0-9a-f]{40})(?![0-9a-z])"), _HEX_40, True),
+    _Context("cohere", "Cohere API key", lazy.pattern(r"cohere[\w.]{0,30}\(\s*(?:api_key\s*=\s*)?[\"'](?P<value>[a-z0-9]{40})[\"']"), lazy.pattern("[A-Za-z0-9]{40}"), True),
+    _Context('"username"', "Kaggle API key", lazy.pattern(r"\"username\"\s*:\s*\"[^\"]{1,60}\"\s*,\s*\"key\"\s*:\s*\"(?P<value>[0-9a-f]{32})\""), _HEX_32, True),
+    _Context("kaggle_key", "Kaggle API key", lazy.pattern("kaggle_key" + _NAMED + r"(?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32, True),
+    _Context("aws", "AWS secret access key", lazy.pattern(r"aws[^\n]{0,40}?(?:secret|key|pass|token)[^\n]{0,30}?[\s\"'=:,(]" + _AWS_VALUE), _AWS),
+    _Context("secret_access_key", "AWS secret access key", lazy.pattern("secret_access_key" + _NAMED + _AWS_VALUE), _AWS),
+    _Context("secretaccesskey", "AWS secret access key", lazy.pattern("secretaccesskey" + _NAMED + _AWS_VALUE), _AWS),
+    _Context("secret_key", "AWS secret access key", lazy.pattern("secret_key" + _NAMED + _AWS_VALUE), _AWS),
+    _Context("account_key", "Azure storage account key", lazy.pattern("account_key" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("accountkey", "Azure storage account key", lazy.pattern("accountkey" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("storage_key", "Azure storage account key", lazy.pattern("storage_key" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("access_key", "Azure storage account key", lazy.pattern("access_key" + _NAMED + _AZURE_VALUE), _AZURE),
+    _Context("bearer ", "bearer token", lazy.pattern(r"bearer\s{1,3}(?P<value>[a-z0-9_.=+/~-]{20,2000})(?![a-z0-9_(\[{])"), _ANY),
+    _Context("authorization", "basic authentication header", lazy.pattern(r"authorization[^\n]{0,20}basic\s{1,3}(?P<value>[a-z0-9+/]{12,400}={0,2})"), _ANY),
+    _Context("twilio", "Twilio auth token", lazy.pattern(r"twilio[^\n]{0,40}(?:token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32),
+    _Context("heroku", "Heroku API key", lazy.pattern(r"heroku[^\n]{0,40}(?:key|token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f-]{36})(?![0-9a-z])"), _UUID_SHAPE),
+    _Context(" -u ", "password of a command", lazy.pattern(r" -u [\"']?[\w.@-]{1,60}:(?P<value>[^\s\"':]{5,200})"), _ANY, False, lazy.pattern(r"\b(?:curl|http|wget)\b[^\n]{0,300}$")),
+    _Context("password", "password in a connection string", lazy.pattern("password" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
+    _Context("pwd", "password in a connection string", lazy.pattern("pwd" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
+    _Context(":_", "registry token", lazy.pattern(r":_(?:authtoken|auth|password)\s?=\s?[\"']?(?P<value>[^\s\"']{10,1000})"), _ANY),
 )  # fmt: skip
-_DIGEST = re.compile(r"(?i)sha(?:1|256|384|512)|digest|checksum|integrity|commit|revision|\bhash")
+_DIGEST = lazy.pattern(r"(?i)sha(?:1|256|384|512)|digest|checksum|integrity|commit|revision|\bhash")
 
 
 def _known_by_context(text: str, lowered: str) -> Iterator[Hit]:
@@ -285,17 +286,17 @@ def _is_basic(value: str) -> bool:
 
 # Each begins with fixed letters, which are searched for far faster than alternatives are.
 _WORDS = (
-    re.compile(r"pass(?:w(?:or)?d|phrase|(?![a-z]))"),
-    re.compile(r"pwd"),
-    re.compile(r"secret"),
-    re.compile(r"token"),
-    re.compile(r"credential"),
-    re.compile(r"bearer"),
-    re.compile(r"auth(?![a-z])"),
-    re.compile(r"conn(?:ection)?[_-]?str(?:ing)?"),
-    re.compile(r"key"),
+    lazy.pattern(r"pass(?:w(?:or)?d|phrase|(?![a-z]))"),
+    lazy.pattern(r"pwd"),
+    lazy.pattern(r"secret"),
+    lazy.pattern(r"token"),
+    lazy.pattern(r"credential"),
+    lazy.pattern(r"bearer"),
+    lazy.pattern(r"auth(?![a-z])"),
+    lazy.pattern(r"conn(?:ection)?[_-]?str(?:ing)?"),
+    lazy.pattern(r"key"),
 )
-_KEY_OF = re.compile(
+_KEY_OF = lazy.pattern(
     r"(?:api|access|auth|private|encrypt(?:ion)?|signing|master|account|service|subscription|shared|client|storage|db|"
     r"database|admin|webhook|cookie|session|deploy|fernet|hmac|jwt)[_. -]?$"
 )
@@ -316,22 +317,22 @@ def _words(lowered: str) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-_TAIL = re.compile(r"[\w-]{0,40}")
-_OPERATOR = re.compile(
+_TAIL = lazy.pattern(r"[\w-]{0,40}")
+_OPERATOR = lazy.pattern(
     r"(?P<close>(?:\\{0,3}[\"'`]|\]|\)){0,3})[ \t]{0,8}"
     r"(?::[ \t]{0,4}[A-Za-z_][\w\[\]., |]{0,40}=(?!=)|=>|:=|->|[=!]==?|=|:|,|\?=|\|\|=|<-)[ \t]{0,8}(?:os\.(?:getenv|environ\.get)\([^\n,()]{1,60},[ ]?)?"
     r"(?P<prefix>[brfuBRFU@$]{0,2}(?=\\{0,3}[\"'`]))?"
 )
-_QUOTE = re.compile(r"\\{0,3}(?:\"\"\"|'''|[\"'`])")
-_BARE = re.compile(r"[^\s\"'`<>]+")
-_XML = re.compile(r"[ \t]{0,3}>[ \t]{0,3}(?P<value>[^<>\s]{1,300})[ \t]{0,3}</")
+_QUOTE = lazy.pattern(r"\\{0,3}(?:\"\"\"|'''|[\"'`])")
+_BARE = lazy.pattern(r"[^\s\"'`<>]+")
+_XML = lazy.pattern(r"[ \t]{0,3}>[ \t]{0,3}(?P<value>[^<>\s]{1,300})[ \t]{0,3}</")
 
-_PASSWORD = re.compile(r"pass(?:w(?:or)?d|phrase)|pwd|pass(?![a-z])")
-_STRONG = re.compile(
+_PASSWORD = lazy.pattern(r"pass(?:w(?:or)?d|phrase)|pwd|pass(?![a-z])")
+_STRONG = lazy.pattern(
     r"api[_.-]?key|secret|password|(?:access|auth|bearer|refresh|bot|user|personal|deploy|hub)[_-]?token|access[_-]?key|auth[_-]?key|private[_-]?key|credential|connection|conn"
 )
 # What follows or leads a secret-like word when it does not name a secret: a place, a measure, a name, a part of speech.
-_NO_SECRET_NAME = re.compile(
+_NO_SECRET_NAME = lazy.pattern(
     r"tokeni[sz]|tokens(?!ecret)|(?:max|min|num|pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|next|page|continuation|sync|csrf|xsrf|prompt|completion|"
     r"input|output|total|image|audio|video|vision|first|last|begin|decoder|forced|suppress|additional|extra|new|cancellation|resume|cancel|boi|eoi|"
     r"eot|im|per|by|text|vocab|sub|word|think|thinking|tool|fim|wildcard|separator|delimiter|lock|idempotency|invalid|wrong|bad|no|is|has|use|with|without|"
@@ -387,7 +388,7 @@ def _pairs(text: str, lowered: str, style: Style) -> Iterator[Hit]:
 
 
 # An entry of a list of variables: {"name": "X_TOKEN", "value": "…"}, or two lines of YAML.
-_ENTRY = re.compile(
+_ENTRY = lazy.pattern(
     r"name[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?[ ]{0,3},?\s{1,60}"
     r"[\"']?value[\"']?[ ]{0,3}[:=][ ]{0,3}(?P<quote>[\"']?)(?P<value>[^\s\"',}]{6,1000})"
 )
@@ -431,8 +432,8 @@ def _loose_value(text: str, begin: int, stop: int, style: Style) -> tuple[int, i
     return _bare(text, gap.end(), prose=is_flag) if gap else None
 
 
-_GAP = re.compile(r"[\"']?,?[ \t]{1,20}[\"']?")
-_SPLIT = re.compile(r"[\s=\"']")
+_GAP = lazy.pattern(r"[\"']?,?[ \t]{1,20}[\"']?")
+_SPLIT = lazy.pattern(r"[\s=\"']")
 
 
 def _is_flag(text: str, begin: int) -> bool:
@@ -468,7 +469,7 @@ def _bare(text: str, at: int, prose: bool = False) -> tuple[int, int, bool] | No
     return None if goes_on or end == start else (start, end, True)
 
 
-_IDENTIFIER = re.compile(r"[\w.-]")
+_IDENTIFIER = lazy.pattern(r"[\w.-]")
 
 
 def _name(text: str, start: int, stop: int) -> str:
@@ -510,10 +511,10 @@ def _kind(name: str, text: str, at: int) -> tuple[str, str, bool]:
 
 # ---- what a finding calls the variable, and what an author allowed
 
-_LEFT = re.compile(
+_LEFT = lazy.pattern(
     r"(?P<name>[A-Za-z_][\w.-]{0,58}\w)[\"'`\]]{0,3}\s{0,8}(?::\s{0,4}[A-Za-z_][\w\[\]., |]{0,40}=|=>|:=|[=!]==?|=|:|,)\s{0,8}[\[({]?\s{0,4}[brfuBRFU]{0,2}\\?[\"'`]{0,3}[^\s\"'`]{0,200}$"
 )
-_ALLOW = re.compile(r"pragma: ?(?:allowlist|whitelist) (?P<next>nextline )?secret|gitleaks:allow")
+_ALLOW = lazy.pattern(r"pragma: ?(?:allowlist|whitelist) (?P<next>nextline )?secret|gitleaks:allow")
 
 
 def _named(hits: list[Hit], text: str, allowed: frozenset[int]) -> list[Hit]:

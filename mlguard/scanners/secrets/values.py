@@ -8,13 +8,15 @@ import math
 import re
 from collections import Counter
 
+from mlguard.scanners import lazy
+
 MAX_VALUE_CHARS = 1000
 """A longer literal is text or an encoded file, not a credential that a person typed or pasted."""
 
 MAX_PERIOD = 64
 
 # Written by people who document a credential instead of giving one.
-_STAND_IN = re.compile(
+_STAND_IN = lazy.pattern(
     r"x{4,}|\*{3,}|\.{3,}|_{4,}|-{4,}(?!BEGIN)|#{3,}|…|example|placeholder|change[_-]?(?:me|this|it)|redacted|dummy|foobar|"
     r"replace[_-]?(?:me|this|with)|(?:^|[^a-z])(?:your|insert|put|enter|paste|add)[_-]?(?:\w*[_-])?(?:own|key|token|secret|pass|api|here|real|actual|org|hf|openai)|"
     r"your[_-]|not[_-]?(?:a[_-]?)?(?:real|secret|used|set|needed|required)|(?:^|[^a-z])(?:fake|mock|sample|todo|fixme|goes[_-]here)|goes[_-]?here|"
@@ -22,14 +24,14 @@ _STAND_IN = re.compile(
     re.I,
 )
 # The value lives elsewhere: an environment variable, a template, a vault, a parameter store, an encrypted form.
-_REFERENCE = re.compile(
+_REFERENCE = lazy.pattern(
     r"\$\{|\$\(|\{\{|<%|%\(|^\$[A-Za-z_]|^%[A-Za-z_]\w*%$|^<[^<>]*>$|^\[[^\]]*\]$|^\{[^{}]*\}$|\{[A-Za-z_][\w.\[\]'\"!:]*\}|%[sdr]|"
     r"^(?:vault|secretref|ssm|sm|op|ref\+\w+|keyring|file|env|sops|akv|gcpsm|awssm|aws-sm|azurekv|secret|secrets|data|var|local|module)[:.][/\w]|"
     r"arn:aws|projects/[^/]+/secrets/|vault\.azure\.net|@Microsoft\.KeyVault|^ENC\[|^\$ANSIBLE_VAULT|^!|os\.environ|getenv|process\.env|environ\[|"
     r"import\.meta|System\.get|resolve:secretsmanager|secretKeyRef|^AQICA[A-Za-z0-9+/]|^\$2[aby]\$|^\$argon2|^\$[156]\$|^pbkdf2|^\{(?:SHA|SSHA|bcrypt|noop)\}",
     re.I,
 )
-_WORDS = re.compile(
+_WORDS = lazy.pattern(
     r"passw(?:or)?d|passwd|passphrase|pass|pwd|secret|token|api|key|auth|test(?:ing|er)?|admin|user(?:name)?|root|default|demo|local|none|null|"
     r"true|false|undefined|string|hidden|empty|foo|bar|baz|qux|hello|world|some|this|that|the|my|is|an?|here|value|very|long|for|only|dev|prod|"
     r"development|guest|minio|postgres|mysql|redis|rabbitmq|mongo|airflow|jupyter|mlflow|private|public|access|client|id|bearer|basic|"
@@ -68,11 +70,11 @@ def entropy(value: str) -> float:
     return -sum(count / len(value) * math.log2(count / len(value)) for count in Counter(value).values())
 
 
-_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_VOWEL = re.compile(r"[aeiouyAEIOUY]")
-_HEX = re.compile(r"^[0-9a-f]+$|^[0-9A-F]+$")
-_UUID = re.compile(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
-_NO_SECRET = re.compile(
+_PIECES = lazy.pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_VOWEL = lazy.pattern(r"[aeiouyAEIOUY]")
+_HEX = lazy.pattern(r"^[0-9a-f]+$|^[0-9A-F]+$")
+_UUID = lazy.pattern(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
+_NO_SECRET = lazy.pattern(
     r"^\s*$|^[./~\\]|^[A-Za-z]:\\|^\w+://|^(?:https?|mailto|urn|data):|^[\w.+-]+@[\w-]+\.[\w.]+$|^#[0-9a-f]{3,8}$|"  # paths, addresses
     r"^[\w.-]+\.(?:py|js|ts|json|ya?ml|toml|txt|pem|key|crt|env|ini|cfg|csv|md|html?|com|org|net|io|local|svc)\b|"
     r"\(\?|\[\^?[A-Za-z0-9]-|\\[dwsb]|\.\*|\.\+|^\^.*\$$|"  # regular expressions
@@ -136,7 +138,9 @@ def is_token(value: str, strong_name: bool) -> bool:
 
 
 # Parts that are set apart by a sign or a capital letter, and nothing that only passwords hold.
-_NAME_LIKE = re.compile(r"^[\w./|:+-]*[_./|:+-][\w./|:+-]*$|^(?=[A-Za-z0-9]+$).*(?:[a-z][A-Z].*[a-z]|\d[A-Za-z]{3,})$")
+_NAME_LIKE = lazy.pattern(
+    r"^[\w./|:+-]*[_./|:+-][\w./|:+-]*$|^(?=[A-Za-z0-9]+$).*(?:[a-z][A-Z].*[a-z]|\d[A-Za-z]{3,})$"
+)
 
 
 def is_password(value: str) -> bool:

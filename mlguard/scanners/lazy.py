@@ -1,0 +1,24 @@
+"""Regular expressions that are compiled when they are first used: the quick run on commit uses few of many."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+
+class _Lazy:
+    __slots__ = ("_arguments", "_compiled")
+
+    def __init__(self, *arguments: Any) -> None:
+        self._arguments = arguments
+        self._compiled: re.Pattern[str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._compiled is None:
+            self._compiled = re.compile(*self._arguments)
+        return getattr(self._compiled, name)
+
+
+def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Return what behaves like ``re.compile(text, flags)``. An error in ``text`` shows at the first use, so test each."""
+    return cast("re.Pattern[str]", _Lazy(text, flags))
