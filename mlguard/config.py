@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -228,8 +227,14 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
         ),
         ignore=tuple(Ignore(**{**item, "until": _date(item, path)}) for item in body.get("ignore", ())),
         settings={**settings, **body.get("settings", {})},
-        digest=hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(),
+        digest=_digest(body) if path else "",
     )
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    import hashlib
+
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _date(item: Mapping[str, str], path: str) -> datetime.date:

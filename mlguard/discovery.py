@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +102,8 @@ def _tracked(root: Path, folder: str) -> set[str]:
     # A work tree may have been unpacked from anywhere: no setting of its own may start a program.
     command = ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "safe.directory=*",
                "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder or "."]  # fmt: skip
+    import subprocess
+
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +13,8 @@ from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
 from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
-from mlguard.pool import Progress, perform
 from mlguard.rules import Catalogue, fix_for, message_for
-from mlguard.workers import Setting, Task, plan
+from mlguard.workers import Progress, Setting, Task, perform, plan
 
 if TYPE_CHECKING:
     from mlguard.declarations import Declaration
@@ -52,8 +50,13 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     tasks = [task for some, _ in planned for task in some]
     records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
     records += [("discovery", gap) for _, gaps in planned for gap in gaps]
-    for task, record in perform(tasks, setting, job.processes, job.timeout, progress):
-        records.append((task.scanner, record))
+    if job.processes:
+        from mlguard import pool
+
+        stream = pool.perform(tasks, setting, job.processes, job.timeout, progress)
+    else:
+        stream = perform(tasks, setting, progress)
+    records += [(task.scanner, record) for task, record in stream]
     records += [("discovery", gap) for gap in _unread(job, tasks)]
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     if not job.hook:
@@ -156,6 +159,8 @@ def _identity(detection: Detection) -> tuple[str, ...]:
 
 def _finding(name: str, detection: Detection, catalogue: Catalogue, ordinal: int) -> Finding:
     rule = catalogue.rules[detection.rule]
+    import hashlib
+
     identity = "\0".join((*_identity(detection), str(ordinal)))
     return Finding(
         rule=rule.id,

@@ -8,15 +8,12 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlguard import codec
 from mlguard.findings import GapKind, Record
-from mlguard.workers import Setting, Task, examiner, lost
-
-Progress = Callable[[int, int, str], None]
-"""Called with the tasks done, the tasks in all, and a path."""
+from mlguard.workers import Progress, Setting, Task, lost
 
 SHARE_BYTES = 8 * 2**20
 """A second child joins a scanner's queue when more than this is left: below, loading its libraries costs more."""
@@ -29,24 +26,16 @@ _CHILD = "import sys; sys.path.append({!r}); from mlguard.workers import serve; 
 def perform(
     tasks: Sequence[Task], setting: Setting, processes: int, timeout: float, progress: Progress | None = None
 ) -> Iterator[tuple[Task, Record]]:
-    """Yield each record with its task, in no certain order. ``processes`` 0 stays in this process.
+    """Yield each record with its task, in no certain order, from up to ``processes`` children.
 
     ``timeout`` is in seconds for one task. A child that hangs or dies costs gaps for the files in its hands; what it
     sent before counts, and another child takes the rest.
     """
-    if processes:
-        pool = _Pool(tasks, setting, processes, timeout)
-        try:
-            yield from pool.run(progress)
-        finally:
-            pool.close()
-        return
-    examine_task = examiner(setting)
-    for done, task in enumerate(tasks, 1):
-        for record in examine_task(task):
-            yield task, record
-        if progress:
-            progress(done, len(tasks), task.group[0].path)
+    pool = _Pool(tasks, setting, processes, timeout)
+    try:
+        yield from pool.run(progress)
+    finally:
+        pool.close()
 
 
 class _Child:

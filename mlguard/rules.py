@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -48,12 +47,23 @@ class Rule:
     since: str = ""
     aliases: tuple[str, ...] = ()
     hook: bool = False  # looked at on commit too
-    body: str = ""
+    prose: str = ""  # of a page that was just read; the compiled catalogue leaves it out
+
+    @property
+    def body(self) -> str:
+        """The prose of the page, read when it is asked for: most runs show little of it."""
+        return self.prose or _body(self.id)
 
     @property
     def area(self) -> str:
         """What is inspected: the part of the id before the slash."""
         return self.id.split("/", 1)[0]
+
+
+@cache
+def _body(rule_id: str) -> str:
+    text = (folder() / f"{rule_id}.md").read_text(encoding="utf-8").replace("\r\n", "\n")
+    return text.split("\n---\n", 1)[-1]
 
 
 def section(rule: Rule, heading: str) -> str:
@@ -77,7 +87,8 @@ def parse(rule_id: str, text: str, where: str) -> Rule:
     """Return the rule of one page. Raises UsageError that names the page and the key."""
     import yaml
 
-    match = re.match(r"---\n(.*?)\n---\n(.*)", text.replace("\r\n", "\n"), re.S)
+    text = text.replace("\r\n", "\n")
+    match = re.match(r"---\n(.*?)\n---\n", text, re.S)
     if not match:
         raise UsageError(f"{where}: a rule page begins with front matter between two lines of ---")
     try:
@@ -86,7 +97,7 @@ def parse(rule_id: str, text: str, where: str) -> Rule:
         raise UsageError(f"{where}: the front matter is not valid YAML: {error}") from None
     if not isinstance(front, dict):
         raise UsageError(f"{where}: the front matter is not a mapping")
-    return _rule(rule_id, front, match.group(2), where)
+    return _rule(rule_id, front, text[match.end() :], where)
 
 
 def _yaml(text: str) -> Any:
@@ -110,7 +121,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _rule(rule_id: str, front: dict[str, Any], body: str, where: str) -> Rule:
+def _rule(rule_id: str, front: dict[str, Any], prose: str, where: str) -> Rule:
     if not _ID.match(rule_id):
         raise UsageError(f"{where}: the id {rule_id!r} is not <area>/<slug> in lower case")
     for key in _REQUIRED:
@@ -143,7 +154,7 @@ def _rule(rule_id: str, front: dict[str, Any], body: str, where: str) -> Rule:
         since=str(front["since"]),
         aliases=tuple(front.get("aliases", ())),
         hook=bool(front.get("hook", False)),
-        body=body,
+        prose=prose,
     )
 
 
@@ -191,6 +202,8 @@ def _cached(pages: Path) -> dict[str, Any]:
     state = sorted(
         (str(path.relative_to(pages)), path.stat().st_mtime_ns, path.stat().st_size) for path in _files(pages)
     )
+    import hashlib
+
     key = hashlib.sha256(repr((state, Path(__file__).stat().st_mtime_ns)).encode()).hexdigest()[:24]
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlguard"
     cached = cache_home / f"rules-{key}.json"
@@ -221,7 +234,7 @@ def compile_pages(pages: Path) -> dict[str, Any]:
     for path in sorted(pages.glob("*/*.md")):
         rule_id = f"{path.parent.name}/{path.stem}"
         rule = parse(rule_id, path.read_text(encoding="utf-8"), str(path))
-        rules[rule_id] = {name: getattr(rule, name) for name in Rule.__slots__}
+        rules[rule_id] = {name: getattr(rule, name) for name in Rule.__slots__ if name != "prose"}
     for path in sorted(pages.glob("controls/*.yaml")):
         for control in _yaml(path.read_text(encoding="utf-8"))["controls"]:
             controls[control["id"]] = control
@@ -231,6 +244,8 @@ def compile_pages(pages: Path) -> dict[str, Any]:
     for alias in known_aliases:
         if alias in rules or known_aliases.count(alias) > 1:
             raise UsageError(f"the alias {alias!r} is taken twice")
+    import hashlib
+
     body = json.dumps({"rules": rules, "controls": controls, "tables": tables}, sort_keys=True, default=dict)
     return {"digest": hashlib.sha256(body.encode()).hexdigest(), **json.loads(body)}
 

@@ -20,6 +20,9 @@ from mlguard.findings import Detection, Gap, GapKind, Location, Record
 from mlguard.scanners import Context, Scanner, read_text
 from mlguard.scanners import scanner as load_scanner
 
+Progress = Callable[[int, int, str], None]
+"""Called with the tasks done, the tasks in all, and a path."""
+
 EXCERPT_LINES = 5
 """The most lines that an excerpt shows."""
 
@@ -54,6 +57,16 @@ def examiner(setting: Setting) -> Callable[[Task], Iterator[Record]]:
         return examine(loaded[task.scanner], task.group, context)
 
     return examine_task
+
+
+def perform(tasks: Sequence[Task], setting: Setting, progress: Progress | None = None) -> Iterator[tuple[Task, Record]]:
+    """Yield each record with its task, examined in this process."""
+    examine_task = examiner(setting)
+    for done, task in enumerate(tasks, 1):
+        for record in examine_task(task):
+            yield task, record
+        if progress:
+            progress(done, len(tasks), task.group[0].path)
 
 
 def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from mlguard.cli import output
 from mlguard.cli.run import configuration, examine, folder
 from mlguard.errors import UsageError
 from mlguard.findings import Report
-from mlguard.gate import judge
+from mlguard.gate import blocks, judge
 
 SCANNERS = ("code", "secrets", "model", "infra")
 """The scanners that look at one file at a time, and fast."""
@@ -18,14 +18,15 @@ SCANNERS = ("code", "secrets", "model", "infra")
 _HELP = """Usage: mlguard hook [FILE]...
 
   Scan the files of a commit, quickly: code, secrets, model files and infrastructure, by the rules that one
-  file is enough for. Datasets, dependencies and what takes the whole tree are left to mlguard scan.
+  file is enough for. Datasets, dependencies and what takes the whole tree are left to mlguard scan, and so is
+  all that does not fail the gate: a commit that passes prints nothing.
 
   Exit codes: 0 pass, 1 a finding fails the gate, 2 usage or configuration, 3 a file could not be read.
 """
 
 
 def hook(arguments: list[str]) -> int:
-    """Scan the files that the arguments name, print what was found, and return the exit code. Raises UsageError."""
+    """Scan the files that the arguments name, print what stops the commit, and return the exit code. Raises UsageError."""
     if arguments in (["--help"], ["-h"]):
         output.emit(_HELP)
         return 0
@@ -40,8 +41,10 @@ def hook(arguments: list[str]) -> int:
     settings = replace(settings, scanners=enabled, required=())
     report = _without_other_rules(examine(folder(paths, settings, None), paths, settings, hook=True))
     report, verdict = judge(report, settings, output.today())
-    if report.findings or verdict.incomplete:
-        output.emit(output.for_terminal(report, verdict, rules.load(), verbose=False, color=None))
+    if verdict.exit_code:
+        stopping = tuple(finding for finding in report.findings if blocks(finding, settings.fail_on))
+        shown = replace(report, findings=stopping)
+        output.emit(output.for_terminal(shown, verdict, rules.load(), verbose=False, color=None))
     return verdict.exit_code
 
 

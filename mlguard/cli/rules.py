@@ -55,6 +55,6 @@ def command(
 
 
 def _plain(rule: rules.Rule) -> dict[str, object]:
-    left_out = {"body", "checks", "hook"}
+    left_out = {"prose", "checks", "hook"}
     plain: dict[str, object] = {name: getattr(rule, name) for name in rules.Rule.__slots__ if name not in left_out}
     return {**plain, "area": rule.area, "checks": sorted(rule.checks)}

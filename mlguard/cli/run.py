@@ -14,7 +14,7 @@ from mlguard.config import Config
 from mlguard.engine import Job, run
 from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap, Report
-from mlguard.pool import Progress
+from mlguard.workers import Progress
 
 if TYPE_CHECKING:
     from mlguard.declarations import Declaration
@@ -84,10 +84,13 @@ def examine(
     """Return the report on ``paths`` below ``base``. Raises UsageError."""
     found = discovery.discover(base, paths, settings.exclude)
     declaration, gaps = (None, []) if hook else declared(base, settings)
+    names = settings.scanners
+    if hook and all(artifact.kind in ("python", "notebook") for artifact in found.artifacts):
+        names = tuple(name for name in names if name in ("code", "secrets"))  # no other scanner reads these
     job = Job(
         root=base,
         artifacts=found.artifacts,
-        scanners=settings.scanners,
+        scanners=names,
         catalogue=rules.load(),
         required=settings.required,
         plugins=settings.plugins,

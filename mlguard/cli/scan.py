@@ -13,7 +13,7 @@ from mlguard import rules
 from mlguard.cli import output
 from mlguard.cli.run import configuration, examine, folder, listed, prefix
 from mlguard.gate import judge
-from mlguard.pool import Progress
+from mlguard.workers import Progress
 
 PROGRESS_AFTER = 0.5
 """Seconds before progress is shown, and only on a terminal."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from bisect import bisect_right
@@ -366,4 +365,6 @@ def _untagged(text: str) -> str:
         parts.append("\n" * gone.count("\n") or ("\t" if match.group(3) else ""))
         at = end
     parts.append(text[at:])
+    import html
+
     return "\n".join(_BREAK.sub(" ", html.unescape(line)) for line in "".join(parts).split("\n"))

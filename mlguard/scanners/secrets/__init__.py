@@ -182,13 +182,15 @@ def _style(artifact: Artifact) -> Style:
 
 
 def _plain(artifact: Artifact, text: str) -> Iterator[Record]:
-    from mlguard.scanners.secrets import kubernetes, terraform
+    from mlguard.scanners.secrets import terraform
 
     special: list[tuple[Hit, str]] = []
     trouble: Unreadable | None = None
-    if artifact.kind in ("kubernetes", "yaml", "json") and kubernetes.has_secret(text):
+    if artifact.kind in ("kubernetes", "yaml", "json"):
+        from mlguard.scanners.secrets import kubernetes  # loads a YAML library
+
         try:
-            for entry in kubernetes.entries(text):
+            for entry in kubernetes.entries(text) if kubernetes.has_secret(text) else ():
                 special.append((Hit(entry.start, entry.end, "value of a Secret", entry.key), entry.secret))
         except Unreadable as error:
             trouble = error
