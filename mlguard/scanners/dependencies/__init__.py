@@ -14,11 +14,17 @@ from mlguard.errors import Unreadable
 from mlguard.facts import Package
 from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners import Context, read_text
-from mlguard.scanners.dependencies import requirements, toml
+from mlguard.scanners.dependencies import other_tools, requirements, toml
 from mlguard.scanners.dependencies.manifests import MAX_MANIFEST_BYTES, Component, Manifest, Place
 
 KINDS = frozenset({"requirements", "pyproject", "pylock"})
 LOCK_NAMES = frozenset({"uv.lock", "poetry.lock", "pdm.lock"})
+
+_OF_PACKAGES = ("pyproject.toml", "setup.cfg", "setup.py", "Pipfile")
+"""Manifests that state ranges; a lock beside them pins."""
+
+_WITHOUT_HASHES = (*_OF_PACKAGES, ".in", ".yml", ".yaml")
+"""Manifests whose format has no place for hashes."""
 
 NAMES_SHOWN = 20
 """Package names that one message lists."""
@@ -38,7 +44,9 @@ class DependencyScanner:
         found = tuple(
             artifact
             for artifact in artifacts
-            if artifact.kind in KINDS or posixpath.basename(artifact.path) in LOCK_NAMES
+            if artifact.kind in KINDS
+            or posixpath.basename(artifact.path) in LOCK_NAMES
+            or other_tools.reader_of(artifact.path)
         )
         return [found] if found else []
 
@@ -70,7 +78,11 @@ class _Inventory:
             return read_text(context, path, MAX_MANIFEST_BYTES)
 
         text = load(artifact.path)
-        if artifact.kind == "requirements":
+        other = other_tools.reader_of(artifact.path)
+        if other is not None:
+            found = other(artifact.path, text, load)
+            self.manifests += [found] if found is not None else []
+        elif artifact.kind == "requirements":
             self.manifests.append(requirements.read(artifact.path, text, load))
         elif artifact.kind == "pyproject":
             manifest, files = toml.read_pyproject(artifact.path, text)
@@ -161,7 +173,7 @@ def _pins(manifest: Manifest, inventory: _Inventory) -> Iterator[Record]:
     ]
     pinned = inventory.pinned_beside(manifest)
     loose = [part for part in own if not part.version and part.name not in pinned and not part.build]
-    if manifest.path.endswith("pyproject.toml"):
+    if manifest.path.endswith(_OF_PACKAGES):
         yield from _without_lock(loose)
     else:
         for part in loose:
@@ -170,9 +182,9 @@ def _pins(manifest: Manifest, inventory: _Inventory) -> Iterator[Record]:
                 "dep/unpinned-dependency", "version", _location(part.place), facts, part.name, part.name, part.name
             )
     hashless = [part for part in own if part.version and not part.strong_hash]
-    if not manifest.path.endswith(("pyproject.toml", ".in")) and hashless:
+    if not manifest.path.endswith(_WITHOUT_HASHES) and hashless:
         yield from _without_hash(manifest, hashless, partly=len(hashless) < sum(bool(part.version) for part in own))
-    if own and not loose and (not hashless or manifest.path.endswith((".in", "pyproject.toml"))):
+    if own and not loose and (not hashless or manifest.path.endswith(_WITHOUT_HASHES)):
         yield Proof("dep/unpinned-dependency", manifest.path, manifest.path)
 
 

@@ -163,9 +163,10 @@ class _File:
         try:
             text = self.load(target)
         except Unreadable as error:
+            missing = isinstance(error.__context__, FileNotFoundError)
             self._trouble(
                 place.path,
-                f"{where} a file that cannot be read: {error}",
+                f"{where} a file that {'does not exist' if missing else f'cannot be read: {error}'}",
                 "add the file, or remove the line",
                 "missing",
             )
