@@ -18,7 +18,7 @@ COMMANDS = {
     "report": "Render a saved report.",
     "rules": "List the rules.",
     "explain": "Explain a rule or a control.",
-    "config": "Check the configuration, or print its JSON Schema.",
+    "config": "Check the configuration and the declaration, or print a JSON Schema.",
     "doctor": "Say what is installed, and what that means for coverage.",
 }
 """The commands and what they do, in the order of the help."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ from mlguard.errors import UsageError
 
 @click.group("config")
 def command() -> None:
-    """Check the configuration and the privacy declaration, or print the JSON Schema of the configuration."""
+    """Check the configuration and the privacy declaration, or print a JSON Schema."""
 
 
 @command.command("check")
@@ -40,7 +39,8 @@ def check(file: Path | None) -> int:
 
 
 @command.command("schema")
-def schema() -> int:
-    """Print the JSON Schema of mlguard.yaml."""
-    output.emit(json.dumps(configuration.schema(), indent=2))
+@click.argument("name", type=click.Choice(["config", "privacy", "report"]), default="config")
+def schema(name: str) -> int:
+    """Print the JSON Schema of mlguard.yaml (config), of privacy.yaml (privacy) or of the JSON report (report)."""
+    output.emit((Path(configuration.__file__).parent / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
     return 0
