@@ -249,7 +249,8 @@ def test_every_check_of_bandit_has_a_row_and_every_row_a_page() -> None:
 
     assert ids <= set(table())
     for test, entry in table().items():
-        for rule in [entry["rule"], *entry.get("rules", {}).values()]:
+        usual = [] if "alone" in entry else [entry["rule"]]
+        for rule in [*usual, *entry.get("rules", {}).values(), entry.get("alone", entry["rule"])]:
             page = rules.load().rule(rule)
             assert f"bandit-{test.lower()}" in page.checks
 
@@ -594,3 +595,51 @@ def test_no_message_has_an_empty_place(tmp_path: Path) -> None:
 
 def _unfilled(finding: Finding) -> bool:
     return finding.message.split()[0] in ("call", "saw.", "call.") or " term " in finding.message
+
+
+LOADERS_IN_DISGUISE = {
+    "import function": "def f(b):\n    return __import__('pickle').loads(b)\n",
+    "import_module": "import importlib\ndef f(b):\n    return importlib.import_module('dill').loads(b)\n",
+    "module by name": "import importlib\ndef f(b):\n    p = importlib.import_module('pickle')\n    return p.loads(b)\n",
+    "getattr": "import pickle\ndef f(b):\n    return getattr(pickle, 'loads')(b)\n",
+    "table": "import pickle\nBY_KIND = {'pickle': pickle.load, 'none': None}\ndef f(b):\n    return BY_KIND['pickle'](b)\n",
+    "partial": "import torch\nfrom functools import partial\nload = partial(torch.load, weights_only=False)\n",
+    "pool": "import pickle\ndef f(pool, blobs):\n    return pool.map(pickle.loads, blobs)\n",
+}
+
+
+@pytest.mark.parametrize("text", LOADERS_IN_DISGUISE.values(), ids=LOADERS_IN_DISGUISE)
+def test_a_loader_of_pickles_is_known_however_it_is_reached(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.py").write_text(text)
+
+    assert [line for _, line, _ in found(scan(tmp_path, ["code"]), "code/unsafe-deserialization")] == [text.count("\n")]
+
+
+def test_a_loader_of_tensors_that_reads_weights_only_is_safe_in_a_partial_too(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "import torch\nfrom functools import partial\nload = partial(torch.load, weights_only=True)\n"
+    )
+
+    assert found(scan(tmp_path, ["code"]), "code/unsafe-deserialization") == []
+
+
+def test_a_check_of_bandit_that_ours_do_not_bear_out_weighs_less(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "from datasets import load_dataset\n"
+        "rows = load_dataset('csv', data_files='a.csv')\n"
+        "def f(cursor, ids):\n"
+        "    marks = ','.join('?' * len(ids))\n"
+        "    cursor.execute(f'SELECT a FROM t WHERE id IN ({marks})', ids)\n"
+    )
+
+    seen = [(line, rule) for _, line, rule in found(scan(tmp_path, ["code"]))]
+    assert seen == [(2, "code/load-without-revision"), (5, "code/formatted-sql-text")]
+
+
+def test_a_key_of_a_person_is_no_feature(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "def train(model, df):\n    model.fit(df[['customer_id', 'tenure']], df['churn'])\n"
+        "def good(model, df):\n    model.fit(df[['product_id', 'tenure']], df['churn'])\n"
+    )
+
+    assert [line for _, line, _ in found(scan(tmp_path, ["code"]), "code/identifier-as-feature")] == [2]

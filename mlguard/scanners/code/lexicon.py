@@ -70,6 +70,12 @@ def is_person(name: str) -> bool:
     return not _words_of("persons").isdisjoint(words(name))
 
 
+def is_key(name: str) -> bool:
+    """Say whether a column's name is that of a person's key, as ``customer_id`` is."""
+    parts = words(name)
+    return len(parts) == 2 and parts[1] in ("id", "uuid", "guid", "key") and is_person(parts[0])
+
+
 def is_holder(name: str) -> bool:
     """Say whether what belongs to this name is settings rather than somebody's data."""
     return not _words_of("holders").isdisjoint(words(name))

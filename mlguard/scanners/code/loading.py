@@ -25,6 +25,7 @@ _PICKLES = frozenset(
     "fastai.tabular.all.load_learner",
 }  # fmt: skip
 _JOBLIB = frozenset({"joblib.load", "sklearn.externals.joblib.load", "joblib.numpy_pickle.load"})
+LOADERS = _PICKLES | _JOBLIB | {"torch.load", "torch.serialization.load", "pandas.read_pickle"}
 _COLLECTIVES = frozenset(
     f"torch.distributed.{name}"
     for name in (

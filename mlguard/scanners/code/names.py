@@ -65,12 +65,47 @@ class Names:
             node = node.value
         if isinstance(node, ast.Name):
             base = self._name(node.id, scope, depth)
+        elif isinstance(node, ast.Call) and depth > 0 and (reached := self._reached(node, scope, depth - 1)):
+            base = reached
+        elif isinstance(node, ast.Subscript) and depth > 0:
+            base = self.path(self._entry(node, scope, depth - 1), scope, depth - 1)
         elif isinstance(node, ast.Call) and depth > 0:
             base = self.path(node.func, scope, depth - 1)
             base = f"{base}()" if base else ""
         else:
             base = ""
         return ".".join([base, *reversed(parts)]) if base else ""
+
+    def _reached(self, call: ast.Call, scope: Scope, depth: int) -> str:
+        """Return the module of ``import_module("x")`` and the attribute of ``getattr(x, "y")``."""
+        if not call.args or not isinstance(call.func, ast.Name | ast.Attribute):
+            return ""
+        written = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
+        if written not in ("__import__", "import_module", "getattr"):
+            return ""
+        path = self.path(call.func, scope, depth)
+        text = self.constant(call.args[-1 if path == "getattr" else 0], scope, depth)
+        if not isinstance(text, str) or not all(part.isidentifier() for part in text.split(".")):
+            return ""
+        if path == "getattr" and len(call.args) == 2:
+            owner = self.path(call.args[0], scope, depth)
+            return f"{owner}.{text}" if owner else ""
+        if path == "__import__":
+            return text.split(".")[0]
+        return text if path == "importlib.import_module" else ""
+
+    def _entry(self, node: ast.Subscript, scope: Scope, depth: int) -> ast.AST | None:
+        """Return what a table of functions holds under a constant key."""
+        table: ast.AST = node.value
+        if isinstance(table, ast.Name):
+            single = self.single(table.id, scope)
+            table = single[0] if single else table
+        if not isinstance(table, ast.Dict):
+            return None
+        wanted = self.constant(node.slice, scope, depth)
+        pairs = zip(table.keys, table.values, strict=True)
+        held = [value for key, value in pairs if isinstance(key, ast.Constant) and key.value == wanted]
+        return held[0] if len(held) == 1 and isinstance(held[0], ast.Name | ast.Attribute) else None
 
     def _name(self, name: str, scope: Scope, depth: int) -> str:
         holder = self.holder(name, scope)
@@ -104,7 +139,7 @@ class Names:
         return ""
 
     def _value(self, value: ast.AST | None, scope: Scope, depth: int) -> str:
-        if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Await):
+        if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Await | ast.Subscript):
             return self.path(value, scope, depth)
         return ""
 

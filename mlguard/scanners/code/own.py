@@ -17,9 +17,13 @@ from mlguard.scanners.code.tree import Scope, parent
 CHECKS = (*loading.CHECKS, *running.CHECKS, *serving.CHECKS, *personal.CHECKS)
 
 
-_BUILTINS = frozenset({"print", "eval", "exec", "open"})
+_LATER = frozenset({"functools.partial", "map", "asyncio.to_thread"})
+_LATER_METHODS = frozenset(
+    {"submit", "map", "imap", "apply", "applymap", "imap_unordered", "starmap", "apply_async", "map_async"}
+)
+_BUILTINS = frozenset({"print", "eval", "exec", "open", "map"})
 _METHODS = (
-    personal.FITS | personal.LEVELS | running.SQL_METHODS | loading.WRITERS | FLOW_METHODS
+    personal.FITS | personal.LEVELS | running.SQL_METHODS | running.SQL_SESSIONS | loading.WRITERS | FLOW_METHODS | _LATER_METHODS
     | {"from_pretrained", "launch", "extractall", "display", "set_attribute", "set_attributes", "load_model", "run"}
 )  # fmt: skip
 
@@ -46,6 +50,9 @@ def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow]:
             if node.keywords or _matters(call):
                 yield from flows(call)
                 yield from _new(call, told)
+                handed = _handed_on(call)
+                if handed is not None:
+                    yield from _new(handed, told)
         elif isinstance(node, ast.Dict):
             if loading.remote_code_settings(node):
                 displays.append(node)
@@ -63,6 +70,20 @@ def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow]:
 
 
 _LOOKED_AT = frozenset({ast.Call, ast.Dict, ast.Raise, ast.Assign, ast.FunctionDef, ast.AsyncFunctionDef, ast.Expr})
+
+
+def _handed_on(call: Call) -> Call | None:
+    """Return the call that will be made of a loader of pickles that is given to another function."""
+    if (call.path not in _LATER and call.last not in _LATER_METHODS) or not call.node.args:
+        return None
+    first = call.node.args[0]
+    if not isinstance(first, ast.Name | ast.Attribute):
+        return None
+    path = call.names.path(first, call.scope)
+    if path not in loading.LOADERS:
+        return None
+    later = ast.Call(func=first, args=call.node.args[1:], keywords=call.node.keywords)
+    return Call(later, call.scope, path, call.source, call.names, call.node)
 
 
 def _new(call: Call, told: set[tuple[int, str]]) -> Iterator[Sight]:

@@ -413,6 +413,7 @@ def _columns(chosen: list[str], node: ast.AST, call: Call) -> Iterator[Sight]:
     seen = lexicon.columns(chosen)
     special = [term.label for _, term in seen if term.kind != "ordinary"]
     direct = [term.label for _, term in seen if term.direct]
+    direct += ["a person's key" for name in chosen if lexicon.is_key(name)]
     if special:
         yield call.sees("code/sensitive-attribute-as-feature", "feature-column", node=node, term=_listed(special))
     if direct:

@@ -38,9 +38,11 @@ def records(source: Source) -> Iterator[Record]:
         if isinstance(seen, bandit_checks.Broken):
             yield _broken(seen, source)
             continue
-        detection = _detection(seen, source, names)
-        same = _same(seen.node, detection.rule, ours)
-        if same is None or id(same) in merged:
+        entry = table().get(seen.test) or table()["other"]
+        same = _same(seen.node, entry["rule"], ours)
+        confirmed = same is not None and id(same) not in merged
+        detection = _detection(seen, entry, source, names, confirmed)
+        if same is None or not confirmed:
             yield detection
         else:
             merged[id(same)] = {key: value for key, value in detection.facts.items() if key != "saw"}
@@ -88,9 +90,12 @@ def _broken(broken: bandit_checks.Broken, source: Source) -> Gap:
                "simplify the expression there")  # fmt: skip
 
 
-def _detection(seen: bandit_checks.Seen, source: Source, names: Names) -> Detection:
-    entry = table().get(seen.test) or table()["other"]
+def _detection(
+    seen: bandit_checks.Seen, entry: dict[str, Any], source: Source, names: Names, confirmed: bool
+) -> Detection:
     rule = entry.get("rules", {}).get(f"{seen.severity}/{seen.confidence}") or entry["rule"]
+    if not confirmed:
+        rule = entry.get("alone", rule)
     facts = {
         "saw": entry["saw"], "bandit": seen.test, "bandit_severity": seen.severity, "bandit_confidence": seen.confidence,
     }  # fmt: skip

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mlguard.scanners.code.names import Unknown
+from mlguard.scanners.code.names import MAX_VALUES, Unknown
 from mlguard.scanners.code.seeing import Call, Sight, leading_text
 from mlguard.scanners.code.tree import Scope
 
@@ -35,7 +35,7 @@ _NATIVE = frozenset(
 _TOOLS = frozenset("PythonREPLTool PythonAstREPLTool PythonREPL ShellTool BashProcess create_python_agent".split())  # noqa: SIM905
 _LLM = re.compile(
     r"(?:chat\.completions\.(?:create|parse)|\bcompletions\.create|responses\.create|\bmessages\.create|generate_content"
-    r"|chat\.complete|ChatCompletion\.create|\bCompletion\.create|^litellm\.(?:a?completion)|^ollama\.(?:chat|generate))$"
+    r"|\b(?:llm|chat_?model|chain|agent|agent_executor)\.(?:a?invoke|predict|run)|chat\.complete|ChatCompletion\.create|\bCompletion\.create|^litellm\.(?:a?completion)|^ollama\.(?:chat|generate))$"
 )
 
 
@@ -88,26 +88,106 @@ def from_model(node: ast.AST | None, scope: Scope, call: Call, depth: int = 8) -
     """Say whether an expression is made of what a language model answered."""
     if depth == 0 or node is None:
         return False
-    if isinstance(node, ast.Attribute | ast.Subscript | ast.Await | ast.Starred | ast.FormattedValue):
-        return from_model(node.value, scope, call, depth - 1)
-    if isinstance(node, ast.JoinedStr):
-        return any(from_model(part, scope, call, depth - 1) for part in node.values)
-    if isinstance(node, ast.BinOp):
-        return from_model(node.left, scope, call, depth - 1) or from_model(node.right, scope, call, depth - 1)
-    if isinstance(node, ast.List | ast.Tuple):
-        return any(from_model(item, scope, call, depth - 1) for item in node.elts)
-    if isinstance(node, ast.Name):
-        holder = call.names.holder(node.id, scope)
-        values = holder.values.get(node.id, []) if holder else []
-        return any(from_model(value, holder or scope, call, depth - 1) for value in values)
     if isinstance(node, ast.Call):
         path = call.names.path(node.func, scope)
         if _LLM.search(path.replace("()", "")) or _LLM.search(call.names.written(node.func)):
             return True
         if path in _CARRIERS or path.startswith("re."):
             return any(from_model(argument, scope, call, depth - 1) for argument in node.args)
+        if (function := _own_function(node.func, scope, call)) is not None:
+            inner = call.source.tree.scopes[function]
+            return any(from_model(value, inner, call, max(depth - 3, 0)) for value in _returned(function))
         return isinstance(node.func, ast.Attribute) and from_model(node.func.value, scope, call, depth - 1)
-    return False
+    return any(from_model(part, inner, call, depth - 1) for part, inner in _made_of(node, scope, call))
+
+
+def _made_of(node: ast.AST, scope: Scope, call: Call) -> Iterator[tuple[ast.AST | None, Scope]]:
+    """Yield the expressions whose text an expression holds."""
+    if isinstance(node, ast.Attribute | ast.Subscript | ast.Await | ast.Starred | ast.FormattedValue | ast.NamedExpr):
+        yield node.value, scope
+    elif isinstance(node, ast.JoinedStr | ast.BoolOp):
+        yield from ((part, scope) for part in node.values)
+    elif isinstance(node, ast.BinOp):
+        yield from ((node.left, scope), (node.right, scope))
+    elif isinstance(node, ast.List | ast.Tuple):
+        yield from ((item, scope) for item in node.elts)
+    elif isinstance(node, ast.IfExp):
+        yield from ((node.body, scope), (node.orelse, scope))
+    elif isinstance(node, ast.Name):
+        holder = call.names.holder(node.id, scope)
+        if holder is not None:
+            yield from ((value, holder) for value in holder.values.get(node.id, [])[:MAX_VALUES])
+
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _own_function(node: ast.expr, scope: Scope, call: Call) -> _Function | None:
+    """Return the function of this file that is called by its name, or as a method of the same class."""
+    if isinstance(node, ast.Name):
+        single = call.names.single(node.id, scope)
+        return single[0] if single and isinstance(single[0], ast.FunctionDef | ast.AsyncFunctionDef) else None
+    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
+        return None
+    holder: Scope | None = scope
+    while holder is not None and not isinstance(holder.node, ast.ClassDef):
+        holder = holder.parent
+    values = holder.values.get(node.attr, []) if holder else []
+    found = values[0] if len(values) == 1 else None
+    return found if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _returned(function: _Function) -> Iterator[ast.expr | None]:
+    for inner in ast.walk(function):
+        if isinstance(inner, ast.Return):
+            yield inner.value
+
+
+_REQUEST = re.compile(
+    r"^flask\.request\.(?:args|form|values|json|data|get_json|get_data|headers|cookies|view_args|query_string)\b"
+)
+_TEXT_METHODS = frozenset(
+    {"get", "decode", "strip", "format", "replace", "join", "lower", "upper", "getlist", "get_json"}
+)
+
+
+def from_request(node: ast.AST | None, scope: Scope, call: Call, depth: int = 8) -> bool:
+    """Say whether an expression is made of what a caller sent to a Flask application."""
+    if depth == 0 or node is None:
+        return False
+    if isinstance(node, ast.Attribute) and _REQUEST.match(call.names.path(node, scope)):
+        return True
+    if isinstance(node, ast.Call):
+        if _REQUEST.match(call.names.path(node.func, scope)):
+            return True
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _TEXT_METHODS:
+            return any(from_request(part, scope, call, depth - 1) for part in (node.func.value, *node.args))
+        if call.names.path(node.func, scope) == "str":
+            return any(from_request(part, scope, call, depth - 1) for part in node.args)
+        return False
+    return any(from_request(part, inner, call, depth - 1) for part, inner in _made_of(node, scope, call))
+
+
+_TEMPLATES = frozenset(
+    [
+        "flask.render_template_string",
+        "flask.templating.render_template_string",
+        "jinja2.Template",
+        "jinja2.environment.Template",
+        "jinja2.Environment().from_string",
+        "jinja2.environment.Environment().from_string",
+        "mako.template.Template",
+    ]
+)
+
+
+def templates(call: Call) -> Iterator[Sight]:
+    """Text from outside that becomes a template: its expressions reach every object of the process."""
+    if call.path not in _TEMPLATES:
+        return
+    text = call.argument(0, "source", "text")
+    if from_model(text, call.scope, call) or from_request(text, call.scope, call):
+        yield call.sees(INJECTION, "template-from-outside")
 
 
 _STATEMENT = re.compile(
@@ -119,11 +199,12 @@ _NAME_SLOT = re.compile(
 _SQL_READERS = frozenset({"pandas.read_sql", "pandas.read_sql_query", "sqlalchemy.text", "sqlalchemy.sql.text", "duckdb.sql",
                           "duckdb.query", "duckdb.execute", "polars.read_database"})  # fmt: skip
 SQL_METHODS = frozenset({"execute", "executemany", "executescript"})
+SQL_SESSIONS = frozenset({"sql", "query", "raw", "query_df", "execute_query", "fetch", "fetchrow", "fetchval"})
 
 
 def sql(call: Call) -> Iterator[Sight]:
     """Queries whose text holds values."""
-    if call.path in _SQL_READERS or call.last in SQL_METHODS:
+    if call.path in _SQL_READERS or call.last in SQL_METHODS or call.last in SQL_SESSIONS:
         query = call.argument(0, "sql", "query", "text")
         if (
             query is not None
@@ -140,8 +221,10 @@ def _mixes_values(node: ast.AST, call: Call) -> bool:
     """Say whether a string expression is SQL with a value in it that is not constant, other than as a name."""
     if isinstance(node, ast.Name):
         single = call.names.single(node.id, call.scope)
-        if single is None or call.names.is_parameter(node.id, call.scope):
+        if call.names.is_parameter(node.id, call.scope):
             return False
+        if single is None:
+            return _grows(node.id, call)
         node = single[0]
     if call.is_constant(node) or not _STATEMENT.match(leading_text(node, call)):
         return False
@@ -160,6 +243,38 @@ def _mixes_values(node: ast.AST, call: Call) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return not _NAME_SLOT.search(leading_text(node, call))
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+
+
+_VALUE_SLOT = re.compile(r"(?:=|<|>|\blike|\bin|\bvalues)\s*\(?\s*[\"']%?$", re.I)
+
+
+def _grows(name: str, call: Call) -> bool:
+    """Say whether a statement is begun as a constant, and a value in quotes is added to it."""
+    holder = call.names.holder(name, call.scope)
+    values = holder.values.get(name, []) if holder else []
+    if holder is None or not values or len(values) > MAX_VALUES:
+        return False
+    begun = call.names.constant(values[0], holder)
+    if not isinstance(begun, str) or not _STATEMENT.match(begun):
+        return False
+    return any(_adds_value(part, begun, call) for part in holder.grown.get(name, []))
+
+
+def _adds_value(node: ast.expr, before: str, call: Call) -> bool:
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        if isinstance(node.left, ast.BinOp):
+            node = node.left
+            continue
+        before, node = str(call.constant(node.left)), node.right
+    if isinstance(node, ast.JoinedStr):
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                if _VALUE_SLOT.search(before) and isinstance(call.constant(part.value), Unknown):
+                    return True
+            else:
+                before = str(getattr(part, "value", ""))
+        return False
+    return bool(_VALUE_SLOT.search(before)) and not call.is_constant(node)
 
 
 def _placeholders(node: ast.expr, call: Call) -> bool:
@@ -254,4 +369,4 @@ def _installs(call: Call) -> bool:
     return bool(re.match(r"^\s*(?:\S*python\S* -m )?pip3? install\b", leading_text(first, call)))
 
 
-CHECKS = (injection, sql, download)
+CHECKS = (injection, templates, sql, download)

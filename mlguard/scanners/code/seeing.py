@@ -32,6 +32,7 @@ class Call:
     path: str
     source: Source
     names: Names
+    place: ast.AST | None = None  # where to report, when the node is not one of the file
 
     @cached_property
     def last(self) -> str:
@@ -72,7 +73,7 @@ class Call:
     def sees(
         self, rule: str, check: str, also: ast.AST | None = None, node: ast.AST | None = None, **facts: str
     ) -> Sight:
-        return Sight(rule, check, node or self.node, {"call": self.label, **facts}, also)
+        return Sight(rule, check, node or self.place or self.node, {"call": self.label, **facts}, also)
 
 
 CallCheck = Callable[[Call], Iterator[Sight]]

@@ -28,6 +28,7 @@ class Scope:
     parameters: dict[str, tuple[ast.arg, ast.expr | None]] = field(default_factory=dict)
     attributes: dict[str, list[ast.AST | None]] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)  # declared global or nonlocal
+    grown: dict[str, list[ast.expr]] = field(default_factory=dict)  # what += adds to a name
 
 
 @dataclass(slots=True, eq=False)
@@ -182,6 +183,8 @@ def _assign_one(node: ast.AnnAssign | ast.NamedExpr, scope: Scope, tree: Tree) -
 
 def _assign_again(node: ast.AugAssign, scope: Scope, tree: Tree) -> None:
     _target(scope, node.target, None)
+    if isinstance(node.target, ast.Name) and isinstance(node.op, ast.Add):
+        scope.grown.setdefault(node.target.id, []).append(node.value)
 
 
 def _loop(node: ast.For | ast.AsyncFor | ast.comprehension, scope: Scope, tree: Tree) -> None:
