@@ -371,3 +371,74 @@ def test_hostile_files_end_soon(tmp_path: Path, text: str) -> None:
     read(tmp_path, text)
 
     assert time.process_time() - begin < 5
+
+
+SERVERS = {
+    "triton in a shell": "command: [/bin/sh, -c]\n          args: [tritonserver --model-repository=/models]",
+    "vllm": "command: [python, -m, vllm.entrypoints.openai.api_server]",
+    "torchserve": "command: [torchserve, --start]",
+    "mlflow": "command: [mlflow]\n          args: [models, serve, -m, 'models:/churn/1']",
+    "bentoml": "command: [bentoml, serve, 'churn:1.2']",
+    "kserve": "command: [python, -m, kserve.sklearnserver]",
+    "mlserver": "command: [mlserver, start, .]",
+    "variable": "env: [{name: BENTO_PATH, value: /bento}]",
+}
+
+
+def deployment(container: str, image: str = "acme/runtime:1.4.2") -> str:
+    return (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: churn, namespace: ml}\nspec:\n  template:\n    spec:\n"
+        f"      containers:\n        - name: main\n          image: {image}\n          {container}\n"
+    )
+
+
+@pytest.mark.parametrize("container", SERVERS.values(), ids=SERVERS)
+def test_a_server_of_models_is_known_by_what_it_runs(tmp_path: Path, container: str) -> None:
+    (tmp_path / "a.yaml").write_text(deployment(container))
+
+    assert len(found(scan(tmp_path, ["infra"]), "k8s/missing-autoscaler")) == 1
+
+
+@pytest.mark.parametrize(
+    "container",
+    ["command: [python, train.py]", "env: [{name: OLLAMA_HOST, value: 'http://x'}]", "command: [mlflow, run, .]"],
+)
+def test_a_workload_that_only_uses_models_is_no_server(tmp_path: Path, container: str) -> None:
+    (tmp_path / "a.yaml").write_text(deployment(container))
+
+    assert found(scan(tmp_path, ["infra"]), "k8s/missing-autoscaler") == []
+
+
+RAY = "apiVersion: ray.io/v1\nkind: {kind}\nmetadata: {{name: r, namespace: ml}}\nspec:\n{body}"
+HEAD = """\
+headGroupSpec:
+  serviceType: {service}
+  rayStartParams: {{{params}}}
+  template:
+    spec:
+      containers:
+        - name: head
+          image: rayproject/ray:2.40.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "service", "params", "expected"),
+    [
+        ("RayCluster", "LoadBalancer", "", 1),
+        ("RayService", "NodePort", "dashboard-host: 0.0.0.0", 1),
+        ("RayCluster", "ClusterIP", "dashboard-host: 0.0.0.0", 0),
+        ("RayCluster", "LoadBalancer", "dashboard-host: 127.0.0.1", 0),
+        ("RayCluster", "LoadBalancer", "include-dashboard: 'false'", 0),
+    ],
+)
+def test_the_head_of_a_ray_cluster_is_open_when_its_service_is(
+    tmp_path: Path, kind: str, service: str, params: str, expected: int
+) -> None:
+    head = HEAD.format(service=service, params=params)
+    if kind == "RayService":
+        head = "rayClusterConfig:\n" + "".join(f"  {line}\n" for line in head.splitlines())
+    body = "".join(f"  {line}\n" for line in head.splitlines())
+    (tmp_path / "a.yaml").write_text(RAY.format(kind=kind, body=body))
+
+    assert len(found(scan(tmp_path, ["infra"]), "k8s/unauthenticated-ml-service")) == expected

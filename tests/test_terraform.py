@@ -746,3 +746,17 @@ def test_a_cut_or_flipped_file_never_raises(tmp_path: Path, cut: int, flip: int,
     (tmp_path / "main.tf").write_text(text, encoding="utf-8")
 
     list(InfraScanner().scan([Artifact("main.tf", "terraform", 1)], Context(tmp_path)))
+
+
+def test_allowed_regions_of_the_configuration_reach_the_rule(tmp_path: Path) -> None:
+    bucket = 'resource "google_storage_bucket" "data" {\n  name = "d"\n  location = "US"\n  labels = { data_class = "personal" }\n}\n'
+    (tmp_path / "main.tf").write_text(bucket)
+    default = found(scan(tmp_path, ["infra"]), "tf/disallowed-region")
+    (tmp_path / "mlguard.yaml").write_text(
+        'version: 1\nsettings:\n  infra:\n    params:\n      tf/disallowed-region: {allowed: ["us*"]}\n'
+    )
+
+    allowed = found(scan(tmp_path, ["infra"]), "tf/disallowed-region")
+
+    assert [line for _, line, _ in default] == [3]
+    assert allowed == []

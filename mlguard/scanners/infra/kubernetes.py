@@ -408,13 +408,12 @@ class _Cluster:
             for route, asks in self.routes.get(service.name, ()):
                 if not asks and _same_namespace(route, one):
                     found.append(f"the {route.kind} {route.name}")
-        if (
-            one.at("spec", "headGroupSpec", "serviceType") in ("LoadBalancer", "NodePort")
-            and "headGroupSpec" in pod.path
-        ):
-            found.append(f"a {one.at('spec', 'headGroupSpec', 'serviceType')}")
-        if one.at("spec", "headGroupSpec", "enableIngress") is True and "headGroupSpec" in pod.path:
-            found.append("an Ingress")
+        if "headGroupSpec" in pod.path:
+            head = _ray_head(one)
+            if head.get("serviceType") in ("LoadBalancer", "NodePort"):
+                found.append(f"a {head['serviceType']}")
+            if head.get("enableIngress") is True:
+                found.append("an Ingress")
         return list(dict.fromkeys(found))
 
     def _guarded(self, one: _Object, pod: _Pod) -> bool:
@@ -550,6 +549,7 @@ class _Cluster:
             [one.name, *(_plain(container.value.get("name")) for container in main)],
             [_plain(container.value.get("image")) for container in main],
             [" ".join(_argv(container)[0]) for container in main],
+            [name for container in main for name in _variables(container)],
         )
 
     def _container(
@@ -883,6 +883,33 @@ def _rollout(one: _Object) -> str:
     return ""
 
 
+def _ray_head(one: _Object) -> Mapping[str, Any]:
+    """Return the head of a Ray cluster, also of one that a service or job of Ray brings with it."""
+    ways = (("headGroupSpec",), ("rayClusterConfig", "headGroupSpec"), ("rayClusterSpec", "headGroupSpec"))
+    return next((head for way in ways if (head := _mapping(one.at("spec", *way)))), {})
+
+
+def _ray_command(one: _Object, pod: _Pod) -> list[str]:
+    """Return the command with which the operator starts the head of a Ray cluster.
+
+    It opens the dashboard on every address unless told otherwise (KubeRay, SetMissingRayStartParams).
+    """
+    if "headGroupSpec" not in pod.path or any(
+        _mapping(one.at("spec", *way)).get("mode") == "token"
+        for way in (("authOptions",), ("rayClusterConfig", "authOptions"))
+    ):
+        return []
+    given = _mapping(_ray_head(one).get("rayStartParams"))
+    if _plain(given.get("include-dashboard")).lower() == "false":
+        return []
+    return ["ray", "start", "--head", f"--dashboard-host={_plain(given.get('dashboard-host')) or '0.0.0.0'}"]
+
+
+def _variables(container: Tree) -> list[str]:
+    env = container.get("env")
+    return [_plain(_mapping(item.value).get("name")) for _, item in env.items()] if env is not None else []
+
+
 def _argv(container: Tree) -> tuple[list[str], list[Position]]:
     words, places = [], []
     for key in ("command", "args"):
@@ -903,6 +930,7 @@ class _Container:
         self.one, self.tree, self.spec = one, tree, spec
         self.positions = tree.positions()
         self.argv, self.argv_at = _argv(tree)
+        self.started = _ray_command(one, pod) if role == "container" else []
         self.environment, self.environment_at = self._environment()
         image = self._image(images)
         name, tag, digest = image_parts(_plain(tree.value.get("image")) if not isinstance(image, str) else image)
@@ -1029,7 +1057,8 @@ class _Container:
         asked = (
             served and not self.attributes["managed"] and (bool(value.get("ports")) or serving) and (reached or serving)
         )
-        services = list(open_services(_plain(value.get("image")), self.argv, self.environment, bool(exposure)))
+        argv = self.argv or self.started
+        services = list(open_services(_plain(value.get("image")), argv, self.environment, bool(exposure)))
         for index, service in enumerate(services):
             at = self._service_position(service.argument, service.variable)
             for path in (

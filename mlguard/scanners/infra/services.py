@@ -73,7 +73,9 @@ def open_services(
             yield OpenService(service, why, variable=name)
     if not exposed:
         return
-    if _MLFLOW.search(text) and not re.search(r"--app-name(?:[= ])\S*auth", text):
+    if (
+        _MLFLOW.search(text) or (argv[:1] in (["server"], ["ui"]) and re.search(r"(?:^|[/_-])mlflow\b", image))
+    ) and not re.search(r"--app-name(?:[= ])\S*auth", text):
         yield OpenService("mlflow", "its server has no login", _index(argv, "mlflow"))
     if (
         re.search(r"\bray\s+start\b", text)
@@ -126,11 +128,18 @@ def _database_has_login(image: str, environment: Mapping[str, Any]) -> bool:
 
 _SERVER = re.compile(
     r"(?i)(?:^|[/\s])(?:vllm(?:-openai)?|tritonserver|torchserve|tfserving|text-generation-(?:inference|launcher)|text-embeddings-(?:inference|router)|mlserver"
-    r"|ollama|sglang|llama-server|tensorflow_model_server|bentoml\s+serve|serve\s+run|mlflow\s+models\s+serve|ray\s+serve|seldon-core-microservice|litellm)(?:[:@\s-]|$)"
+    r"|ollama|sglang|llama-server|tensorflow_model_server|bentoml\s+serve|serve\s+run|mlflow\s+models\s+serve|ray\s+serve|seldon-core-microservice|litellm"
+    r"|bentoml\s+serve-http|bentoml\s+start|(?:sklearn|xgb|lgb|pmml|paddle|huggingface)server)(?:[:@\s-]|$)"
+    r"|\bkserve\.\w+|(?:^|/)kserve/\w*server"
     r"|tensorflow/serving|pytorch/torchserve|vllm\.entrypoints|sglang\.launch_server|optimum-tpu|nvcr\.io/nim/"
 )
+_SERVER_VARIABLE = re.compile(
+    r"^(?:BENTO_PATH|BENTOML_(?:HOME|PORT|CONFIG|HOST)|MLSERVER_\w+|PREDICTIVE_UNIT_\w+|TS_(?:CONFIG_FILE|INFERENCE_ADDRESS|NUMBER_OF_GPU)"
+    r"|TF_SERVING_\w+|NIM_MODEL_NAME|SAGEMAKER_MODEL_SERVER_\w+)$"
+)
+"""Variables that only a server of models reads."""
 _SERVING_NAME = re.compile(
-    r"(?i)(?:^|[-_/.])(?:inference|predictor|predictions?|predict|serving|model-?serv(?:er|ing|ice)|model-?api|scorer|scoring|llm|embeddings?"
+    r"(?i)(?:^|[-_/.])(?:kserve-container|inference|predictor|predictions?|predict|serving|model-?serv(?:er|ing|ice)|model-?api|scorer|scoring|llm|embeddings?"
     r"|triton|torchserve|tf-?serving|vllm|tgi|mlserver|bento(?:ml)?|ollama)(?:[-_:@.]|$)"
 )
 _NO_SERVER_NAME = re.compile(
@@ -138,9 +147,11 @@ _NO_SERVER_NAME = re.compile(
 )
 
 
-def serves_model(names: Sequence[str], images: Sequence[str], commands: Sequence[str]) -> bool:
-    """Say whether names, images or commands speak of a workload that answers with a model's predictions."""
-    if any(_SERVER.search(text) for text in (*images, *commands)):
+def serves_model(
+    names: Sequence[str], images: Sequence[str], commands: Sequence[str], variables: Sequence[str] = ()
+) -> bool:
+    """Say whether names, images, commands or names of variables speak of a workload that answers with predictions."""
+    if any(_SERVER.search(text) for text in (*images, *commands)) or any(map(_SERVER_VARIABLE.match, variables)):
         return True
     texts = [*names, *(image.partition("@")[0].rpartition("/")[2].partition(":")[0] for image in images)]
     return not any(_NO_SERVER_NAME.search(name) for name in names[:1]) and any(
