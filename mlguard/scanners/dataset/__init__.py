@@ -16,6 +16,9 @@ from mlguard.scanners.dataset import places
 KINDS = frozenset({"csv", "tsv", "jsonl", "json", "parquet", "arrow", "text", "markdown", "sql", "notebook", "gzip"})
 """Kinds that may hold records or prose. Of text and gzip only what the name tells to be such."""
 
+_BINARY = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".txt", ".log", ".sql", ".arrow", ".feather")
+"""Suffixes of tables and prose whose first bytes are no text."""
+
 
 class DatasetScanner:
     """Yields a Dataset fact for each file with records, and detections where the place alone decides."""
@@ -48,6 +51,10 @@ def _wanted(artifact: Artifact) -> bool:
         return places.is_prose(artifact.path)
     if artifact.kind == "gzip":
         return places.is_packed(artifact.path)
+    if artifact.kind == "binary":  # UTF-16 without a mark, streams of Arrow, or a gap
+        return artifact.path.lower().endswith(_BINARY)
+    if artifact.kind in ("xml", "html"):
+        return places.is_data(artifact.path) and not places.is_docs(artifact.path)
     return artifact.kind in KINDS
 
 
@@ -93,6 +100,11 @@ def _read(artifact: Artifact, context: Context, sheet: Any) -> bool:
 
 
 def _format(artifact: Artifact) -> str:
+    if artifact.kind in ("xml", "html"):
+        return "text"
+    if artifact.kind == "binary":
+        suffix = artifact.path.lower().rsplit(".", 1)[-1]
+        return {"tab": "tsv", "ndjson": "jsonl", "txt": "text", "feather": "arrow"}.get(suffix, suffix)
     if artifact.kind != "gzip":
         return "log" if artifact.kind == "text" and places.is_dump(artifact.path) else artifact.kind
     suffix = artifact.path.lower().rsplit(".", 2)[-2]
@@ -106,9 +118,12 @@ def _statements(line: str) -> Iterable[str]:
 
 def _told(artifact: Artifact, context: Context, sheet: Any) -> Iterator[Record]:
     from mlguard.scanners.dataset import verdict
+    from mlguard.scanners.dataset.columns import PROSE
 
     path = artifact.path
     seen = verdict.judge(sheet.profiles)
+    if sheet.format == "sql":  # numbers and addresses were found in the lines
+        seen = [field for field in seen if field.name == PROSE or field.strength == "context"]
     if context.settings.get("ner", True) and not context.hook and not places.is_docs(path):
         from mlguard.scanners.dataset import entities
 

@@ -9,7 +9,7 @@ from mlguard.artifacts import Artifact
 from mlguard.facts import Dataset, Field
 from mlguard.findings import Record
 from mlguard.scanners import Context, notebook, read_text
-from mlguard.scanners.dataset import places, report, shapes, verdict
+from mlguard.scanners.dataset import frames, places, report, shapes, verdict
 from mlguard.scanners.dataset.columns import PROSE, Profile
 
 
@@ -51,6 +51,11 @@ def _fields(text: str, lines: tuple[int, ...], prose: bool) -> Iterator[Field]:
         if report.only_reserved(field, [profile]) and prose or prose and field.strength == "pattern" and own < 10:
             continue
         yield replace(field, line=_first(parts, lines, field))
+    if not prose:
+        for at, profiles in frames.printed(parts):
+            for field in verdict.judge(profiles):
+                if field.strength == "context" and field.confidence != "low":
+                    yield replace(field, line=lines[at] if at < len(lines) else 1)
 
 
 def _first(parts: list[str], lines: tuple[int, ...], field: Field) -> int:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import Context, decode, open_path, read_bytes
-from mlguard.scanners.dataset import shapes, terms
+from mlguard.scanners.dataset import frames, shapes, terms
 from mlguard.scanners.dataset.columns import PROSE, Profile, strings
 
 BATCH_ROWS = 8192
@@ -69,7 +69,7 @@ def encoding_of(context: Context, path: str) -> tuple[str, str]:
     By its byte order mark, else UTF-8 when all of it is, else Windows-1252, whose letters are right in most old exports.
     """
     with opened(context, path) as file:
-        head = _piece(file, 4)
+        head = _piece(file, 4096)
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -79,11 +79,21 @@ def encoding_of(context: Context, path: str) -> tuple[str, str]:
             return name, "" if _decodes(
                 context, path, name
             ) else "the text is not valid in the encoding of its byte order mark"
+    if b"\0" in head:
+        return _of_two_bytes(context, path, head), ""
     if _decodes(context, path, "utf-8"):
         return "utf-8", ""
     if _decodes(context, path, "cp1252"):
         return "cp1252", ""
     return "latin-1", "the encoding is not known; what is not ASCII was not looked at. Convert the file to UTF-8"
+
+
+def _of_two_bytes(context: Context, path: str, head: bytes) -> str:
+    """Return the encoding of text in UTF-16 without a byte order mark: every second byte of its ASCII is zero."""
+    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if zeros.count(0) * 10 > 6 * len(zeros) and head.count(0) == zeros.count(0) and _decodes(context, path, name):
+            return name
+    raise Unreadable("holds bytes that are no text; convert the file to UTF-8")
 
 
 def _piece(file: BinaryIO, size: int) -> bytes:
@@ -509,16 +519,24 @@ def read_parquet(context: Context, path: str, sheet: Sheet) -> None:
 
 
 def read_arrow(context: Context, path: str, sheet: Sheet) -> None:
-    """Fill the sheet from an Arrow IPC file (Feather)."""
+    """Fill the sheet from an Arrow IPC file (Feather) or stream."""
     import pyarrow as pa
     import pyarrow.ipc as ipc
 
     try:
-        with pa.memory_map(str(open_path(context, path))) as source, ipc.open_file(source) as file:
-            sheet.width = len(file.schema)
+        with pa.memory_map(str(open_path(context, path))) as source:
             columns = _Arrow(sheet)
-            for number in range(file.num_record_batches):
-                columns.add(file.get_batch(number))
+            if source.read(6) == b"ARROW1":
+                with ipc.open_file(source) as file:
+                    sheet.width = len(file.schema)
+                    for number in range(file.num_record_batches):
+                        columns.add(file.get_batch(number))
+            else:
+                source.seek(0)
+                with ipc.open_stream(source) as stream:  # as the datasets library caches tables
+                    sheet.width = len(stream.schema)
+                    for batch in stream:
+                        columns.add(batch)
             columns.close()
     except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
         raise Unreadable("the Arrow file is damaged or cut short") from None
@@ -649,8 +667,11 @@ def read_text(context: Context, path: str, sheet: Sheet, pieces: Callable[[str],
     sheet.width = 1
     batch: list[str] = []
     size = 0
+    rows = frames.Rows() if sheet.format == "sql" else None
     try:
         for line in lines_of(context, path, sheet):
+            if rows is not None:
+                rows.take(line)
             batch += pieces(line) if pieces else (line,)
             size += len(line)
             if size > BATCH_CHARS or len(batch) > BATCH_ROWS:
@@ -660,6 +681,9 @@ def read_text(context: Context, path: str, sheet: Sheet, pieces: Callable[[str],
     finally:
         profile.add(batch)
         sheet.rows += len(batch)
+        if rows is not None:
+            rows.close()
+            sheet.profiles += rows.profiles
 
 
 def table_in_text(context: Context, path: str) -> bool:

@@ -200,7 +200,7 @@ _NATIONAL = re.compile(
 _AFTER_WORD = re.compile(r"(?<![\w.@/#&=:+,-])(?:0[1-9]\d{8,10}|[2-9]\d{9})(?![\w]|[.,]\d|[-/]\d)")
 """A bare number that is one only after a word for telephones."""
 _PHONE_WORDS = re.compile(
-    r"(?i)(?<![a-z])(?:tel|tel[eé]?(?:ph|f)\w*|phone|mobile?|mobil\w*|handy|cell(?:phone)?|call|fax|whatsapp|portable|m[oó]vil)(?![a-z])"
+    r"(?i)(?<![a-z])(?:tel|tel[eé]?(?:ph|f)\w*|phone|mobile?|mobil\w*|handy|cell(?:phone)?|call|fax|whatsapp|portable|m[oó]vil|r[uü]ckruf|anruf(?:en)?|erreichbar|ruf|rufnummer|appele[rz]|llam\w+|chiam\w+|bel|zadzwo\w+|t[eé]l)(?![a-z])"
 )
 _TEST_CARDS = frozenset(
     [

@@ -39,10 +39,65 @@ def judge(profiles: Sequence[Profile]) -> list[Field]:
     kept: list[Field] = []
     for profile, fields in found:
         if not fields and profile.term is not None and profile.term.weak:
-            fields = list(_weak_name(profile, company))
+            fields = list(_weak_name(profile, company)) or list(_beside_first_name(profile, found))
         kept += fields
-    kept = _alone(kept, company)
+    kept += _birth_dates_without_header(found)
+    kept = _alone(_about_persons(kept, profiles, company), company)
     return [field for field in kept if field.name != "(footer)" or _only_there(field, kept)]
+
+
+_PLACES = ("user.location.precise", "user.contact.address.city", "user.contact.address.postal_code")
+
+_MOVES = frozenset(
+    ["time", "timestamp", "datetime", "ts", "trip", "trajectory", "track", "device", "vehicle", "driver", "uid", "imei", "home"]
+)  # fmt: skip
+"""Words of columns that make a position one of somebody's."""
+
+
+def _about_persons(fields: list[Field], profiles: Sequence[Profile], company: bool) -> list[Field]:
+    """Return no places when a table holds nothing but places: towns, stations, weather."""
+    if company or not fields or any(field.category not in _PLACES or field.strength != "context" for field in fields):
+        return fields
+    moves = any(_MOVES & set(terms.tokens(profile.label)) for profile in profiles)
+    return [field for field in fields if moves and field.category == "user.location.precise"]
+
+
+def _beside_first_name(profile: Profile, found: Sequence[tuple[Profile, list[Field]]]) -> Iterator[Field]:
+    """Yield last names for a column called "name" that stands beside one of first names."""
+    first = any(field.category == "user.name.first" for _, fields in found for field in fields)
+    distinct = profile.sample.values()
+    fitting = sum(map(terms.FITS["given"], distinct))
+    if first and len(distinct) > 1 and fitting * 10 >= 8 * len(distinct):
+        cells = round(profile.cells * fitting / len(distinct))
+        yield _context_field(profile, "user.name.last", "Name", "personal", "medium", cells, "name:name")
+
+
+_DATE = re.compile(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}))$")
+
+
+def _birth_dates_without_header(found: Sequence[tuple[Profile, list[Field]]]) -> list[Field]:
+    """Return the columns of birth dates in a table without a header that also names persons: dates spread over lives."""
+    if any(profile.label or profile.text for profile, _ in found) or not any(
+        _direct(field) for _, fields in found for field in fields
+    ):
+        return []
+    return [
+        _context_field(profile, "user.demographic.date_of_birth", "BirthDate", "personal", "medium", profile.cells, "values:birth-date")
+        for profile, fields in found
+        if not fields and _spread_over_lives(profile.sample.values())
+    ]  # fmt: skip
+
+
+def _spread_over_lives(values: Sequence[str]) -> bool:
+    years = [int(match[1] or match[2]) for value in values if (match := _DATE.match(value))]
+    return (
+        len(years) > 4
+        and len(years) * 10 >= 9 * len(values)
+        and min(years) >= 1900
+        and max(years) <= 2016
+        and min(years) < 1990
+        and max(years) - min(years) >= 15
+    )
 
 
 def _alone(fields: list[Field], company: bool) -> list[Field]:
@@ -281,11 +336,23 @@ def _term(profile: Profile) -> Field | None:
     if share < 0.6 or not _plausible(term, profile, distinct):
         return None
     confidence: Confidence = (
-        "high" if share > 0.9 and term.group in ("direct", "person") else "medium" if term.group != "quasi" else "low"
+        "low"
+        if term.id == "ip" and _only_private(profile)
+        else "high"
+        if share > 0.9 and term.group in ("direct", "person")
+        else "medium"
+        if term.group != "quasi"
+        else "low"
     )
     return _context_field(
         profile, term.category, term.dpv, term.gdpr_class, confidence, profile.term_cells, f"name:{term.id}"
     )
+
+
+def _only_private(profile: Profile) -> bool:
+    """Say whether no address can be reached from outside, as those of machines in one network."""
+    tally = profile.tallies.get("IP_ADDRESS")
+    return tally is not None and tally.shaped > 0 and not tally.valid
 
 
 def _context_field(
