@@ -643,3 +643,43 @@ def test_a_key_of_a_person_is_no_feature(tmp_path: Path) -> None:
     )
 
     assert [line for _, line, _ in found(scan(tmp_path, ["code"]), "code/identifier-as-feature")] == [2]
+
+
+UNSAFE_BY_SETTING = {
+    "attribute of a class": "import numpy as np\nclass Config:\n    pickled = True\ndef f(p):\n    return np.load(p, allow_pickle=Config.pickled)\n",
+    "attribute of the own class": "import numpy as np\nclass Reader:\n    pickled = True\n    def f(self, p):\n        return np.load(p, allow_pickle=self.pickled)\n",
+    "default of a parameter": "import torch\ndef f(p, load=torch.load):\n    return load(p, weights_only=False)\n",
+    "options that grow": "import numpy as np\ndef f(p):\n    options = {}\n    options['allow_pickle'] = True\n    return np.load(p, **options)\n",
+}
+
+
+@pytest.mark.parametrize("text", UNSAFE_BY_SETTING.values(), ids=UNSAFE_BY_SETTING)
+def test_a_setting_that_makes_a_loader_unsafe_is_found_where_it_is_used(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.py").write_text(text)
+
+    assert [line for _, line, _ in found(scan(tmp_path, ["code"]), "code/unsafe-deserialization")] == [text.count("\n")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import numpy as np\nclass Reader:\n    pickled = True\n    def __init__(self, p):\n        self.pickled = p\n    def f(self, p):\n        return np.load(p, allow_pickle=self.pickled)\n",
+        "import torch\ndef f(p):\n    options = {'weights_only': True}\n    return torch.load(p, **options)\n",
+        "import torch\ndef f(p, trusted=False):\n    return torch.load(p, weights_only=not trusted)\n",
+    ],
+)
+def test_a_loader_that_may_be_safe_is_not_called_unsafe(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.py").write_text(text)
+
+    assert found(scan(tmp_path, ["code"]), "code/unsafe-deserialization") == []
+
+
+@pytest.mark.parametrize(("route", "expected"), [("/v1/predict", 1), ("/upload", 0)])
+def test_a_route_for_predictions_that_calls_its_model_as_a_function_is_one(
+    tmp_path: Path, route: str, expected: int
+) -> None:
+    (tmp_path / "a.py").write_text(
+        f"from fastapi import FastAPI\napp = FastAPI()\n@app.post('{route}')\ndef answer(x: list[float]):\n    return model(x)\n"
+    )
+
+    assert len(found(scan(tmp_path, ["code"]), "code/unauthenticated-endpoint")) == expected

@@ -134,7 +134,9 @@ class Names:
             paths.discard("")
             return paths.pop() if len(paths) == 1 else ""
         if name in holder.parameters:
-            argument, _ = holder.parameters[name]
+            argument, default = holder.parameters[name]
+            if isinstance(default, ast.Attribute) and argument.annotation is None and depth > 0:
+                return self.path(default, holder.parent or holder, depth - 1)  # def read(path, load=torch.load)
             return self._annotated(argument.annotation, holder, depth)
         return ""
 
@@ -178,6 +180,8 @@ class Names:
         if isinstance(node, ast.Name):
             single = self.single(node.id, scope)
             return self.constant(single[0], single[1], depth - 1) if single else UNKNOWN
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return self._member(node.value.id, node.attr, scope, depth - 1)
         if isinstance(node, ast.JoinedStr):
             return self._text([self._part(part, scope, depth) for part in node.values])
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -187,6 +191,24 @@ class Names:
             value = self.constant(node.operand, scope, depth - 1)
             return value if isinstance(value, Unknown) else not value
         return UNKNOWN
+
+    def _member(self, owner: str, name: str, scope: Scope, depth: int) -> Constant:
+        """Return the value of ``Config.name``, or of ``self.name`` where only the class's body sets it."""
+        holder: Scope | None = scope
+        if owner in ("self", "cls"):
+            while holder is not None and not isinstance(holder.node, ast.ClassDef):
+                holder = holder.parent
+        else:
+            single = self.single(owner, scope)
+            made = single[0] if single else None
+            if single and isinstance(made, ast.Call) and isinstance(made.func, ast.Name):
+                single = self.single(made.func.id, single[1])  # config = Config()
+                made = single[0] if single else None
+            holder = self.tree.scopes.get(made) if isinstance(made, ast.ClassDef) else None
+        if holder is None or name in holder.attributes:
+            return UNKNOWN
+        values = holder.values.get(name, [])
+        return self.constant(values[0], holder, depth) if len(values) == 1 else UNKNOWN
 
     def _part(self, part: ast.expr, scope: Scope, depth: int) -> Constant:
         if isinstance(part, ast.FormattedValue):
@@ -231,7 +253,9 @@ class Names:
         """Return the entries of a dictionary display or a ``dict(...)`` call, reached by name if need be."""
         if isinstance(node, ast.Name) and depth > 0:
             single = self.single(node.id, scope)
-            return self.entries(single[0], single[1], depth - 1) if single else {}
+            if single is None:
+                return {}
+            return self.entries(single[0], single[1], depth - 1) | single[1].entries.get(node.id, {})
         if isinstance(node, ast.Dict):
             self.used.add(id(node))
             pairs = zip(node.keys, node.values, strict=True)

@@ -221,7 +221,9 @@ def endpoint(
         path = names.path(decorator.func, outer)
         last = path.rsplit(".", 1)[-1]
         if _ROUTERS.match(path) and last in _ROUTES:
-            if _predicts(node) and not _guarded(node, decorator, outer, source, names):
+            if (_predicts(node) or _calls_model(node, decorator, outer, names)) and not _guarded(
+                node, decorator, outer, source, names
+            ):
                 yield Sight(ENDPOINT, "predict-route", node, {"call": path.split("()")[0].rsplit(".", 1)[-1]})
         elif (
             last == "tool"
@@ -236,6 +238,24 @@ def _predicts(node: ast.AST) -> bool:
         isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in _PREDICTS
         for inner in ast.walk(node)
     )
+
+
+_PREDICTING = re.compile(
+    r"(?:^|[/_-])(?:predict\w*|infer|inference|generate|completions?|embed|embeddings|classify|transcribe|score)(?:$|[/_-])"
+)
+_MODEL = re.compile(
+    r"(?:^|_)(?:model|net|network|classifier|clf|regressor|pipe|pipeline|predictor|estimator|session|generator|encoder|llm)$",
+    re.I,
+)
+
+
+def _calls_model(node: ast.AST, route: ast.Call, scope: Scope, names: Names) -> bool:
+    """Say whether a route for predictions calls something that is named as a model, as PyTorch's are called."""
+    path = names.constant(route.args[0], scope) if route.args else None
+    if not (isinstance(path, str) and _PREDICTING.search(path)):
+        return False
+    called = (names.written(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return any(_MODEL.search(written.rsplit(".", 1)[-1]) for written in called)
 
 
 def _guarded(

@@ -28,6 +28,7 @@ class Scope:
     parameters: dict[str, tuple[ast.arg, ast.expr | None]] = field(default_factory=dict)
     attributes: dict[str, list[ast.AST | None]] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)  # declared global or nonlocal
+    entries: dict[str, dict[str, ast.expr]] = field(default_factory=dict)  # what name["key"] = … adds to a name
     grown: dict[str, list[ast.expr]] = field(default_factory=dict)  # what += adds to a name
 
 
@@ -173,6 +174,10 @@ def _assign(node: ast.Assign, scope: Scope, tree: Tree) -> None:
     tree.scopes[node] = scope
     for target in node.targets:
         _target(scope, target, node.value)
+        if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+            key = target.slice.value if isinstance(target.slice, ast.Constant) else None
+            if isinstance(key, str):
+                scope.entries.setdefault(target.value.id, {})[key] = node.value
 
 
 def _assign_one(node: ast.AnnAssign | ast.NamedExpr, scope: Scope, tree: Tree) -> None:
