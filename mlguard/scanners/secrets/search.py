@@ -226,6 +226,11 @@ _CONTEXTS: tuple[_Context, ...] = (
     _Context("twilio", "Twilio auth token", lazy.pattern(r"twilio[^\n]{0,40}(?:token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f]{32})(?![0-9a-z])"), _HEX_32),
     _Context("heroku", "Heroku API key", lazy.pattern(r"heroku[^\n]{0,40}(?:key|token|secret)[^\n]{0,20}?[\"'=:\s](?P<value>[0-9a-f-]{36})(?![0-9a-z])"), _UUID_SHAPE),
     _Context(" -u ", "password of a command", lazy.pattern(r" -u [\"']?[\w.@-]{1,60}:(?P<value>[^\s\"':]{5,200})"), _ANY, False, lazy.pattern(r"\b(?:curl|http|wget)\b[^\n]{0,300}$")),
+    _Context(" -p", "password of a command", re.compile(r" -p[ =]?[\"']?(?P<value>[^\s\"'<>]{6,200})"), _ANY, False, re.compile(r"(?:\b(?:mysql(?:dump|admin)?|mariadb|mongo(?:sh|dump|restore|import)?)\b[^\n|&;]{0,200} -{1,2}u[^\n|&;]{0,200}|\bsshpass|\bdocker[^\n|&;]{0,20} login\b[^\n|&;]{0,200}|\b(?:podman|helm registry|az|oc|argocd)[^\n|&;]{0,20} login\b[^\n|&;]{0,200})$")),
+    _Context("pgpassword", "database password", re.compile(r"pgpassword=[\"']?(?P<value>[^\s\"';]{6,200})"), _ANY),
+    _Context("setpassword", "password", re.compile(r"setpassword\(\s{0,3}[\"'](?P<value>[^\"'\s]{6,200})[\"']\s{0,3}\)"), _ANY),
+    _Context("account.key.", "Azure storage account key", re.compile(r"account\.key\.[a-z0-9.]{3,80}[\"']?[\s,=:]{1,4}[\"']?" + _AZURE_VALUE), _AZURE),
+    _Context("add_argument", "default of an option", re.compile(r"add_argument\(\s{0,3}[\"'][\w-]{0,30}(?:api-?_?key|token|secret|passw(?:or)?d)[\"'][^\n()]{0,80}?default\s?=\s?[\"'](?P<value>[^\"'\s]{6,300})[\"']"), _ANY),
     _Context("password", "password in a connection string", lazy.pattern("password" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
     _Context("pwd", "password in a connection string", lazy.pattern("pwd" + _PAIR_VALUE + r"(?=[;\"'\s]|$)"), _ANY, False, _SERVER),
     _Context(":_", "registry token", lazy.pattern(r":_(?:authtoken|auth|password)\s?=\s?[\"']?(?P<value>[^\s\"']{10,1000})"), _ANY),
@@ -254,7 +259,9 @@ def _known_by_context(text: str, lowered: str) -> Iterator[Hit]:
 def _fits_context(kind: str, value: str, around: str) -> bool:
     if is_placeholder(value) or "EXAMPLE" in value or _DIGEST.search(around):
         return False
-    if kind.startswith("password"):
+    if kind == "default of an option":
+        return is_token(value, True)
+    if kind.startswith("password") or kind == "database password":
         return is_password(value)
     if kind == "registry token":
         return is_uuid(value) or is_random(value, 12) or is_password(value)
@@ -333,7 +340,7 @@ _STRONG = lazy.pattern(
 )
 # What follows or leads a secret-like word when it does not name a secret: a place, a measure, a name, a part of speech.
 _NO_SECRET_NAME = lazy.pattern(
-    r"tokeni[sz]|tokens(?!ecret)|(?:max|min|num|pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|next|page|continuation|sync|csrf|xsrf|prompt|completion|"
+    r"tokeni[sz]|tokens(?!ecret)|(?<![a-z])(?:max|min|num|pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|next|page|continuation|sync|csrf|xsrf|prompt|completion|"
     r"input|output|total|image|audio|video|vision|first|last|begin|decoder|forced|suppress|additional|extra|new|cancellation|resume|cancel|boi|eoi|"
     r"eot|im|per|by|text|vocab|sub|word|think|thinking|tool|fim|wildcard|separator|delimiter|lock|idempotency|invalid|wrong|bad|no|is|has|use|with|without|"
     r"show|hide|toggle|reset|forgot|confirm|enable|disable|require|requires?|needs?|public|type|of|check|validate|verify|hash|hashed|encrypted)[_.-]?(?:pass(?:word)?|secret|token)s?(?![a-z]*[_-]?(?:api|key))"
