@@ -61,7 +61,7 @@ _DEPLOYS = re.compile(
     r"|\baws\s+sagemaker\s+(?:create-endpoint|update-endpoint|create-model|update-inference-component)|\baws\s+ecs\s+update-service\b|\baws\s+lambda\s+update-function-code\b"
     r"|\bgcloud\s+(?:beta\s+|alpha\s+)?ai\s+endpoints\s+(?:deploy-model|create)|\bgcloud\s+(?:beta\s+)?run\s+(?:services\s+\S+\s+)?deploy\b"
     r"|\baz\s+ml\s+(?:online|batch)-(?:deployment|endpoint)\s+(?:create|update)|\bbentoml\s+(?:deployment\s+)?(?:deploy|create)\b|\bmodal\s+deploy\b"
-    r"|\bserve\s+deploy\b|\bdatabricks\s+bundle\s+deploy\b|\bargocd\s+app\s+(?:sync|set)\b|\bmlflow\s+deployments\s+(?:create|update)\b"
+    r"|\b(?:huggingface-cli|hf)\s+upload\s|\bserve\s+deploy\b|\bdatabricks\s+bundle\s+deploy\b|\bargocd\s+app\s+(?:sync|set)\b|\bmlflow\s+deployments\s+(?:create|update)\b"
     r"|\bpython[\d.]*\s+(?:-m\s+)?\S{0,80}(?:deploy|promote)(?:_\w+|-\w+)?(?:\.py)?\b|\b(?:bash|sh|\.)\s+\S{0,80}deploy\S{0,80}\.sh\b|(?:^|[\s;&])\.?/\S{0,80}deploy\S{0,80}\.sh\b|\bskaffold\s+(?:run|deploy)\b|\bkserve\b.*\b(?:create|apply)\b"
 )
 _DEPLOY_ACTIONS = re.compile(
