@@ -183,3 +183,41 @@ def test_a_table_without_candidates_does_not_load_presidio(tmp_path: Path) -> No
     )
 
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent, check=False).returncode == 0
+
+
+def test_columns_first_last_and_contact_hold_names_and_numbers(tmp_path: Path) -> None:
+    rows = [[GIVEN[n % 12], FAMILY[n % 10], f"001-{212 + n}-{700 + n}-{1000 + 7 * n}x{100 + n}"] for n in range(40)]
+    (tmp_path / "a.csv").write_text(table([["first", "last", "contact"], *rows]))
+
+    assert fields(tmp_path) == {
+        "first": "user.name.first", "last": "user.name.last", "contact": "user.contact.phone_number",
+    }  # fmt: skip
+
+
+def test_columns_first_and_last_of_words_or_days_are_quiet(tmp_path: Path) -> None:
+    words = ["table", "river", "engine", "stone"]
+    rows = [[words[n % 4], f"2024-01-0{n % 9 + 1}", words[n % 3]] for n in range(40)]
+    (tmp_path / "a.csv").write_text(table([["first", "last_seen", "last"], *rows]))
+
+    assert fields(tmp_path) == {}
+
+
+def test_the_name_of_one_person_in_every_row_is_found(tmp_path: Path) -> None:
+    rows = [[GIVEN[0] + " " + FAMILY[0], 60 + n / 7] for n in range(40)]
+    (tmp_path / "a.csv").write_text(table([["full_name", "weight"], *rows]))
+
+    assert fields(tmp_path) == {"full_name": "user.name"}
+
+
+def test_addresses_of_devices_are_found_and_firmware_is_not(tmp_path: Path) -> None:
+    rows = [[f"3c:22:fb:{n:02x}:{n * 3:02x}:{n + 9:02x}", f"{n % 9 + 31}.{n + 40}.{n}.{n + 60}"] for n in range(40)]
+    (tmp_path / "a.csv").write_text(table([["device_mac", "firmware"], *rows]))
+
+    assert fields(tmp_path) == {"device_mac": "user.device.device_id"}
+
+
+def test_a_list_of_attendees_has_a_header(tmp_path: Path) -> None:
+    rows = [[name, "halal" if n % 3 else "none"] for n, (name, _) in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_text(table([["Attendee", "Dietary"], *rows]))
+
+    assert fields(tmp_path) == {"Attendee": "user.name"}

@@ -87,6 +87,11 @@ def term_of(name: str) -> Term | None:
     """Return the term that the longest run of words in the name stands for, or None when another word denies it."""
     words = tokens(name.rsplit(".", 1)[-1].replace("[]", "")) or tokens(name)
     phrases = _phrases()
+    if len(words) == 1 and words[0] in (
+        "first",
+        "last",
+    ):  # alone it can be a name; beside other words it counts something
+        return phrases[(words[0], "name")]
     for size in range(min(len(words), 5), 0, -1):
         for start in range(len(words) - size, -1, -1):
             term = phrases.get(tuple(words[start : start + size]))

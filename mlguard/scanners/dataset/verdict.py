@@ -241,7 +241,7 @@ def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
     if named and not profile.free_text:
         fitting = tally.valid * 2 >= profile.cells and (agreed >= 0.2 or tally.grouped * 2 >= tally.valid)
         return ("pattern", "high", tally.valid) if fitting else None
-    if agreed < 0.5 or terms.denied(profile.label) or profile.term is not None and not profile.free_text:
+    if agreed < 0.5 or terms.denied(profile.label) or _says_otherwise(profile):
         return None
     if tally.near and (profile.free_text or tally.near * 2 >= tally.valid):
         return "pattern", "high" if len(cells) > 2 else "medium", max(tally.near, tally.grouped if agreed > 0.8 else 0)
@@ -252,6 +252,11 @@ def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
     if _trunk(tally) and tally.whole * 10 >= 9 * profile.cells and len(cells) > 4:
         return "pattern", "medium", tally.whole
     return None
+
+
+def _says_otherwise(profile: Profile) -> bool:
+    """Say whether the column's name stands for something else; "contact" may be a person or a number."""
+    return profile.term is not None and not profile.term.weak and not profile.free_text
 
 
 def _trunk(tally: Tally) -> bool:
@@ -391,8 +396,11 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     if term.id == "gender":
         return len(distinct) <= 12
     if term.id in ("first-name", "last-name", "full-name"):
-        if few:
-            return False
+        if few and not (term.id == "full-name" and any(terms.has_given_name(value) for value in distinct)):
+            return False  # a constant, unless it is the name of the one person it is all about
+        if terms.tokens(profile.label.rsplit(".", 1)[-1]) in (["first"], ["last"]):
+            given = sum(terms.has_given_name(value) for value in distinct)
+            return given * 10 >= 3 * len(distinct) or term.id == "last-name" and all(v[:1].isupper() for v in distinct)
         return term.id != "full-name" or sum(terms.is_person(value) for value in distinct) * 2 >= len(distinct)
     if term.id in _WORDED and not any(value.replace(".", "").isdigit() for value in distinct):
         known = next(entry[-1] for entry in _sets() if entry[0] == _WORDED[term.id])
