@@ -51,6 +51,13 @@ def test_columns_of_a_dump_are_told_by_their_names(tmp_path: Path, text: str) ->
     assert {finding.rule for finding in report.findings} >= {"data/personal-data-in-dump"}
 
 
+def test_a_call_among_the_values_hides_no_row(tmp_path: Path) -> None:
+    rows = ", ".join(f"({n}, now(), '{name}')" for n, (name, _) in enumerate(ROWS))
+    (tmp_path / "dump.sql").write_text(f"INSERT INTO p (id, added, full_name) VALUES {rows};\n")
+
+    assert fields(tmp_path) == {"full_name": "user.name"}
+
+
 def test_a_dump_of_products_is_quiet(tmp_path: Path) -> None:
     rows = ", ".join(f"({n}, 'Alpine Jacket', '2024-01-0{n % 9 + 1}')" for n in range(40))
     (tmp_path / "dump.sql").write_text(f"INSERT INTO p (id, title, added) VALUES {rows};\n")

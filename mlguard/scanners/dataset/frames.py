@@ -27,7 +27,7 @@ _INSERT = re.compile(
     re.I,
 )
 _COPY = re.compile(rf"^COPY\s+(?P<table>{_IDENTIFIER})\s*\((?P<names>[^()]*)\)\s+FROM\s+stdin", re.I)
-_VALUE = re.compile(r"\s*(?:[NEBX]?'((?:[^'\\]|''|\\.)*)'|([^',()]*))\s*(,|\)|$)")
+_VALUE = re.compile(r"\s*(?:[NEBX]?'((?:[^'\\]|''|\\.)*)'|([^',()]*(?:\([^()]{0,200}\))?))\s*(,|\)|$)")
 
 
 class Rows:
@@ -127,7 +127,7 @@ def _names(text: str) -> list[str]:
 
 
 def _tuples(line: str, start: int) -> Iterator[list[str]]:
-    """Yield the cells of each ``( … )``; one that holds a call ends the line."""
+    """Yield the cells of each ``( … )``; a value may be a call without calls in it."""
     at = line.find("(", start)
     while at != -1:
         cells: list[str] = []
