@@ -181,3 +181,15 @@ def test_home_that_is_missing_and_cannot_be_made_is_no_trouble(tree: Path) -> No
 
     assert code == 1
     assert FOUND in findings
+
+
+def test_compressed_table_passes_and_a_compressed_pickle_under_its_name_does_not(tmp_path: Path) -> None:
+    import gzip
+
+    write(tmp_path, {"data/a.csv.gz": gzip.compress(b"a,b\n1,2\n" * 20)})
+    passed = scan(tmp_path)
+    write(tmp_path, {"data/b.csv.gz": gzip.compress(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.")})
+    failed = scan(tmp_path)
+
+    assert passed == (0, {}, set())
+    assert ("data/b.csv.gz", "model/dangerous-import") in failed[2]

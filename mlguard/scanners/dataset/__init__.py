@@ -27,7 +27,7 @@ class DatasetScanner:
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
         """Choose data files and prose, each as a group of its own."""
-        return ((artifact,) for artifact in artifacts if _wanted(artifact))
+        return ((artifact,) for artifact in artifacts if wanted(artifact))
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
         """Look at one file."""
@@ -46,7 +46,8 @@ class DatasetScanner:
                           "pip install 'mlguard[ner]'")  # fmt: skip
 
 
-def _wanted(artifact: Artifact) -> bool:
+def wanted(artifact: Artifact) -> bool:
+    """Say whether the scanner reads this file, or says in a gap of its own why not."""
     if artifact.kind == "text":
         return places.is_prose(artifact.path)
     if artifact.kind == "gzip":

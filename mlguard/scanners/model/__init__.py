@@ -64,9 +64,12 @@ def _file(view: Any, state: Any, artifact: Artifact) -> Iterator[Record]:
 
 
 def _is_nothing(view: Any, artifact: Artifact) -> bool:
-    """Say whether a file under a model's name is plain text or a picture, which cannot be loaded as a model."""
+    """Say whether a file cannot be loaded as a model: a table, or plain text or a picture under a model's name."""
     from mlguard.artifacts import HEAD_BYTES, OUTSIDE_KINDS, TEXT_KINDS, kind_of
+    from mlguard.scanners import dataset
 
+    if dataset.wanted(artifact):
+        return True
     if artifact.kind != "model":
         return False
     head = view.head(HEAD_BYTES)
