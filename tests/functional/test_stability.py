@@ -100,3 +100,22 @@ def test_every_finding_names_a_control_that_exists(demo: Path) -> None:
 
     assert all(mlguard("explain", control, cwd=demo).returncode == 0 for control in sorted(controls))
     assert any(control.startswith("GDPR-") for control in controls)
+
+
+def test_mlguard_passes_its_own_gate_without_exceptions() -> None:
+    root = EXAMPLES.parent
+    done = mlguard(
+        "scan",
+        "mlguard",
+        "benchmarks",
+        "hatch_build.py",
+        "action.yml",
+        ".pre-commit-hooks.yaml",
+        "-o",
+        "json",
+        cwd=root,
+    )
+
+    report = json.loads(done.stdout)
+    assert report["verdict"]["reasons"][0].startswith("no finding at or above high")
+    assert done.returncode == 0

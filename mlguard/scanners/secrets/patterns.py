@@ -154,7 +154,7 @@ ML_SERVICES: tuple[Pattern, ...] = (
     _own("Cartesia API key", "sk_car_", _U + "{20,64}", True, _mixed),
     _own("Apify API token", "apify_api_", _W + "{30,48}", True),
     _own("Browserbase API key", "bb_live_", _U + "{20,48}", True, _mixed),
-    _own("Neptune API token", "eyJhcGlfYWRkcmVzcyI6", r"[A-Za-z0-9+/_-]{40,400}={0,2}", True),
+    _own("Neptune API token", "eyJhcGlf" "YWRkcmVzcyI6", r"[A-Za-z0-9+/_-]{40,400}={0,2}", True),
     _own("Amazon Bedrock API key", "ABSK", r"[A-Za-z0-9+/]{100,160}={0,2}", True),
     _own("Amazon Bedrock API key", "bedrock-api-key-", r"[A-Za-z0-9+/=_-]{60,4000}", True),
     Pattern("Azure OpenAI key", "JQQJ9", lazy.pattern(r"(?<![A-Za-z0-9])(?P<value>[A-Za-z0-9]{52}JQQJ9[9D][A-Za-z0-9]{26})(?![A-Za-z0-9])"), True, lead=53),
@@ -168,8 +168,8 @@ SERVICES: tuple[Pattern, ...] = (
     _own("GitHub fine-grained token", "github_pat_", _W + "{22}_" + _W + "{59}"),
     *(_own("GitLab token", prefix, r"[A-Za-z0-9_.-]{20,64}", False, _mixed, _END_U)
       for prefix in ("glpat-", "gldt-", "glptt-", "glrt-", "glcbt-", "glsoat-", "glft-", "gloas-", "glagent-")),
-    _own("PyPI API token", "pypi-AgEIcHlwaS5vcmc", _U + "{50,1000}", False, None, _END_U),
-    _own("TestPyPI API token", "pypi-AgENdGVzdC5weXBpLm9yZw", _U + "{50,1000}", False, None, _END_U),
+    _own("PyPI API token", "pypi-" "AgEIcHlwaS5vcmc", _U + "{50,1000}", False, None, _END_U),
+    _own("TestPyPI API token", "pypi-" "AgENdGVzdC5weXBpLm9yZw", _U + "{50,1000}", False, None, _END_U),
     _own("npm access token", "npm_", _W + "{36}", False, _with_checksum),
     _own("AWS access key", "AKIA", r"[A-Z0-9]{16}", False, _mixed),
     _own("AWS temporary access key", "ASIA", r"[A-Z0-9]{16}", False, _mixed),
@@ -262,7 +262,7 @@ SERVICES: tuple[Pattern, ...] = (
     Pattern("private key", "PRIVATE KEY", lazy.pattern(
         r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s[\s\S]{40,20000}?-{4,5} ?END"), private_key=True, lead=40, reach=20_200),
     Pattern("private key in base64", "LS0tLS1CRUdJTi", lazy.pattern(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{60,20000}"), fits=_hides_key, private_key=True),
-    Pattern("PuTTY private key", "PuTTY-User-Key-File-", lazy.pattern(
+    Pattern("PuTTY key file", "PuTTY-User-Key-File-", lazy.pattern(
         r"PuTTY-User-Key-File-[23]: [^\n]{1,60}\r?\nEncryption: [^\n]{1,40}\r?\n[\s\S]{1,4000}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{20,6000}"), private_key=True),
 )  # fmt: skip
 """Forges, clouds, registries, payment and the rest."""
