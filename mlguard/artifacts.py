@@ -110,7 +110,9 @@ _MODEL_SUFFIXES = frozenset(
 )
 
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
-_DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:\..+)?$|\.(?:dockerfile|containerfile)$", re.I)
+# Protocol 0: perhaps some marks and strings, then an import written as module and name on lines of their own.
+_TEXT_PICKLE = re.compile(rb"\A(?:[(\]})l0tdN.]|[SVIFL][^\n]{0,200}\n|p\d+\n)*[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+_DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:dockerfile|containerfile)$", re.I)
 _WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
 _KUBERNETES = re.compile(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)
 _KIND = re.compile(rb"(?:^|[{,])[ \t]*\"?kind\"?\s*:", re.M)
@@ -136,7 +138,21 @@ def kind_of(path: str, head: bytes) -> str:
     """Return the kind of the file whose relative path is ``path`` and whose first HEAD_BYTES bytes are ``head``."""
     if not head:
         return "empty"
-    return _binary_kind(path, head) or _text_kind(path, head)
+    kind = _binary_kind(path, head)
+    if kind in OUTSIDE_KINDS and _poses(path, head):
+        kind = "model" if _suffix(path) in _MODEL_SUFFIXES else ""
+    return kind or _text_kind(path, head)
+
+
+def _poses(path: str, head: bytes) -> bool:
+    """Say whether a file only begins like a picture, font, sound or film, which nobody looks into."""
+    suffix = _suffix(path)
+    return (
+        suffix in _MODEL_SUFFIXES
+        or suffix in _SUFFIXES
+        or _is_text(head)
+        or bool(_DOCKERFILE.search(path.rsplit("/", 1)[-1]))
+    )
 
 
 def _binary_kind(path: str, head: bytes) -> str:
@@ -149,14 +165,14 @@ def _binary_kind(path: str, head: bytes) -> str:
         return "zip"
     if len(head) > 262 and head[257:262] == b"ustar":
         return "tar"
+    if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
+        return "pickle"
     if head[4:8] == b"ftyp":
         return "video"
     if head[:4] == b"RIFF":
         return {b"WEBP": "image", b"WAVE": "audio"}.get(head[8:12], "video")
     if _is_safetensors(head):
         return "safetensors"
-    if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
-        return "pickle"
     if _is_text(head) or _suffix(path) in (".py", ".pyi", ".pyw"):
         return ""  # a module with a stray byte is still a module, and its scanner says what is wrong
     if _suffix(path) in _MODEL_SUFFIXES:
@@ -188,8 +204,10 @@ def _suffix(path: str) -> str:
 def _text_kind(path: str, head: bytes) -> str:
     name = path.rsplit("/", 1)[-1]
     suffix = _suffix(path)
-    if suffix in _MODEL_SUFFIXES:
-        return "model"  # a text file under a model's name: protocol 0 of pickle is text
+    if suffix == ".pth" and re.search(rb"^import[ \t]", head, re.M):
+        return "python"  # the interpreter runs such lines of a .pth file when it starts
+    if suffix in _MODEL_SUFFIXES or (suffix != ".py" and _TEXT_PICKLE.match(head)):
+        return "model"  # protocol 0 of pickle is text, and a loader asks for no name
     if name.lower() == "privacy.yaml":
         return "privacy"
     if name in ("mlguard.yaml", "mlguard.yml"):

@@ -57,6 +57,7 @@ class Config:
     plugins: tuple[str, ...] = ()
     scanners: tuple[str, ...] = tuple(BUILT_IN)
     required: tuple[str, ...] = tuple(BUILT_IN)
+    demanded: tuple[str, ...] = ()  # required in so many words, also of reports that were saved earlier
     jobs: int | None = None
     timeout: int = 120
     memory: int = 4 * 2**30
@@ -77,11 +78,21 @@ def find(folder: Path) -> Path | None:
     """Return the configuration in ``folder``, or None. Raises UsageError when there are two."""
     there = [folder / name for name in NAMES if (folder / name).is_file()]
     project = folder / "pyproject.toml"
-    if project.is_file() and re.search(rb"^\[tool\.mlguard[\].]", _bytes(project), re.M):
+    if project.is_file() and b"mlguard" in (data := _bytes(project)) and _configures(data):
         there.append(project)
     if len(there) > 1:
         raise UsageError(f"{there[0]} and {there[1].name} both configure mlguard; keep one")
     return there[0] if there else None
+
+
+def _configures(data: bytes) -> bool:
+    """Say whether a pyproject.toml has the table. One that is not valid does when it looks so, and its error is told."""
+    import tomllib
+
+    try:
+        return "mlguard" in tomllib.loads(data.decode("utf-8")).get("tool", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return bool(re.search(rb"^\s*\[tool\.\"?mlguard", data, re.M))
 
 
 def find_above(folder: Path) -> Path | None:
@@ -218,6 +229,7 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
         plugins=plugins,
         scanners=enabled,
         required=tuple(scanners.get("required", enabled)),
+        demanded=tuple(scanners.get("required", ())),
         jobs=limits.get("jobs"),
         timeout=limits.get("timeout", 120),
         memory=limits.get("memory", 4096) * 2**20,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,9 @@ IGNORE_FILE = ".mlguardignore"
 
 MAX_FILES = 1_000_000
 """Files of one run."""
+
+MAX_IGNORE_BYTES = 2**20
+"""What is read of a file of patterns."""
 
 _GIT_SECONDS = 120
 
@@ -43,18 +47,22 @@ class _Patterns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The artifacts of a run, sorted by path, and a gap for each file that could not be taken in."""
+    """The artifacts of a run, sorted by path, a gap for each file that could not be taken in, and how many were excluded."""
 
     artifacts: tuple[Artifact, ...]
     gaps: tuple[Gap, ...]
+    excluded: int = 0
 
 
-def discover(root: Path, paths: Sequence[Path] | None = None, exclude: Sequence[str] = ()) -> Found:
+def discover(
+    root: Path, paths: Sequence[Path] | None = None, exclude: Sequence[str] = (), own: Collection[Path] = ()
+) -> Found:
     """Return the files below ``paths`` (all of ``root`` for None), less what is ignored.
 
     In a git work tree these are the tracked files and those neither tracked nor ignored; elsewhere all files that no
     .gitignore names. A file that is named itself counts even when git ignores it. ``exclude`` and ``.mlguardignore``
-    hold patterns in the syntax of .gitignore, relative to ``root``, and count for all. Raises UsageError for a path
+    hold patterns in the syntax of .gitignore, relative to ``root``, and count for all. ``own`` are files that this run
+    writes, which are no part of what it looks at. Raises UsageError for a path
     that does not exist or lies outside ``root``.
     """
     files: set[str] = set()
@@ -71,8 +79,10 @@ def discover(root: Path, paths: Sequence[Path] | None = None, exclude: Sequence[
         files.update(_tracked(root, folder) or _walk(root, folder))
         if len(files) > MAX_FILES:
             raise UsageError(f"{folder or '.'}: more than {MAX_FILES} files; scan a part of the tree, or exclude some")
+    files = {path for path in files if root / path not in own}
     ignored = _ignored(root, exclude)
-    return classify(root, (path for path in files if not ignored.match_file(path)))
+    kept = {path for path in files if not ignored.match_file(path)}
+    return replace(classify(root, kept), excluded=len(files) - len(kept))
 
 
 def _relative(root: Path, path: Path) -> str:
@@ -156,9 +166,11 @@ def _ignored(root: Path, exclude: Sequence[str]) -> _Patterns:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"{path} cannot be read as UTF-8 text; mend or remove it") from None
+        regular(path)
+        with open(path, "rb") as file:
+            return file.read(MAX_IGNORE_BYTES).decode("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        raise UsageError(f"{path} cannot be read as a file; mend or remove it") from None
 
 
 class _Nothing:
@@ -173,7 +185,7 @@ def _patterns(lines: Sequence[str]) -> _Patterns:
 
     try:
         patterns: _Patterns = pathspec.GitIgnoreSpec.from_lines(lines)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise UsageError(f"a pattern of {IGNORE_FILE}, .gitignore or exclude is not valid: {error}") from None
     return patterns
 
@@ -184,10 +196,13 @@ def classify(root: Path, paths: Iterable[str]) -> Found:
     artifacts, gaps = [], []
     for path in sorted(known):
         try:
-            if os.path.islink(root / path) and _inside(root, path, known):
-                continue  # its target is scanned under its own name
+            target = _target(root, path, known) if os.path.islink(root / path) else None
+            if target is not None and os.path.isdir(root / path):
+                continue  # its files are scanned under their own names
             size = regular(root / path)
-            artifacts.append(Artifact(path, kind_of(path, read_head(root / path)), size))
+            kind = kind_of(path, head := read_head(root / path))
+            if target is None or kind_of(target, head) != kind:  # a link may make another thing of a file
+                artifacts.append(Artifact(path, kind, size))
         except Unreadable as trouble:
             gaps.append(
                 Gap("discovery", path, "skipped", str(trouble), "scan the target on its own, or remove the link")
@@ -203,8 +218,8 @@ def classify(root: Path, paths: Iterable[str]) -> Found:
     return Found(tuple(artifacts), tuple(gaps))
 
 
-def _inside(root: Path, path: str, known: set[str]) -> bool:
-    """Say whether a link leads to something that this run sees anyway. Raises Unreadable when it leads elsewhere."""
+def _target(root: Path, path: str, known: set[str]) -> str:
+    """Return what a link leads to, which this run sees anyway. Raises Unreadable when it leads elsewhere."""
     try:
         target = Path(os.path.realpath(root / path, strict=True))
     except OSError:
@@ -215,7 +230,7 @@ def _inside(root: Path, path: str, known: set[str]) -> bool:
         raise Unreadable("a link that leads out of the tree") from None
     below = f"{relative}/" if relative != "." else ""
     if relative in known or target.is_dir() and any(other.startswith(below) and other != path for other in known):
-        return True
+        return relative
     raise Unreadable("a link to something that is not scanned")
 
 

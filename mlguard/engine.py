@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ class Job:
     timeout: float = 120.0  # seconds for one group of files
     memory: int = 4 * 2**30  # bytes of address space beyond what a worker starts with
     config_digest: str = ""
+    excluded: int = 0
 
 
 def run(job: Job, progress: Progress | None = None) -> Report:
@@ -102,6 +103,7 @@ def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record
         version=__version__,
         rules_digest=job.catalogue.digest,
         config_digest=job.config_digest,
+        excluded=job.excluded,
         scanners=tuple(job.scanners),
         required=tuple(job.required),
         files=len(job.artifacts),
@@ -130,11 +132,25 @@ def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> t
     unique = {_dumped(detection): (name, detection) for name, detection in detections}
     ordinals: Counter[tuple[str, ...]] = Counter()
     findings = []
+    known = {
+        (detection.location.path, detection.location.line): detection.excerpt[0]
+        for name, detection in unique.values()
+        if name == "secrets" and detection.excerpt
+    }
     for _, (name, detection) in sorted(unique.items(), key=lambda item: (_place(item[1][1].location), item[0])):
         key = _identity(detection)
-        findings.append(_finding(name, detection, catalogue, ordinals[key]))
+        findings.append(_finding(name, _hidden(name, detection, known), catalogue, ordinals[key]))
         ordinals[key] += 1
     return tuple(sorted(findings, key=_order))
+
+
+def _hidden(scanner: str, detection: Detection, known: Mapping[tuple[str, int], str]) -> Detection:
+    """Return the detection with each line that holds a credential as the scanner of secrets shows it."""
+    if scanner == "secrets" or not detection.excerpt or not known:
+        return detection
+    place = detection.location
+    shown = tuple(known.get((place.path, place.line + index), line) for index, line in enumerate(detection.excerpt))
+    return detection if shown == detection.excerpt else replace(detection, excerpt=shown)
 
 
 def _place(place: Location) -> tuple[Any, ...]:

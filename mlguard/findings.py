@@ -139,6 +139,7 @@ class Report:
     facts: tuple[Fact, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     evaluated: tuple[str, ...] = ()  # rules that the scanners of this run can report
+    excluded: int = 0  # files that .mlguardignore or the configuration leaves out
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report,
     blocking = [finding for finding in report.findings if blocks(finding, config.fail_on)]
     incomplete = _incomplete(report, config, today)
     reasons = [*incomplete, *_failures(blocking, config.fail_on), *idle(report.findings, config.ignore, today)]
+    if report.excluded:
+        reasons.append(f"{_counted(report.excluded, 'file')} left out by .mlguardignore or exclude, and not looked at")
     marks = tuple(finding.fingerprint for finding in blocking)
     if incomplete:
         return report, Verdict("incomplete", 3, tuple(reasons), marks, tuple(incomplete))
@@ -38,7 +40,8 @@ def blocks(finding: Finding, fail_on: str) -> bool:
 
 
 def _incomplete(report: Report, config: Config, today: datetime.date) -> list[str]:
-    told = [f"the required scanner {name} did not run" for name in report.required if name not in report.scanners]
+    required = dict.fromkeys((*report.required, *config.demanded))
+    told = [f"the required scanner {name} did not run" for name in required if name not in report.scanners]
     if not any(coverage.wanted for coverage in report.coverage):
         told.append("nothing was scanned: no file is of a kind that the scanners of this run read")
     gaps = open_gaps(report.gaps, config.accepted_gaps, today)
@@ -53,12 +56,14 @@ def _failures(blocking: list[Finding], fail_on: str) -> list[str]:
     counts = Counter(finding.severity for finding in blocking)
     parts = [f"{counts[severity]} {severity}" for severity in SEVERITIES if counts[severity]]
     return (
-        [f"{' and '.join(parts)} {'finding' if len(blocking) == 1 else 'findings'} at or above {fail_on}"]
-        if parts
-        else []
+        [f"{', '.join(parts)} {'finding' if len(blocking) == 1 else 'findings'} at or above {fail_on}"] if parts else []
     )
 
 
 def _passed(report: Report, fail_on: str) -> str:
-    read = sum(coverage.complete for coverage in report.coverage)
-    return f"no finding at or above {fail_on} in {report.files} files; every file that a scanner wanted was read ({read} reads)"
+    told = "no finding fails a gate of never" if fail_on == "never" else f"no finding at or above {fail_on}"
+    return f"{told} in {_counted(report.files, 'file')}; every file that a scanner wanted was read"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -6,6 +6,9 @@ import re
 
 MASK = "…"
 
+MAX_CHARS = 2000
+"""What is looked at of one text. What is shown is much shorter."""
+
 # The number of an advisory is public, and a finding without it is useless.
 _NO_ADVISORY = "".join(rf"(?<!{name}-)(?<!{name}-\d{{4}}-)" for name in ("CVE", "PYSEC", "MAL"))
 
@@ -26,10 +29,13 @@ _SHAPES = (
 _PASSWORD = re.compile(
     r"(?<![\w&!@#%^*?~$])(?=[\w&!@#%^*?~$]*[a-z])(?=[\w&!@#%^*?~$]*[A-Z])(?=[\w&!@#%^*?~$]*\d)(?=\w*[&!@#%^*?~$])[\w&!@#%^*?~$]{8,}"
 )
-_TOKEN = re.compile(r"[A-Za-z0-9_+/=.~-]{14,}")
+# tr0ub4dor: digits in the place of letters, more than once. Names have them once (BatchNorm2d) or at their end.
+_WORD_WITH_DIGITS = re.compile(r"[A-Za-z0-9]{6,}")
+_INNER_DIGITS = re.compile(r"(?<=[A-Za-z])\d+(?=[A-Za-z])")
+_TOKEN = re.compile(r"(?<![A-Za-z0-9_+/=.~-])(?<!sha256:)[A-Za-z0-9_+/=.~-]{14,}")
 _LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
 _SECRET_NAME = re.compile(
-    r"(?i)((?:pass(?:word|wd|phrase)?|pwd|secret|token(?!iz)|credential|api_?-?key|access_?-?key|private_?-?key|auth\w*)[\w-]*"
+    r"(?i)((?:pass(?:word|wd|phrase)?|pwd|secret|token(?!iz)|credential|api_?-?key|access_?-?key|private_?-?key|auth)[\w-]*"
     r"[\"']?\s*(?:=>|:=|[:=]|\s)\s*)(?![\[({])(\"[^\"]*\"?|'[^']*'?|[^\s,;#]+)"
 )
 _COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//)(?!\!).*$")
@@ -53,9 +59,13 @@ def _is_value(token: str) -> bool:
 
 def text(value: str, limit: int = 200) -> str:
     """Return ``value`` with every run that has the shape of personal data or a secret masked, cut to ``limit`` characters."""
+    value = value[:MAX_CHARS]
     for shape in _SHAPES:
         value = shape.sub(MASK, value)
     value = _PASSWORD.sub(MASK, value)
+    value = _WORD_WITH_DIGITS.sub(
+        lambda match: MASK if len(_INNER_DIGITS.findall(match.group())) > 1 else match.group(), value
+    )
     value = _TOKEN.sub(lambda match: MASK if _is_value(match.group()) else match.group(), value)
     return value if len(value) <= limit else value[: limit - 1] + MASK
 
@@ -65,7 +75,7 @@ def excerpt(line: str, limit: int = 160) -> str:
 
     Literals that are one plain word, path or pattern stay, because they are what a reader has to change.
     """
-    line = _LITERAL.sub(_literal, line.rstrip("\r\n"))
+    line = _LITERAL.sub(_literal, line[:MAX_CHARS].rstrip("\r\n"))
     line = _COMMENT.sub("", line)
     line = _SECRET_NAME.sub(lambda match: match.group(1) + MASK, line)
     return text(line, limit).rstrip()

@@ -171,13 +171,17 @@ class Catalogue:
         """Return the rule with this id or alias. Raises UsageError that names the nearest id."""
         if name in self.rules:
             return self.rules[name]
-        for rule in self.rules.values():
-            if name in rule.aliases:
-                return rule
+        lowered = name.lower()
+        same = [rule for rule in self.rules.values() if lowered in (rule.id, rule.id.split("/")[1], *rule.aliases)]
+        if len(same) == 1:
+            return same[0]
         from difflib import get_close_matches
 
-        near = get_close_matches(name, [*self.rules, *(rule.id.split("/")[1] for rule in self.rules.values())], 1, 0.5)
-        advice = f"; did you mean {near[0]!r}?" if near else ""
+        names = {rule.id.split("/")[1]: rule.id for rule in self.rules.values()} | {
+            rule_id: rule_id for rule_id in self.rules
+        }
+        near = [rule.id for rule in same] or get_close_matches(lowered, names, 1, 0.5)
+        advice = f"; did you mean {names.get(near[0], near[0])!r}?" if near else ""
         raise UsageError(f"there is no rule {name!r}{advice} (mlguard rules lists them)")
 
 

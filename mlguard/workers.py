@@ -9,19 +9,23 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mlguard import codec, redact
 from mlguard.artifacts import SHOWN_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
-from mlguard.findings import Detection, Gap, GapKind, Location, Record
+from mlguard.facts import DataFlow, Deployment, Grant, Resource
+from mlguard.findings import Detection, Gap, GapKind, Location, Proof, Record
 from mlguard.scanners import Context, Scanner, read_text
 from mlguard.scanners import scanner as load_scanner
 
 Progress = Callable[[int, int, str], None]
 """Called with the tasks done, the tasks in all, and a path."""
+
+MAX_NAME = 500
+"""Characters of a name or address in a record."""
 
 EXCERPT_LINES = 5
 """The most lines that an excerpt shows."""
@@ -77,7 +81,7 @@ def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> It
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a warning about a scanned file may quote it
             for record in scanner.scan(group, context):
-                yield _shown(record, kinds, lines, context) if isinstance(record, Detection) else record
+                yield _shown(record, kinds, lines, context) if isinstance(record, Detection) else _masked(record)
     except Unreadable as trouble:
         yield from lost(scanner.name, group, "unreadable", redact.text(str(trouble)))
     except RecursionError:
@@ -126,11 +130,35 @@ def _bug(error: BaseException) -> tuple[str, str]:
     return f"{type(error).__name__}{place}", "this is a bug of the scanner; please report it with this line"
 
 
+def _masked(record: Record) -> Record:
+    """Return the record with its texts masked where they come from a manifest or from code: a name may be an address."""
+    if not isinstance(record, (Resource, Grant, DataFlow, Deployment, Proof)):
+        return record
+    changed: dict[str, Any] = {}
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if isinstance(value, str) and item.name not in ("path", "rule"):
+            changed[item.name] = _name(value, record.path)
+        elif isinstance(value, tuple):
+            changed[item.name] = tuple(_name(part, record.path) for part in value)
+    return replace(record, **changed)
+
+
+def _name(value: str, path: str) -> str:
+    """Return a name fit to show. Paths, and what begins with one, are shown as they are, and so are package URLs."""
+    if value.startswith("pkg:"):
+        return value
+    if path and value.startswith(path):
+        return path + redact.text(value[len(path) :], MAX_NAME)
+    return redact.text(value, MAX_NAME)
+
+
 def _shown(
     detection: Detection, kinds: Mapping[str, str], lines: dict[str, list[str] | None], context: Context
 ) -> Detection:
     """Return the detection with its facts masked, and with its masked source lines when it has none of its own."""
     facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
+    detection = replace(detection, subject=_name(detection.subject, detection.location.path))
     path = detection.location.path
     if kinds.get(path, "python") not in SHOWN_KINDS:
         return replace(detection, facts=facts, excerpt=())

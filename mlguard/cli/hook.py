@@ -36,10 +36,12 @@ def hook(arguments: list[str]) -> int:
     paths = [Path(argument) for argument in arguments if argument != "--" and Path(argument).exists()]
     if not paths:
         return 0  # a commit that deletes files has nothing to look at
-    settings = configuration(paths, None, jobs=0)
+    settings = configuration([Path.cwd()], None, jobs=0)  # a folder's own configuration does not loosen a commit's
     enabled = tuple(name for name in SCANNERS if name in settings.scanners)
     settings = replace(settings, scanners=enabled, required=())
     report = _without_other_rules(examine(folder(paths, settings, None), paths, settings, hook=True))
+    if not report.gaps and not any(coverage.wanted for coverage in report.coverage):
+        return 0  # a picture, an empty file: nothing that these scanners read
     report, verdict = judge(report, settings, output.today())
     if verdict.exit_code:
         stopping = tuple(finding for finding in report.findings if blocks(finding, settings.fail_on))

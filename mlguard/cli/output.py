@@ -87,6 +87,9 @@ def parse_outputs(values: Sequence[str]) -> list[tuple[str, Path | None]]:
         if file and not Path(file).absolute().parent.is_dir():
             raise UsageError(f"--output {value}: there is no folder {Path(file).parent}")
         outputs.append((name, Path(file) if file else None))
+    files = [file.absolute() for _, file in outputs if file]
+    if len(set(files)) < len(files):
+        raise UsageError("--output: two formats have the same file; give each its own")
     if sum(file is None for _, file in outputs) > 1:
         raise UsageError("--output: only one format can go to standard output; give the others a file")
     return outputs
@@ -153,12 +156,18 @@ def emit(text: str) -> None:
     except BrokenPipeError:
         # The reader has seen enough. The exit code still says what was found.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise UsageError(f"standard output cannot be written: {error.strerror}") from None
 
 
 def replace_file(file: Path, text: str) -> None:
     """Write a file whole, or leave what was there. Raises UsageError."""
     import tempfile
 
+    file = Path(os.path.realpath(file))  # a link stays a link
+    if file.exists() and not file.is_file():
+        return _write_through(file, text)
     name = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -181,6 +190,15 @@ def replace_file(file: Path, text: str) -> None:
         if name:
             with contextlib.suppress(OSError):
                 os.unlink(name)
+
+
+def _write_through(file: Path, text: str) -> None:
+    """Write to a device or pipe, which cannot be replaced. Raises UsageError."""
+    try:
+        with open(file, "w", encoding="utf-8", errors="backslashreplace") as sink:
+            sink.write(text)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _umask() -> int:

@@ -35,6 +35,14 @@ def command(
         and not any(control in rule.gdpr for rule in catalogue.rules.values())
     ):
         raise UsageError(f"--control {control}: no rule touches a control or article of this name")
+    everything = catalogue.rules.values()
+    for option, value, known in (
+        ("--area", area, {rule.area for rule in everything}),
+        ("--scanner", scanner, {rule.scanner for rule in everything}),
+        ("--tag", tag, {item for rule in everything for item in _tags(rule)}),
+    ):
+        if value and value not in known:
+            raise UsageError(f"{option} {value}: no rule has it; there are {', '.join(sorted(known))}")
     chosen = [
         rule
         for _, rule in sorted(catalogue.rules.items())
@@ -42,7 +50,7 @@ def command(
         and severity in (None, rule.severity)
         and scanner in (None, rule.scanner)
         and (control is None or control in (*rule.controls, *rule.gdpr))
-        and (tag is None or tag in (*rule.cwe, *rule.tags, *(item for items in rule.tags.values() for item in items)))
+        and (tag is None or tag in _tags(rule))
     ]
     if form == "json":
         output.emit(json.dumps([_plain(rule) for rule in chosen], indent=2))
@@ -52,6 +60,10 @@ def command(
         output.emit(f"{rule.id:<{width}}  {rule.severity:<8}  {rule.title}")
     output.emit(f"{len(chosen)} of {len(catalogue.rules)} rules. mlguard explain RULE says more about one.")
     return 0
+
+
+def _tags(rule: rules.Rule) -> tuple[str, ...]:
+    return (*rule.cwe, *rule.tags, *(item for items in rule.tags.values() for item in items))
 
 
 def _plain(rule: rules.Rule) -> dict[str, object]:

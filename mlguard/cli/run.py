@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ def configuration(
                     f"--scanner {name}: there is no scanner of this name; there are {', '.join(settings.scanners)}"
                 )
         ordered = tuple(name for name in settings.scanners if name in scanners)
-        settings = replace(settings, scanners=ordered, required=ordered)
+        settings = replace(settings, scanners=ordered, required=ordered, demanded=())
     return settings
 
 
@@ -79,10 +79,15 @@ def listed(file: str, null: bool) -> list[Path]:
 
 
 def examine(
-    base: Path, paths: Sequence[Path], settings: Config, progress: Progress | None = None, hook: bool = False
+    base: Path,
+    paths: Sequence[Path],
+    settings: Config,
+    progress: Progress | None = None,
+    hook: bool = False,
+    own: Collection[Path] = (),
 ) -> Report:
-    """Return the report on ``paths`` below ``base``. Raises UsageError."""
-    found = discovery.discover(base, paths, settings.exclude)
+    """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``. Raises UsageError."""
+    found = discovery.discover(base, paths, settings.exclude, own)
     declaration, gaps = (None, []) if hook else declared(base, settings)
     names = settings.scanners
     if hook and all(artifact.kind in ("python", "notebook") for artifact in found.artifacts):
@@ -99,6 +104,7 @@ def examine(
         gaps=(*found.gaps, *gaps),
         processes=_processes(settings),
         hook=hook,
+        excluded=found.excluded,
         timeout=settings.timeout,
         memory=settings.memory,
         config_digest=settings.digest,

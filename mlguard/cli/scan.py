@@ -84,7 +84,8 @@ def command(
     paths = (*paths, *listed(files_from, null)) if files_from else paths
     settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs)
     base = folder(paths, settings, root)
-    report = examine(base, paths if paths or files_from else (base,), settings, _progress())
+    own = {file.absolute() for _, file in wanted if file}
+    report = examine(base, paths if paths or files_from else (base,), settings, _progress(), own=own)
     report, verdict = judge(report, settings, output.today())
     output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code

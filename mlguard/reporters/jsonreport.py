@@ -36,6 +36,7 @@ def render(report: Report, verdict: Verdict, catalogue: Catalogue | None = None)
         "required": report.required,
         "evaluated": report.evaluated,
         "files": report.files,
+        "excluded": report.excluded,
         "coverage": [codec.encode(item) for item in report.coverage],
         "findings": [codec.encode(item) for item in report.findings],
         "gaps": [_bare(item) for item in report.gaps],
@@ -74,7 +75,17 @@ def parse(text: str | bytes) -> tuple[Report, Verdict]:
         "config_digest": value["digests"]["config"],
         **{
             key: value[key]
-            for key in ("scanners", "required", "evaluated", "files", "coverage", "findings", "gaps", "proofs")
+            for key in (
+                "scanners",
+                "required",
+                "evaluated",
+                "files",
+                "excluded",
+                "coverage",
+                "findings",
+                "gaps",
+                "proofs",
+            )
         },
     }
     built = codec.build(Report, _checked("", Report, {**report, "facts": []}))
@@ -88,7 +99,7 @@ def parse(text: str | bytes) -> tuple[Report, Verdict]:
 
 
 _KEYS = {
-    "schema", "tool", "digests", "verdict", "scanners", "required", "evaluated", "files", "coverage", "findings", "gaps",
+    "schema", "tool", "digests", "verdict", "scanners", "required", "evaluated", "files", "excluded", "coverage", "findings", "gaps",
     "proofs", "facts",
 }  # fmt: skip
 

@@ -19,6 +19,9 @@ from mlguard.scanners.dependencies.manifests import (
     direct,
 )
 
+MAX_WORD = 4096
+"""Characters between two blanks of a requirement; a name, a URL or a hash is much shorter."""
+
 MAX_INCLUDES = 200
 """Files that one requirements file may include, directly or not."""
 
@@ -73,6 +76,9 @@ class _File:
                     path, f"more than {MAX_REQUIREMENTS} requirements; the rest was not read", kind="unreadable"
                 )
                 return
+            if any(len(word) > MAX_WORD for word in line.split()):
+                self._trouble(path, f"a word on line {number} has over {MAX_WORD} characters", kind="unreadable")
+                continue
             stripped = line.strip()
             if not stripped:
                 continue
