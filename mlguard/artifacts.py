@@ -111,7 +111,10 @@ _MODEL_SUFFIXES = frozenset(
 
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
 # Protocol 0: perhaps some marks and strings, then an import written as module and name on lines of their own.
-_TEXT_PICKLE = re.compile(rb"\A(?:[(\]})l0tdN.]|[SVIFL][^\n]{0,200}\n|p\d+\n)*[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+_TEXT_PICKLE = re.compile(
+    rb"\A(?:[(\]})l0tdN.]|[SVIFL][^\n]{0,200}\n|p\d+\n)*[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n"
+    rb"(?:[(\]})0.]|p\d+\n|q[^a-z]|S['\"]|[IFL]-?\d)"
+)
 _DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:dockerfile|containerfile)$", re.I)
 _WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
 _KUBERNETES = re.compile(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)

@@ -74,7 +74,13 @@ def _is_nothing(view: Any, artifact: Artifact) -> bool:
         return False
     head = view.head(HEAD_BYTES)
     kind = kind_of("file", head)
-    return kind in OUTSIDE_KINDS or kind in TEXT_KINDS and not head.startswith(b"PK")
+    return (
+        kind in OUTSIDE_KINDS
+        or kind in TEXT_KINDS
+        and not head.startswith(b"PK")
+        or b"\0" not in head
+        and kind == "model"
+    )
 
 
 def _summary(state: Any, artifact: Artifact) -> Iterator[Record]:
