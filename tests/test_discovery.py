@@ -180,3 +180,31 @@ def test_huge_tree_is_listed_in_order(tmp_path: Path) -> None:
 
     assert len(paths) == 3000
     assert paths == sorted(paths)
+
+
+def test_link_that_makes_another_thing_of_a_file_is_scanned_under_its_own_name(tree: Path) -> None:
+    write(tree, "notes.txt")
+    (tree / "train.py").symlink_to("notes.txt")
+    (tree / "copy.txt").symlink_to("notes.txt")
+
+    kinds = {artifact.path: artifact.kind for artifact in discover(tree).artifacts}
+
+    assert (kinds["notes.txt"], kinds["train.py"]) == ("text", "python")
+    assert "copy.txt" not in kinds
+
+
+def test_excluded_files_are_counted(tree: Path) -> None:
+    (tree / ".mlguardignore").write_text("src/\n")
+
+    assert discover(tree, exclude=["new.py"]).excluded == 3
+
+
+def test_pattern_that_is_none_is_an_error_that_says_so(tree: Path) -> None:
+    with pytest.raises(UsageError, match="pattern"):
+        discover(tree, exclude=["[z-a]"])
+
+
+def test_files_of_this_run_are_no_part_of_it(tree: Path) -> None:
+    write(tree, "out.json")
+
+    assert "out.json" not in paths_of(discover(tree, own={tree / "out.json"}))

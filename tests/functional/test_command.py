@@ -324,3 +324,90 @@ def test_crash_inside_mlguard_never_ends_with_1(unsafe: Path, tmp_path_factory: 
 
     assert done.returncode in (3, 4)
     assert "canary-value" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", ["empty.py", "logo.png"])
+def test_commit_of_nothing_to_read_passes(unsafe: Path, path: str) -> None:
+    write(unsafe, {path: b"\x89PNG\r\n\x1a\n" if path.endswith("png") else b""})
+
+    done = mlguard("hook", path, cwd=unsafe)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_commit_is_judged_by_the_configuration_at_the_top(unsafe: Path) -> None:
+    git(unsafe, "init")
+    write(unsafe, {"src/mlguard.yaml": "version: 1\nexclude: ['*.py']\ngate: {fail_on: never}\n"})
+
+    assert mlguard("hook", "src/train.py", "src/mlguard.yaml", cwd=unsafe).returncode == 1
+
+
+def test_commit_prints_only_what_stops_it(unsafe: Path) -> None:
+    write(unsafe, {"src/low.py": "import subprocess\n"})
+
+    passed, failed = (
+        mlguard("hook", "src/low.py", cwd=unsafe),
+        mlguard("hook", "src/low.py", "src/train.py", cwd=unsafe),
+    )
+
+    assert (passed.returncode, passed.stdout) == (0, "")
+    assert failed.returncode == 1
+    assert "src/low.py" not in failed.stdout
+
+
+def test_saved_report_lacks_a_scanner_that_is_required_today(unsafe: Path) -> None:
+    write(unsafe, {"src/train.py": SAFE})
+    mlguard("scan", "-s", "code", "-o", "json=../out.json", cwd=unsafe)
+    write(unsafe, {"mlguard.yaml": "version: 1\nscanners: {required: [code, model]}\n"})
+
+    done = mlguard("gate", "../out.json", cwd=unsafe)
+
+    assert done.returncode == 3
+    assert "model did not run" in done.stdout
+
+
+def test_what_is_left_out_is_counted(unsafe: Path) -> None:
+    write(unsafe, {".mlguardignore": "src/train.py\n"})
+
+    done = mlguard("scan", cwd=unsafe)
+
+    assert done.returncode == 0
+    assert "1 file left out" in done.stdout
+
+
+def test_output_to_a_pipe_or_link_replaces_neither(unsafe: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    target = tmp_path_factory.mktemp("out") / "real.json"
+    target.write_text("")
+    link = target.with_name("link.json")
+    link.symlink_to(target)
+
+    mlguard("scan", "-o", f"json={link}", cwd=unsafe)
+    done = mlguard("scan", "-o", "json=/dev/full", cwd=unsafe)
+
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["findings"]
+    assert done.returncode == 2
+    assert Path("/dev/full").is_char_device()
+
+
+def test_report_inside_the_tree_is_not_scanned_by_the_run_that_writes_it(unsafe: Path) -> None:
+    outputs = []
+    for _ in range(2):
+        mlguard("scan", "-o", "json=mlguard.json", cwd=unsafe)
+        outputs.append((unsafe / "mlguard.json").read_text())
+
+    assert outputs[0] == outputs[1]
+
+
+def test_same_file_for_two_formats_is_an_error(unsafe: Path) -> None:
+    assert mlguard("scan", "-o", "json=x", "-o", "sarif=x", cwd=unsafe).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["dangerous-import", "MODEL/dangerous-import", "model/dangerous-import"])
+def test_rule_is_explained_by_any_of_its_names(tmp_path: Path, name: str) -> None:
+    assert mlguard("explain", name, cwd=tmp_path).stdout.startswith("model/dangerous-import:")
+
+
+@pytest.mark.parametrize("option", ["--area", "--tag", "--scanner", "--control"])
+def test_filter_that_nothing_has_is_an_error(tmp_path: Path, option: str) -> None:
+    assert mlguard("rules", option, "modle", cwd=tmp_path).returncode == 2
