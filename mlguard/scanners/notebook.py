@@ -237,7 +237,8 @@ _KINDS: dict[str, CellKind] = {"code": "code", "markdown": "markdown", "heading"
 
 
 def _cell(number: int, node: dict[str, _Node], language: str, file: _File) -> Cell:
-    kind = _KINDS.get(file.string(node.get("cell_type")), "raw")
+    # A cell of no known type is looked at like code: what else it may be, a reader of the file decides.
+    kind = _KINDS.get(file.string(node.get("cell_type")).lower(), "code")
     source = _joined(node.get("source", node.get("input")), file)
     outputs = tuple(
         output for i, item in enumerate(_items(node.get("outputs")), 1) for output in _outputs(i, item, file)
