@@ -163,7 +163,10 @@ def commands(text: str) -> list[Command]:
             close(operator)
             at += len(operator)
             continue
-        elif char in "()" and word is None:
+        elif char == ")" or (char == "(" and word is None):  # a group ends the word, and is no part of it
+            if word is not None:
+                words.append("".join(word))
+                word = None
             at += 1
             continue
         else:
