@@ -71,13 +71,18 @@ def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
     """Yield a gap for each file that no scanner of this run reads, although it holds something to look at."""
     if job.hook:
         return
-    read = {artifact.path for task in tasks for artifact in task.group if task.scanner != "secrets"}
+    read = _read(tasks)
     for artifact in job.artifacts:
         if artifact.path not in read and artifact.kind in _CLAIMED:
             name = _CLAIMED[artifact.kind]
             if name in job.scanners:
                 yield Gap(name, artifact.path, "skipped", f"this version does not read {artifact.kind} files",
                           "exclude the file in .mlguardignore when it holds nothing to look at")  # fmt: skip
+
+
+def _read(tasks: Sequence[Task]) -> set[str]:
+    """Return the paths that a scanner reads for what they are."""
+    return {artifact.path for task in tasks for artifact in task.group if task.scanner != "secrets"}
 
 
 _CLAIMED = {
@@ -103,6 +108,7 @@ def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record
         version=__version__,
         rules_digest=job.catalogue.digest,
         config_digest=job.config_digest,
+        searched=len({artifact.path for artifact in job.artifacts} - _read(tasks) - {gap.path for gap in gaps}),
         excluded=job.excluded,
         scanners=tuple(job.scanners),
         required=tuple(job.required),

@@ -139,6 +139,7 @@ class Report:
     facts: tuple[Fact, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     evaluated: tuple[str, ...] = ()  # rules that the scanners of this run can report
+    searched: int = 0  # files of kinds that no scanner reads, which were at most searched for credentials
     excluded: int = 0  # files that .mlguardignore or the configuration leaves out
 
 

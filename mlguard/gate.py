@@ -21,6 +21,10 @@ def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report,
     blocking = [finding for finding in report.findings if blocks(finding, config.fail_on)]
     incomplete = _incomplete(report, config, today)
     reasons = [*incomplete, *_failures(blocking, config.fail_on), *idle(report.findings, config.ignore, today)]
+    if report.searched:
+        reasons.append(
+            f"{_counted(report.searched, 'file')} of kinds that the scanners of this run do not read, and at most searched for credentials"
+        )
     if report.excluded:
         reasons.append(f"{_counted(report.excluded, 'file')} left out by .mlguardignore or exclude, and not looked at")
     marks = tuple(finding.fingerprint for finding in blocking)

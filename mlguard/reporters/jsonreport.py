@@ -36,6 +36,7 @@ def render(report: Report, verdict: Verdict, catalogue: Catalogue | None = None)
         "required": report.required,
         "evaluated": report.evaluated,
         "files": report.files,
+        "searched": report.searched,
         "excluded": report.excluded,
         "coverage": [codec.encode(item) for item in report.coverage],
         "findings": [codec.encode(item) for item in report.findings],
@@ -80,6 +81,7 @@ def parse(text: str | bytes) -> tuple[Report, Verdict]:
                 "required",
                 "evaluated",
                 "files",
+                "searched",
                 "excluded",
                 "coverage",
                 "findings",
@@ -99,7 +101,7 @@ def parse(text: str | bytes) -> tuple[Report, Verdict]:
 
 
 _KEYS = {
-    "schema", "tool", "digests", "verdict", "scanners", "required", "evaluated", "files", "excluded", "coverage", "findings", "gaps",
+    "schema", "tool", "digests", "verdict", "scanners", "required", "evaluated", "files", "searched", "excluded", "coverage", "findings", "gaps",
     "proofs", "facts",
 }  # fmt: skip
 
