@@ -253,7 +253,7 @@ def test_pylock_is_read_with_lines_and_hashes() -> None:
 
 
 def test_uv_and_poetry_locks_are_read() -> None:
-    uv = f'version = 1\n\n[[package]]\nname = "foo"\nversion = "1.0"\nsource = {{ registry = "https://pypi.org/simple" }}\nwheels = [{{ url = "u", hash = "{HASH}" }}]\n'
+    uv = f'version = 1\n\n[[package]]\nname = "foo"\nversion = "1.0"\nsource = {{ registry = "https://index.example/simple" }}\nwheels = [{{ url = "u", hash = "{HASH}" }}]\n'
     poetry = f'[[package]]\nname = "Foo"\nversion = "1.0"\nfiles = [{{file = "f", hash = "{HASH}"}}]\n\n[metadata]\nlock-version = "2.0"\n'
 
     for text in (uv, poetry):

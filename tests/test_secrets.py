@@ -494,7 +494,7 @@ def test_default_of_a_secret_variable_is_found(tmp_path: Path) -> None:
         (".streamlit/secrets.toml", f'db_password = "{PASS}"\n', 1),
         (".aws/credentials", f"[default]\naws_secret_access_key = {drawn('x', ALNUM + '/+', 40)}\n", 2),
         (".pypirc", f"[pypi]\nusername = __token__\npassword = {TOKENS['pypi']('x')}\n", 3),
-        (".npmrc", f"//registry.npmjs.org/:_authToken={with_crc('npm_', 'y')}\n", 1),
+        (".npmrc", f"//npm.acme.example/:_authToken={with_crc('npm_', 'y')}\n", 1),
     ],
 )
 def test_credential_files_have_their_own_rule(path: str, content: str, line: int, tmp_path: Path) -> None:
