@@ -11,7 +11,7 @@ check: lint types layers test  ## lint, types, layering, tests
 
 $(BIN)/mlguard: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,compression]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
 lint: $(BIN)/mlguard
@@ -41,7 +41,7 @@ demo: $(DEMO)/bin/mlguard  ## install as a user would, scan the demo repository,
 	echo "The demo repository has faults of every kind, so the gate is not passed: exit code $$code (1 failed, 3 incomplete)."; \
 	echo "SARIF for code scanning: demo-report/mlguard.sarif. The full report: demo-report/mlguard.json."; \
 	echo "Its clean twin passes:   $(DEMO)/bin/mlguard scan examples/churn-clean"; \
-	test $$code -eq 1 -o $$code -eq 3
+	test $$code -eq 1
 
 wheel: $(BIN)/mlguard  ## build the wheel, install it into an empty environment, run it there
 	rm -rf dist build/wheel-venv

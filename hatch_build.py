@@ -1,4 +1,4 @@
-"""Compiles the rule pages into one file when a wheel is built: reading it takes milliseconds, the pages take a second."""
+"""Compiles the rule pages into one file, and each table into its own, when a wheel is built: reading it takes milliseconds, the pages take a second."""
 
 import json
 import sys
@@ -10,16 +10,18 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Compile(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds ``mlguard/_rules/catalogue.json`` to the wheel."""
+    """Adds ``mlguard/_rules/catalogue.json`` and ``mlguard/_rules/tables/*.json`` to the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile the pages of this tree. A broken page fails the build with its name."""
         if version == "editable":
             return  # the pages of the checkout are read as they are
         sys.path.insert(0, self.root)
-        from mlguard.rules import compile_pages
+        from mlguard.rules import compile_pages, compile_tables
 
-        folder = Path(tempfile.mkdtemp())
-        compiled = folder / "catalogue.json"
-        compiled.write_text(json.dumps(compile_pages(Path(self.root) / "rules"), sort_keys=True), encoding="utf-8")
-        build_data["force_include"][str(compiled)] = "mlguard/_rules/catalogue.json"
+        pages, folder = Path(self.root) / "rules", Path(tempfile.mkdtemp())
+        tables = {f"tables/{name}.json": table for name, table in compile_tables(pages).items()}
+        for name, content in {"catalogue.json": compile_pages(pages), **tables}.items():
+            compiled = folder / name.replace("/", "-")
+            compiled.write_text(json.dumps(content, sort_keys=True), encoding="utf-8")
+            build_data["force_include"][str(compiled)] = f"mlguard/_rules/{name}"

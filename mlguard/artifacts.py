@@ -15,9 +15,10 @@ TEXT_KINDS = frozenset(
     {
         "python", "notebook", "requirements", "pyproject", "pylock", "csv", "tsv", "jsonl", "json", "text", "markdown",
         "terraform", "kubernetes", "dockerfile", "workflow", "yaml", "toml", "shell", "ini", "env", "sql", "html", "xml",
-        "lfs-pointer", "dvc-pointer", "privacy", "config",
+        "lfs-pointer", "dvc-pointer", "privacy", "config", "model-text",
     }
 )  # fmt: skip
+"""``model-text`` is text that describes a model or is one: configurations of hubs, templates, PMML, boosters in JSON."""
 
 SHOWN_KINDS = frozenset(
     {
@@ -109,6 +110,13 @@ _MODEL_SUFFIXES = frozenset(
     ]
 )
 
+_MODEL_TEXT_SUFFIXES = frozenset({".json", ".xml", ".pmml", ".txt", ".lgb", ""})
+MODEL_TEXT_BYTES = 16 * 2**10
+"""How much of a text is searched for the words of a model's configuration."""
+
+_GRAPH_SUFFIXES = frozenset({".onnx", ".mlmodel", ".pdmodel"})
+"""Formats without a magic number, whose first bytes may be text."""
+
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
 # Protocol 0: perhaps some marks and strings, then an import written as module and name on lines of their own.
 _TEXT_PICKLE = re.compile(
@@ -117,6 +125,17 @@ _TEXT_PICKLE = re.compile(
 )
 _DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:dockerfile|containerfile)$", re.I)
 _WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
+_MODEL_TEXT_NAME = re.compile(
+    r"(?:^|/)(?:MLmodel|(?:config|modules|tokenizer(?:_config)?|special_tokens_map)\.json|(?:adapter|generation|processor|(?:video_)?preprocessor)_config\.json|(?:config_sentence_transformers|genai_config|configuration)\.json"
+    r"|(?:modular_)?model_index\.json|chat_templates?\.json|[^/]+\.safetensors\.index\.json|[^/]+\.(?:jinja|jinja2|pmml|pbtxt|[rR]ds|RDS|[rR]da|RDA|[rR][dD]ata|msgpack|mpk|ubj|cbm|tflite|pte|ptd)|\.z(?:array|attrs|metadata)|zarr\.json|[^/]+-symbol\.json|model_config\.ya?ml)$"
+)
+_MODEL_TEXT = re.compile(
+    rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map)"\s*:'
+    rb'|"class_name"\s*:\s*"(?:Sequential|Functional|Model|Lambda)"|"learner"\s*:\s*\{|"arg_nodes"\s*:|"format"\s*:\s*"(?:graph|layers)-model")'
+    rb"|\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^<]*(?:<![^<]*)*\s*)*<(?:PMML\b|net\s+[^>]*\bversion=)"
+    rb"|\Atree\r?\nversion=v\d|\A(?:RDA[23]\n)?A\n[23]\n\d+\n\d+\n",
+    re.S,
+)
 _KUBERNETES = re.compile(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)
 _KIND = re.compile(rb"(?:^|[{,])[ \t]*\"?kind\"?\s*:", re.M)
 
@@ -199,6 +218,10 @@ def _is_text(head: bytes) -> bool:
     return b"\x00" not in head and sum(byte < 9 or 13 < byte < 32 and byte != 27 for byte in head[:4096]) == 0
 
 
+def _holds_controls(head: bytes) -> bool:
+    return any(byte < 9 or 13 < byte < 27 for byte in head)
+
+
 def _suffix(path: str) -> str:
     name = path.rsplit("/", 1)[-1]
     return "." + name.rsplit(".", 1)[-1].lower() if "." in name else ""
@@ -211,6 +234,8 @@ def _text_kind(path: str, head: bytes) -> str:
         return "python"  # the interpreter runs such lines of a .pth file when it starts
     if suffix in _MODEL_SUFFIXES or (suffix != ".py" and _TEXT_PICKLE.match(head)):
         return "model"  # protocol 0 of pickle is text, and a loader asks for no name
+    if suffix in _GRAPH_SUFFIXES or suffix == ".pb" and _holds_controls(head):
+        return "model"
     if name.lower() == "privacy.yaml":
         return "privacy"
     if name in ("mlguard.yaml", "mlguard.yml"):
@@ -231,6 +256,8 @@ def _text_kind(path: str, head: bytes) -> str:
         return "env"
     if suffix in (".yaml", ".yml", ".json") and _KUBERNETES.search(head) and _KIND.search(head):
         return "kubernetes"
+    if _MODEL_TEXT_NAME.search(path) or suffix in _MODEL_TEXT_SUFFIXES and _MODEL_TEXT.match(head[:MODEL_TEXT_BYTES]):
+        return "model-text"
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     return _shebang_kind(head)

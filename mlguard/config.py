@@ -44,6 +44,19 @@ class Ignore:
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """A name that model files may import before the end of ``until`` (inclusive, UTC), though the policy does not know it.
+
+    ``name`` is ``module.Name``; ``*`` stands for letters, digits and underscores.
+    """
+
+    name: str
+    reason: str
+    owner: str
+    until: datetime.date
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What the configuration says, with the defaults filled in.
 
@@ -64,6 +77,7 @@ class Config:
     fail_on: str = "high"
     accepted_gaps: tuple[AcceptedGap, ...] = ()
     ignore: tuple[Ignore, ...] = ()
+    allow: tuple[Allow, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digest: str = ""
 
@@ -221,7 +235,7 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
     for name in (*enabled, *scanners.get("required", ())):
         if name not in (*BUILT_IN, *plugins):
             raise UsageError(f"{path}: there is no scanner {name!r}{_near(name, (*BUILT_IN, *plugins))}")
-    settings = {name: body[name] for name in ("dependencies", "dataset", "infra") if name in body}
+    settings = {name: body[name] for name in ("dependencies", "dataset", "model", "infra") if name in body}
     return Config(
         path=path,
         privacy=body.get("privacy", ""),
@@ -238,6 +252,9 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
             AcceptedGap(**{**item, "until": _date(item, path)}) for item in gate.get("accepted_gaps", ())
         ),
         ignore=tuple(Ignore(**{**item, "until": _date(item, path)}) for item in body.get("ignore", ())),
+        allow=tuple(
+            Allow(**{**item, "until": _date(item, path)}) for item in body.get("model", {}).get("allow", ())
+        ),
         settings={**settings, **body.get("settings", {})},
         digest=_digest(body) if path else "",
     )

@@ -39,6 +39,7 @@ class Job:
     memory: int = 4 * 2**30  # bytes of address space beyond what a worker starts with
     config_digest: str = ""
     excluded: int = 0
+    digests: bool = False  # compute the SHA-256 of every model, not only of those that the declaration gives one for
 
 
 def run(job: Job, progress: Progress | None = None) -> Report:
@@ -46,7 +47,7 @@ def run(job: Job, progress: Progress | None = None) -> Report:
 
     Raises UsageError for a scanner that does not exist. Trouble with the input never raises: it is a gap.
     """
-    setting = Setting(str(job.root), tuple(job.plugins), job.settings, job.hook, job.memory if job.processes else 0)
+    setting = Setting(str(job.root), tuple(job.plugins), _settings(job), job.hook, job.memory if job.processes else 0)
     planned = [plan(name, setting, job.artifacts) for name in job.scanners]
     tasks = [task for some, _ in planned for task in some]
     records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
@@ -67,6 +68,16 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     return _report(job, tasks, records, facts)
 
 
+def _settings(job: Job) -> Mapping[str, Mapping[str, Any]]:
+    """Return the scanners' settings, and for the scanner of models the files whose digest somebody needs."""
+    asked: dict[str, Any] = {"digest_all": True} if job.digests else {}
+    if job.declaration is not None and job.declaration.body.get("models"):
+        from mlguard.assess import declared
+
+        asked["digests"] = declared.digested(job.declaration, job.artifacts)
+    return {**job.settings, "model": {**job.settings.get("model", {}), **asked}} if asked else job.settings
+
+
 def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
     """Yield a gap for each file that no scanner of this run reads, although it holds something to look at."""
     if job.hook:
@@ -75,9 +86,11 @@ def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
     for artifact in job.artifacts:
         if artifact.path not in read and artifact.kind in _CLAIMED:
             name = _CLAIMED[artifact.kind]
+            reason, hint = _POINTERS.get(artifact.kind, (f"this version does not read {artifact.kind} files", _EXCLUDE))
+            if artifact.kind in _POINTERS and _is_model_name(artifact.path):
+                name, reason = "model", reason.replace("file", "model")
             if name in job.scanners:
-                yield Gap(name, artifact.path, "skipped", f"this version does not read {artifact.kind} files",
-                          "exclude the file in .mlguardignore when it holds nothing to look at")  # fmt: skip
+                yield Gap(name, artifact.path, "skipped", reason, hint)
 
 
 def _read(tasks: Sequence[Task]) -> set[str]:
@@ -85,6 +98,17 @@ def _read(tasks: Sequence[Task]) -> set[str]:
     return {artifact.path for task in tasks for artifact in task.group if task.scanner != "secrets"}
 
 
+def _is_model_name(path: str) -> bool:
+    from mlguard.scanners.model.state import MODEL_SUFFIXES  # only a tree with pointers pays for it
+
+    return path.removesuffix(".dvc").lower().endswith(MODEL_SUFFIXES)
+
+
+_EXCLUDE = "exclude the file in .mlguardignore when it holds nothing to look at"
+_POINTERS = {
+    "lfs-pointer": ("an LFS pointer: the file itself is not here", "fetch it with git lfs pull, and scan again"),
+    "dvc-pointer": ("a DVC pointer: the file itself is not here", "fetch it with dvc pull, and scan again"),
+}
 _CLAIMED = {
     "binary": "model", "executable": "model", "onnx": "model", "gguf": "model", "hdf5": "model", "7z": "model",
     "tar": "model", "zstd": "model", "lz4": "model", "gzip": "model", "bzip2": "model", "xz": "model", "zip": "model",

@@ -46,7 +46,11 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model artifact. ``imports`` are the globals that loading it would use, as ``module.name``, sorted."""
+    """A model artifact. ``imports`` are the globals that loading it would use, as ``module.name``, sorted.
+
+    ``bases`` are (reference, revision) of the models that it is made from, ``licences`` what it says of itself, ``stored`` the
+    attributes of estimators that hold rows of the training data, ``formats`` every format met inside it.
+    """
 
     path: str
     format: str
@@ -54,6 +58,65 @@ class ModelFile:
     imports: tuple[str, ...] = ()
     tensors: int = 0
     size: int = 0  # bytes
+    bases: tuple[tuple[str, str], ...] = ()
+    licences: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A document about a model: a card, a README that is one, or the model card of a CycloneDX bill of materials.
+
+    ``sections`` and ``missing`` are names of rules/tables/model-cards.yaml: what the card tells, and what it does not.
+    ``bases`` are (reference, revision).
+    """
+
+    path: str
+    form: Literal["markdown", "data", "cyclonedx"]
+    licences: tuple[str, ...] = ()
+    bases: tuple[tuple[str, str], ...] = ()
+    datasets: tuple[str, ...] = ()
+    task: str = ""
+    library: str = ""
+    sections: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """The SHA-256 of a file, as 64 hexadecimal digits. ``pointer``: what a pointer of Git LFS records, not what was read."""
+
+    path: str
+    sha256: str
+    pointer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A file that vouches for others: a list of digests, or a signed statement.
+
+    ``files`` are the files below ``folder`` that it names and that are there. With ``whole`` the folder may hold nothing else but
+    what lies under ``ignored``. ``digest`` is the SHA-256 of the whole. All paths are relative to the root.
+    """
+
+    path: str
+    kind: Literal["checksums", "statement", "signature"]
+    folder: str
+    files: tuple[str, ...] = ()
+    signature: Literal["none", "verified", "unverified", "failed"] = "none"
+    whole: bool = False
+    ignored: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BillOfMaterials:
+    """A bill of materials. ``models`` counts the models that it lists."""
+
+    path: str
+    format: Literal["CycloneDX", "SPDX"]
+    models: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +190,17 @@ class Evaluation:
     metrics: tuple[tuple[str, str], ...]
 
 
-Fact = Dataset | ModelFile | Package | Resource | Grant | DataFlow | Deployment | Evaluation
+Fact = (
+    Dataset
+    | ModelFile
+    | ModelCard
+    | FileDigest
+    | Seal
+    | BillOfMaterials
+    | Package
+    | Resource
+    | Grant
+    | DataFlow
+    | Deployment
+    | Evaluation
+)

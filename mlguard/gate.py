@@ -14,13 +14,14 @@ from mlguard.triage import idle, open_gaps, triage
 def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report, Verdict]:
     """Return the report after triage, and the verdict on it.
 
-    A report that is not complete is never a pass: outcome "incomplete" (exit code 3) comes before "fail" (1), because
-    what was not looked at may be worse. Findings that ask for a person's judgement (on_fail review) never fail the gate.
+    What was found counts first: "fail" (exit code 1), even where parts were not looked at, so that a pipeline that lets
+    "incomplete" (3) pass for a while never lets a known finding through with it. A report that is not complete is never a
+    pass, and its reasons are told either way. Findings that ask for a person's judgement (on_fail review) never fail it.
     """
-    report = replace(report, findings=triage(report.findings, config.ignore, today))
+    report = replace(report, findings=triage(report.findings, config, today))
     blocking = [finding for finding in report.findings if blocks(finding, config.fail_on)]
     incomplete = _incomplete(report, config, today)
-    reasons = [*incomplete, *_failures(blocking, config.fail_on), *idle(report.findings, config.ignore, today)]
+    reasons = [*incomplete, *_failures(blocking, config.fail_on), *idle(report.findings, config, today)]
     if report.searched:
         reasons.append(
             f"{_counted(report.searched, 'file')} of kinds that the scanners of this run do not read, and at most searched for credentials"
@@ -28,10 +29,10 @@ def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report,
     if report.excluded:
         reasons.append(f"{_counted(report.excluded, 'file')} left out by .mlguardignore or exclude, and not looked at")
     marks = tuple(finding.fingerprint for finding in blocking)
+    if blocking:
+        return report, Verdict("fail", 1, tuple(reasons), marks, tuple(incomplete))
     if incomplete:
         return report, Verdict("incomplete", 3, tuple(reasons), marks, tuple(incomplete))
-    if blocking:
-        return report, Verdict("fail", 1, tuple(reasons), marks)
     return report, Verdict("pass", 0, (_passed(report, config.fail_on), *reasons))
 
 

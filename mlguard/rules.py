@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from mlguard import tables
 from mlguard.errors import UsageError
 from mlguard.findings import SEVERITIES, Confidence, OnFail, OnPass, Severity
 
@@ -92,23 +92,12 @@ def parse(rule_id: str, text: str, where: str) -> Rule:
     if not match:
         raise UsageError(f"{where}: a rule page begins with front matter between two lines of ---")
     try:
-        front = _yaml(match.group(1))
+        front = tables.plain_yaml(match.group(1))
     except yaml.YAMLError as error:
         raise UsageError(f"{where}: the front matter is not valid YAML: {error}") from None
     if not isinstance(front, dict):
         raise UsageError(f"{where}: the front matter is not a mapping")
     return _rule(rule_id, front, text[match.end() :], where)
-
-
-def _yaml(text: str) -> Any:
-    """Return a document of our own, or of the user's rules, which are plain. libyaml reads it ten times faster."""
-    import yaml
-
-    try:
-        from yaml import CSafeLoader
-    except ImportError:
-        return yaml.safe_load(text)
-    return yaml.load(text, Loader=CSafeLoader)  # noqa: TID251
 
 
 _REQUIRED = ("title", "severity", "confidence", "message", "fix", "scanner", "controls", "on_fail", "on_pass", "since")
@@ -160,11 +149,10 @@ def _rule(rule_id: str, front: dict[str, Any], prose: str, where: str) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All rules by id, the controls as their files state them, and a digest over both."""
+    """All rules by id, the controls as their files state them, and a digest over both and all tables."""
 
     rules: Mapping[str, Rule]
     controls: Mapping[str, Mapping[str, Any]]
-    tables: Mapping[str, Any]
     digest: str
 
     def rule(self, name: str) -> Rule:
@@ -187,9 +175,7 @@ class Catalogue:
 
 def folder() -> Path:
     """Return where the pages are: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    inside = package / "_rules"
-    return inside if inside.is_dir() else package.parent / "rules"
+    return Path(tables.folder())
 
 
 @cache
@@ -199,59 +185,44 @@ def load() -> Catalogue:
     built = pages / "catalogue.json"
     if built.is_file():
         return _thaw(json.loads(built.read_bytes()))
-    return _thaw(_cached(pages))
-
-
-def _cached(pages: Path) -> dict[str, Any]:
     state = sorted(
         (str(path.relative_to(pages)), path.stat().st_mtime_ns, path.stat().st_size) for path in _files(pages)
     )
     import hashlib
 
     key = hashlib.sha256(repr((state, Path(__file__).stat().st_mtime_ns)).encode()).hexdigest()[:24]
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlguard"
-    cached = cache_home / f"rules-{key}.json"
-    try:
-        return cast(dict[str, Any], json.loads(cached.read_bytes()))
-    except (OSError, ValueError):
-        compiled = compile_pages(pages)
-    import tempfile
-
-    try:  # A cache that cannot be written costs time and nothing else.
-        cache_home.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache_home, delete=False, encoding="utf-8") as file:
-            json.dump(compiled, file)
-        os.replace(file.name, cached)
-    except OSError:
-        pass
-    return compiled
+    return _thaw(tables.cached(f"rules-{key}", lambda: compile_pages(pages)))
 
 
 def _files(pages: Path) -> Iterator[Path]:
-    for pattern in ("*/*.md", "controls/*.yaml", "tables/*.yaml", "tables/**/*.json"):
+    for pattern in ("*/*.md", "controls/*.yaml", "tables/*.yaml"):
         yield from pages.glob(pattern)
 
 
 def compile_pages(pages: Path) -> dict[str, Any]:
     """Return the catalogue under ``pages`` as plain JSON values. Raises UsageError."""
-    rules, controls, tables = {}, {}, {}
+    rules, controls = {}, {}
     for path in sorted(pages.glob("*/*.md")):
         rule_id = f"{path.parent.name}/{path.stem}"
         rule = parse(rule_id, path.read_text(encoding="utf-8"), str(path))
         rules[rule_id] = {name: getattr(rule, name) for name in Rule.__slots__ if name != "prose"}
     for path in sorted(pages.glob("controls/*.yaml")):
-        for control in _yaml(path.read_text(encoding="utf-8"))["controls"]:
+        for control in tables.plain_yaml(path.read_text(encoding="utf-8"))["controls"]:
             controls[control["id"]] = control
-    for path in sorted(pages.glob("tables/*.yaml")):
-        tables[path.stem] = _yaml(path.read_text(encoding="utf-8"))
     known_aliases = [alias for rule in rules.values() for alias in rule["aliases"]]
     for alias in known_aliases:
         if alias in rules or known_aliases.count(alias) > 1:
             raise UsageError(f"the alias {alias!r} is taken twice")
     import hashlib
 
-    body = json.dumps({"rules": rules, "controls": controls, "tables": tables}, sort_keys=True, default=dict)
-    return {"digest": hashlib.sha256(body.encode()).hexdigest(), **json.loads(body)}
+    body = json.dumps({"rules": rules, "controls": controls}, sort_keys=True, default=dict)
+    body_of_tables = json.dumps(compile_tables(pages), sort_keys=True)
+    return {"digest": hashlib.sha256((body + body_of_tables).encode()).hexdigest(), **json.loads(body)}
+
+
+def compile_tables(pages: Path) -> dict[str, Any]:
+    """Return the tables under ``pages`` by name, as plain JSON values."""
+    return {path.stem: tables.plain_yaml(path.read_text(encoding="utf-8")) for path in sorted(pages.glob("tables/*.yaml"))}
 
 
 def _thaw(compiled: dict[str, Any]) -> Catalogue:
@@ -261,4 +232,4 @@ def _thaw(compiled: dict[str, Any]) -> Catalogue:
             value[name] = tuple(value[name])
         value["tags"] = {key: tuple(items) for key, items in value["tags"].items()}
         rules[rule_id] = Rule(**value)
-    return Catalogue(rules, compiled["controls"], compiled["tables"], compiled["digest"])
+    return Catalogue(rules, compiled["controls"], compiled["digest"])

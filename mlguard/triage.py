@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlguard.config import AcceptedGap, Ignore
+from mlguard.config import AcceptedGap, Allow, Config, Ignore
 from mlguard.findings import Finding, Gap
 
 
@@ -17,28 +18,55 @@ def matches(pattern: str, path: str) -> bool:
     return pathspec.GitIgnoreSpec.from_lines([pattern]).match_file(path)
 
 
-def triage(findings: Sequence[Finding], ignores: Sequence[Ignore], today: datetime.date) -> tuple[Finding, ...]:
+def triage(findings: Sequence[Finding], config: Config, today: datetime.date) -> tuple[Finding, ...]:
     """Return the findings, with state "ignored" and the reason where an entry in force matches. None is removed."""
-    return tuple(_triaged(finding, ignores, today) for finding in findings)
+    entries = _entries(config)
+    return tuple(_triaged(finding, entries, today) for finding in findings)
 
 
-def _triaged(finding: Finding, ignores: Sequence[Ignore], today: datetime.date) -> Finding:
-    for entry in ignores:
-        if entry.rule != finding.rule or entry.until < today:
-            continue
-        if entry.fingerprint and entry.fingerprint != finding.fingerprint:
-            continue
-        if entry.path and not matches(entry.path, finding.location.path):
-            continue
-        return replace(finding, state="ignored", reason=f"{entry.reason} ({entry.owner}, until {entry.until})")
+def _entries(config: Config) -> list[Ignore | Allow]:
+    return [*config.ignore, *config.allow]
+
+
+def _triaged(finding: Finding, entries: Sequence[Ignore | Allow], today: datetime.date) -> Finding:
+    for entry in entries:
+        if entry.until >= today and _meant(entry, finding):
+            return replace(finding, state="ignored", reason=f"{entry.reason} ({entry.owner}, until {entry.until})")
     return finding if finding.state == "new" else replace(finding, state="new", reason="")
 
 
-def idle(findings: Sequence[Finding], ignores: Sequence[Ignore], today: datetime.date) -> list[str]:
+def _meant(entry: Ignore | Allow, finding: Finding) -> bool:
+    if isinstance(entry, Allow):
+        return _allows(entry, finding)
+    if entry.rule != finding.rule or entry.fingerprint not in ("", finding.fingerprint):
+        return False
+    return not entry.path or matches(entry.path, finding.location.path)
+
+
+_ABOUT_NAMES = {
+    "model/unknown-callable": ("own-code", "known-library", "other-library", "own-class", "custom-operator"),
+    "model/dangerous-import": ("library-call",),
+}
+"""Checks that say no more than that a name is not known, or that it is called like a loader. What the arguments of a call
+show, or how a name is reached, is never allowed with the name."""
+
+
+def _allows(entry: Allow, finding: Finding) -> bool:
+    if finding.check not in _ABOUT_NAMES.get(finding.rule, ()):
+        return False
+    name = str(finding.facts.get("name", ""))
+    if "*" not in entry.name:
+        return name == entry.name
+    pattern = re.escape(entry.name).replace(r"\*", r"\w*")
+    return finding.rule == "model/unknown-callable" and bool(re.fullmatch(pattern, name, re.A))
+
+
+def idle(findings: Sequence[Finding], config: Config, today: datetime.date) -> list[str]:
     """Return a sentence for each entry that has expired, or that matches nothing."""
     told = []
-    for entry in ignores:
-        name = f"ignore entry for {entry.rule} ({entry.owner}, until {entry.until})"
+    for entry in _entries(config):
+        what = f"allowed name {entry.name}" if isinstance(entry, Allow) else f"ignore entry for {entry.rule}"
+        name = f"{what} ({entry.owner}, until {entry.until})"
         if entry.until < today:
             told.append(f"{name} has expired; its findings count again")
         elif not any(_triaged(finding, [entry], today).state == "ignored" for finding in findings):

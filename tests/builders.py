@@ -155,3 +155,44 @@ def tar(members: Mapping[str, bytes]) -> bytes:
 def deflated(content: bytes) -> bytes:
     """Return a zlib stream."""
     return zlib.compress(content)
+
+
+# -- pickles put together from parts, where a listing would be long
+
+
+def word(value: str) -> bytes:
+    """Return the opcode that pushes a text."""
+    body = value.encode("utf-8", "surrogatepass")
+    return b"\x8c" + bytes([len(body)]) + body if len(body) < 256 else b"X" + struct.pack("<I", len(body)) + body
+
+
+def raw(value: bytes) -> bytes:
+    """Return the opcode that pushes bytes."""
+    return b"B" + struct.pack("<I", len(value)) + value
+
+
+def named(dotted: str) -> bytes:
+    """Return STACK_GLOBAL with its two texts; ``module:name`` separates them where the name has dots."""
+    module, _, name = dotted.partition(":") if ":" in dotted else dotted.rpartition(".")
+    return word(module) + word(name) + b"\x93"
+
+
+def lines(dotted: str) -> bytes:
+    """Return GLOBAL with its two lines."""
+    module, _, name = dotted.partition(":") if ":" in dotted else dotted.rpartition(".")
+    return f"c{module}\n{name}\n".encode()
+
+
+def group(*values: bytes) -> bytes:
+    """Return the opcodes that push a tuple of these values."""
+    return b"(" + b"".join(values) + b"t"
+
+
+def called(function: bytes | str, *arguments: bytes) -> bytes:
+    """Return the opcodes of a call; a function given as text is imported."""
+    return (named(function) if isinstance(function, str) else function) + group(*arguments) + b"R"
+
+
+def stream(*parts: bytes, protocol: int = 4) -> bytes:
+    """Return a pickle of these opcodes; without any value on the stack it gives None."""
+    return b"\x80" + bytes([protocol]) + b"".join(parts) + b"."

@@ -81,7 +81,7 @@ CONTROLS = {
     "MLOPS-10": {"id": "MLOPS-10", "title": "Changes are checked before they ship", "required": []},
 }
 
-CATALOGUE = Catalogue({item.id: item for item in RULES}, CONTROLS, {}, "ab" * 32)
+CATALOGUE = Catalogue({item.id: item for item in RULES}, CONTROLS, "ab" * 32)
 
 
 def finding(

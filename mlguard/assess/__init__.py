@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from mlguard.artifacts import Artifact
 from mlguard.assess import governance, models
-from mlguard.declarations import Declaration
 from mlguard.facts import Fact
 from mlguard.findings import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.declarations import Declaration  # reads YAML, which most runs do not need
 
 
 def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Sequence[Artifact]) -> Iterator[Record]:
     """Yield what follows from all facts together."""
     yield from governance.assess(facts, declaration, artifacts)
-    yield from models.assess(facts, artifacts)
+    yield from models.assess(facts, declaration, artifacts)

@@ -9,10 +9,13 @@ from functools import cache
 from typing import Any
 
 from mlguard.artifacts import Artifact
-from mlguard.declarations import Declaration
 from mlguard.facts import Dataset, Fact, Field
 from mlguard.findings import Detection, Location, Proof, Record
-from mlguard.scanners.dataset import places, report, terms
+from mlguard.scanners.dataset import places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.declarations import Declaration  # reads YAML, which most runs do not need
 
 ELSEWHERE = frozenset({"notebook", "log", "sql"})
 """Formats whose place alone decides; the scanner has reported them."""
@@ -189,6 +192,8 @@ def _declared(seen: Field, entry: Entry | None) -> Mapping[str, Any] | None:
         return None
     if seen.name in entry.fields:
         return entry.fields[seen.name]
+    from mlguard.scanners.dataset import terms  # as heavy as a scanner, and most runs see no personal data
+
     wanted = "".join(terms.tokens(seen.name))
     for name, declared in entry.fields.items():
         if wanted and "".join(terms.tokens(name)) == wanted:
@@ -228,6 +233,8 @@ def _text(fact: Dataset, seen: Field, entry: Entry | None, declared: Mapping[str
 def _detection(
     rule: str, fact: Dataset, seen: Field, entry: Entry | None, check: str = "column", **more: str
 ) -> Detection:
+    from mlguard.scanners.dataset import report
+
     detection = report.detection(rule, fact.path, seen, check)
     dataset = f"the dataset {entry.id}" if entry else "no dataset"
     declared = f"{dataset} does not declare it" if entry else "no dataset declares it"

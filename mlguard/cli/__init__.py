@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 from mlguard import __version__
 from mlguard.errors import MlguardError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 PASS, FAILED, USAGE, INCOMPLETE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 COMMANDS = {
     "scan": "Scan files and judge what was found.",
     "hook": "Scan the files of a commit, quickly (for pre-commit).",
+    "model": "Explain model files: verdict, inventory, how to convert them.",
     "gate": "Judge a saved report again.",
     "report": "Render a saved report.",
     "rules": "List the rules.",
@@ -47,6 +51,10 @@ def _run(arguments: list[str]) -> int:
             from mlguard.cli.hook import hook
 
             return hook(arguments[1:])
+        if arguments[:1] == ["model"]:
+            from mlguard.cli.model import model
+
+            return model(arguments[1:])
         return _with_click(arguments)
     except MlguardError as error:
         return _tell(str(error), USAGE)

@@ -43,14 +43,23 @@ def _text(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -
     return terminal.render(report, verdict, catalogue, color=False, width=100, unicode=True)
 
 
+def _cyclonedx(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+    from mlguard.reporters import cyclonedx
+
+    return cyclonedx.render(report, verdict, catalogue)
+
+
 FORMATS: Mapping[str, Callable[[Report, Verdict, Catalogue, str], str]] = {
     "text": _text,
     "json": _json,
     "sarif": _sarif("full"),
     "sarif-github": _sarif("github"),
     "markdown": _markdown,
+    "cyclonedx": _cyclonedx,
 }
-"""Formats by name. ``sarif-github`` holds what GitHub's code scanning takes: live findings, within its limits."""
+"""Formats by name. ``sarif-github`` holds what GitHub's code scanning takes: live findings, within its limits. ``cyclonedx`` is a bill
+of materials, and the only one for which a scan computes the digest of every model.
+"""
 
 
 def below(report: Report, prefix: str) -> Report:

@@ -85,8 +85,12 @@ def examine(
     progress: Progress | None = None,
     hook: bool = False,
     own: Collection[Path] = (),
+    digests: bool = False,
 ) -> Report:
-    """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``. Raises UsageError."""
+    """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``. Raises UsageError.
+
+    With ``digests`` the report holds the SHA-256 of every model.
+    """
     found = discovery.discover(base, paths, settings.exclude, own)
     declaration, gaps = (None, []) if hook else declared(base, settings)
     names = settings.scanners
@@ -108,6 +112,7 @@ def examine(
         timeout=settings.timeout,
         memory=settings.memory,
         config_digest=settings.digest,
+        digests=digests,
     )
     return run(job, progress)
 

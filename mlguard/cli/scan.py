@@ -85,7 +85,9 @@ def command(
     settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs)
     base = folder(paths, settings, root)
     own = {file.absolute() for _, file in wanted if file}
-    report = examine(base, paths if paths or files_from else (base,), settings, _progress(), own=own)
+    digests = any(name == "cyclonedx" for name, _ in wanted)
+    chosen = paths if paths or files_from else (base,)
+    report = examine(base, chosen, settings, _progress(), own=own, digests=digests)
     report, verdict = judge(report, settings, output.today())
     output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code

@@ -313,7 +313,7 @@ def _next(report: Report, verdict: Verdict) -> Iterator[str]:
         yield f"mlguard explain {worst.rule}"
     if not any(item.wanted for item in report.coverage):
         yield "check the paths and the exclusions; mlguard scan --help names both"
-    elif verdict.outcome == "incomplete":
+    elif verdict.incomplete:
         yield "close what is named above and run again"
 
 

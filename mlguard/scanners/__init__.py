@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
 
-from mlguard.artifacts import Artifact, regular
 from mlguard.errors import Unreadable, UsageError
-from mlguard.findings import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a look at one model file needs none of these at run time, and they are most of its cost
+    from pathlib import Path
+    from typing import Any, Protocol
+
+    from mlguard.artifacts import Artifact
+    from mlguard.findings import Record
+else:
+    Protocol = object
 
 MAX_TEXT_BYTES = 64 * 2**20
 """The largest file that is read whole as text."""
 
 
-@dataclass(frozen=True, slots=True)
 class Context:
     """What a scanner may know: the root of the tree, its own settings, and whether this is the quick run on commit."""
 
-    root: Path
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    hook: bool = False
+    __slots__ = ("hook", "root", "settings")
+
+    def __init__(self, root: Path, settings: Mapping[str, Any] | None = None, hook: bool = False) -> None:
+        self.root, self.settings, self.hook = root, settings or {}, hook
 
 
 class Scanner(Protocol):
@@ -115,6 +120,8 @@ def one_by_one(artifacts: Iterable[Artifact], kinds: frozenset[str]) -> Iterator
 
 def open_path(context: Context, path: str) -> Path:
     """Return the absolute path of a regular file. Raises Unreadable when it is gone or something else."""
+    from mlguard.artifacts import regular
+
     absolute = context.root / path
     try:
         regular(absolute)

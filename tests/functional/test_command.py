@@ -46,12 +46,18 @@ def test_empty_folder_ends_with_3(tmp_path: Path) -> None:
     assert "nothing was scanned" in done.stdout
 
 
-def test_file_that_cannot_be_parsed_ends_with_3_and_the_rest_is_reported(unsafe: Path) -> None:
+def test_file_that_cannot_be_parsed_ends_with_3(tmp_path: Path) -> None:
+    write(tmp_path, {"src/broken.py": "def f(:\n"})
+
+    assert mlguard("scan", cwd=tmp_path).returncode == 3
+
+
+def test_finding_beside_a_file_that_cannot_be_parsed_ends_with_1_and_both_are_told(unsafe: Path) -> None:
     write(unsafe, {"src/broken.py": "def f(:\n"})
 
     done = mlguard("scan", cwd=unsafe)
 
-    assert done.returncode == 3
+    assert done.returncode == 1
     assert "src/broken.py" in done.stdout
     assert "src/train.py:5" in done.stdout
 
@@ -312,15 +318,15 @@ def test_plugin_that_is_not_installed_is_a_configuration_error(unsafe: Path) -> 
     assert "acme" in done.stderr
 
 
-def test_crash_inside_mlguard_never_ends_with_1(unsafe: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_crash_inside_mlguard_never_ends_with_1(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     site = write(tmp_path_factory.mktemp("site"), {
         "bad_scan.py": "class Bad:\n    name = 'bad'\n    def plan(self, artifacts, settings):\n        raise RuntimeError('canary-value')\n",
         "bad_scan-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: bad-scan\nVersion: 1.0\n",
         "bad_scan-1.0.dist-info/entry_points.txt": "[mlguard.scanners]\nbad = bad_scan:Bad\n",
     })  # fmt: skip
-    write(unsafe, {"mlguard.yaml": "version: 1\nplugins: [bad]\n"})
+    write(tmp_path, {"mlguard.yaml": "version: 1\nplugins: [bad]\n", "ok.py": "x = 1\n"})
 
-    done = mlguard("scan", cwd=unsafe, env={"PYTHONPATH": str(site)})
+    done = mlguard("scan", cwd=tmp_path, env={"PYTHONPATH": str(site)})
 
     assert done.returncode in (3, 4)
     assert "canary-value" not in done.stdout + done.stderr

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from mlguard import rules
+from mlguard import tables
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
 
@@ -42,7 +42,7 @@ def words(name: str) -> tuple[str, ...]:
 
 @cache
 def _table() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = rules.load().tables["personal-terms"]
+    found: Mapping[str, Any] = tables.table("personal-terms")
     return found
 
 

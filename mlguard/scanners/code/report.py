@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from mlguard import rules
+from mlguard import tables
 from mlguard.findings import Detection, Gap, Location, Record
 from mlguard.scanners.code import bandit_checks
 from mlguard.scanners.code.names import Names
@@ -80,7 +80,7 @@ def _place(node: ast.AST, source: Source) -> Location:
 @cache
 def table() -> dict[str, dict[str, Any]]:
     """Return how each of bandit's checks is reported, by its id."""
-    return {entry["test"]: entry for entry in rules.load().tables["bandit"]["tests"]}
+    return {entry["test"]: entry for entry in tables.table("bandit")["tests"]}
 
 
 def _broken(broken: bandit_checks.Broken, source: Source) -> Gap:

@@ -56,6 +56,8 @@ def wanted(artifact: Artifact) -> bool:
         return artifact.path.lower().endswith(_BINARY)
     if artifact.kind in ("xml", "html"):
         return places.is_data(artifact.path) and not places.is_docs(artifact.path)
+    if artifact.kind == "model-text":  # a word of a model's configuration hides no records
+        return artifact.path.lower().endswith(".json")
     return artifact.kind in KINDS
 
 
@@ -103,6 +105,8 @@ def _read(artifact: Artifact, context: Context, sheet: Any) -> bool:
 def _format(artifact: Artifact) -> str:
     if artifact.kind in ("xml", "html"):
         return "text"
+    if artifact.kind == "model-text":
+        return "json"
     if artifact.kind == "binary":
         suffix = artifact.path.lower().rsplit(".", 1)[-1]
         return {"tab": "tsv", "ndjson": "jsonl", "txt": "text", "feather": "arrow"}.get(suffix, suffix)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from mlguard import rules
+from mlguard import tables
 
 MIN_PHONE_DIGITS = 7
 """Shorter phone numbers are not told from other numbers."""
@@ -17,7 +17,7 @@ MIN_PHONE_DIGITS = 7
 @cache
 def pinned() -> dict[str, Any]:
     """Return the table of recognizers."""
-    table: dict[str, Any] = rules.load().tables["recognizers"]
+    table: dict[str, Any] = tables.table("recognizers")
     return table
 
 

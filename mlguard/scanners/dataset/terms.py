@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from mlguard import rules
+from mlguard import tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _phrases() -> dict[tuple[str, ...], Term]:
 
 @cache
 def _table() -> dict[str, Any]:
-    return cast(dict[str, Any], rules.load().tables["column-terms"])
+    return cast(dict[str, Any], tables.table("column-terms"))
 
 
 @cache
@@ -113,7 +113,7 @@ def denied(name: str) -> bool:
 @cache
 def given_names() -> frozenset[str]:
     """Return frequent given names in lower case without accents."""
-    return frozenset(str(rules.load().tables["given-names"]["names"]).split())
+    return frozenset(str(tables.table("given-names")["names"]).split())
 
 
 _TITLES = frozenset(
@@ -296,7 +296,7 @@ def _fits_gender(value: str) -> bool:
 
 @cache
 def _genders() -> frozenset[str]:
-    return frozenset(rules.load().tables["value-terms"]["gender"])
+    return frozenset(tables.table("value-terms")["gender"])
 
 
 def _fits_word(value: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, cast
 
-from mlguard import rules
+from mlguard import tables
 from mlguard.facts import Field
 from mlguard.scanners.dataset import confirm, shapes, terms
 from mlguard.scanners.dataset.columns import Profile, Tally
@@ -27,7 +27,7 @@ _TERM_ENTITIES = {
 @cache
 def taxonomy() -> dict[str, Any]:
     """Return category, term and class by entity."""
-    return cast(dict[str, Any], rules.load().tables["pii-taxonomy"]["entities"])
+    return cast(dict[str, Any], tables.table("pii-taxonomy")["entities"])
 
 
 def judge(profiles: Sequence[Profile]) -> list[Field]:
@@ -477,13 +477,13 @@ def _sets() -> list[tuple[str, str, str, str, frozenset[str]]]:
             entry.get("class", "special"),
             frozenset(terms.folded(value) for value in entry["values"]),
         )
-        for entry in rules.load().tables["value-terms"]["sets"]
+        for entry in tables.table("value-terms")["sets"]
     ]
 
 
 @cache
 def _common() -> frozenset[str]:
-    return frozenset(rules.load().tables["value-terms"]["common"])
+    return frozenset(tables.table("value-terms")["common"])
 
 
 _ICD = re.compile(r"^[A-TV-Z]\d[0-9AB](?:\.[0-9A-KXZ]{1,4})?$")

@@ -402,9 +402,9 @@ def _argv(text: str) -> list[str]:
 @cache
 def _image_users() -> dict[str, str]:
     """Return the user that well-known base images run as, by a pattern of their names."""
-    from mlguard import rules
+    from mlguard import tables
 
-    table = rules.load().tables.get("base_images", {})
+    table = tables.table("base_images")
     return {str(entry["image"]): str(entry["user"]) for entry in table.get("users", ())}
 
 
@@ -420,9 +420,9 @@ def _user_of(image: str) -> str:
 
 @cache
 def _ended() -> list[tuple[str, re.Pattern[str], str]]:
-    from mlguard import rules
+    from mlguard import tables
 
-    table = rules.load().tables.get("base_images", {})
+    table = tables.table("base_images")
     return [(str(one["image"]), re.compile(str(one["tags"])), str(one["ended"])) for one in table.get("ended", ())]
 
 

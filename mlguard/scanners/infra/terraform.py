@@ -436,9 +436,9 @@ def _deployment(resource: Resource) -> Iterator[facts.Deployment]:
 
 @cache
 def _table(name: str, key: str) -> tuple[str, ...]:
-    from mlguard import rules
+    from mlguard import tables
 
-    return tuple(rules.load().tables["terraform"][name][key])
+    return tuple(tables.table("terraform")[name][key])
 
 
 def _tags(attributes: Mapping[str, Any], provider: tuple[Module, Block] | None) -> Any:

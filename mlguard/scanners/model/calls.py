@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard.scanners.model.values import (
     DANGEROUS,
+    LOST,
     MALFORMED,
     UNKNOWN,
-    Broken,
     Call,
     Global,
     Hit,
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_LOOKED_AT = 256
 """Values of one call's arguments that are looked at."""
+
+MAX_ENCODED = 64 * 2**20
+"""Bytes of a text that stands for bytes; what lies behind is not looked at."""
 
 MAX_ALLOCATION = 2**30
 """Bytes: a call that makes a larger empty object is an attack on memory."""
@@ -43,22 +46,42 @@ _RUNNERS = frozenset(
     }
 )  # fmt: skip
 _CODE = re.compile(
-    rb"__import__|\bimport\s+\w+|\b(?:exec|eval|compile|open|getattr|globals)\s*\(|\bos\.\w+\(|\bsubprocess\b|lambda\s*[\w,]*:|__\w+__"
+    rb"__import__|\bimport\s+\w+|\b(?:exec|eval|compile|open|getattr|globals)\s*\(|\bos\.\w+\(|\bsubprocess\b|lambda\s*[\w,]*:"
+    rb"|__(?:builtins|class|mro|bases?|subclasses|globals|code|closure|dict|reduce|reduce_ex|getattribute|init|call|loader|spec)__"
 )
 _URL = re.compile(rb"^\s*(?:https?|ftp|file|s3|gs|ssh|ldap|jdbc|tcp|unc)://|^\\\\", re.I)
 _ABSOLUTE = re.compile(rb"^(?:/(?:etc|home|root|tmp|var|usr|bin|proc|dev|opt)/|[A-Za-z]:\\|~/)")
-_PUBLIC = re.compile(rb"[A-Za-z][A-Za-z0-9_]*$")
+_ATTRIBUTE = re.compile(rb"_?[A-Za-z][A-Za-z0-9_]*$")
 _PATH = re.compile(rb"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*$")
 _LATIN = frozenset({b"latin1", b"latin-1", b"iso-8859-1"})
 
 
 def reduce(machine: Machine, function: Any, arguments: Any, at: int, opcode: str) -> tuple[Any, list[Hit | Nested]]:
     """Return what the call gives, and what must be told about it."""
+    if _is_setter(function, arguments):
+        return Global("dill._dill", "_setattr", at, "ask", False), []
     events = list(_judge(machine, function, arguments, at, opcode))
-    result = Call(function, arguments, at)
+    result = Call(function, arguments)
     if isinstance(function, Call) and _is_type(function):
-        result = Call(Global("types", "CodeType", at, "allow", True), arguments, at)
+        partial = _as_tuple(function.arguments)[:1] == (b"PartialType",)
+        made = ("functools", "partial") if partial else ("types", "CodeType")
+        result = Call(Global(*made, at, "allow", True), arguments)
     return result, events
+
+
+def _is_setter(function: Any, arguments: Any) -> bool:
+    """Recognise how dill finds the function that sets attributes: ``getattr(dill._dill, "_setattr", setattr)``."""
+    if not isinstance(function, Global) or (function.module, function.name) != ("builtins", "getattr"):
+        return False
+    return is_setter_tuple(arguments)
+
+
+def is_setter_tuple(values: Any) -> bool:
+    """Say whether ``values`` are the three arguments with which dill asks for its setter."""
+    if not isinstance(values, tuple) or len(values) != 3 or values[1] != b"_setattr":
+        return False
+    names = [(value.module, value.name) for value in values if isinstance(value, Global)]
+    return names == [("dill", "_dill"), ("builtins", "setattr")]
 
 
 def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str) -> Iterator[Hit | Nested]:
@@ -84,10 +107,30 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
             else:
                 yield machine._hit(UNKNOWN, check, at, 1, name, opcode, note)
     if special == "loads":
-        yield from _loaded(machine, values, at)
+        for value in values[:1]:
+            nested = _loaded(machine, value, at)
+            yield nested or blocked("suspicious-argument", name, "bytes that are computed")
+    elif special == "applies" and isinstance(values[0] if values else None, Global) and values[0] is not function:
+        if not machine.policy.special.get((values[0].module, values[0].name)):
+            yield from _judge(machine, values[0], values[2] if len(values) > 2 else (), at, opcode)
+    elif function.verdict == "allow" and not special and not function.plain and opcode in _CALLS:
+        if evidence := _reference(arguments):
+            yield blocked("suspicious-argument", name, evidence)
+    elif special == "applies-second":
+        if values and isinstance(values[0], Global) and values[0] is not function:
+            yield from _judge(machine, values[0], values[1] if len(values) > 1 else (), at, opcode)
+        else:
+            yield blocked("dynamic-name", name, "calls a value that is computed")
+    elif special == "reconstructs":
+        if len(values) > 2 and isinstance(values[1], Global) and values[1].kept:
+            yield from _judge(machine, values[1], (values[2],), at, "REDUCE")  # base.__init__(object, state)
+    elif function.kept:
+        yield from _kept(machine, function, arguments, at, opcode, blocked)
     elif function.verdict == "review":
         machine.called = True
         evidence = _code_evidence(values) if special else _evidence(machine, function, values)
+        if arguments is LOST:
+            evidence = _FAR
         if evidence:
             yield blocked("suspicious-argument", name, evidence)
         elif not special and machine.policy.calls.match(function.name.rpartition(".")[2]):
@@ -98,13 +141,153 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
                 yield Nested(value.offset, value.length, False)
 
 
+def _kept(
+    machine: Machine, function: Global, arguments: Any, at: int, opcode: str, blocked: Callable[..., Hit]
+) -> Iterator[Hit | Nested]:
+    """Judge a call of a name of a known library that nobody has listed.
+
+    NEWOBJ makes an object without ``__init__``; a class that is called must get nothing that names a thing elsewhere; a
+    function must be named as those are that rebuild an object, and what looks like a pickle in its bytes is looked into.
+    """
+    name, leaf, values = (
+        clean_name(function.module, function.name),
+        function.name.rpartition(".")[2],
+        _as_tuple(arguments),
+    )
+    is_class = leaf.lstrip("_")[:1].isupper()
+    bare = opcode not in _CALLS and (is_class or not values)
+    if function.kept == "held":
+        if values or not bare:
+            yield blocked("library-call", name, "reaches files, programs or modules when it is called")
+        return
+    for value in values:
+        if isinstance(value, Literal) and not value.text and _looks_pickled(machine, value):
+            yield Nested(value.offset, value.length, True)
+    if not bare and (evidence := _reference(arguments)):
+        yield blocked("suspicious-argument", name, evidence)
+    elif bare or is_class and _is_tame(values):
+        return
+    elif not is_class and machine.policy.calls.match(leaf):
+        yield blocked("library-call", name)
+    elif is_class or not machine.policy.rebuilds.match(leaf):
+        machine.called = True
+        yield machine._hit(UNKNOWN, "known-library", at, 1, name, opcode)
+
+
+_WORD = re.compile(rb"[\w \-]{0,48}$")
+
+
+def _is_tame(values: tuple[Any, ...]) -> bool:
+    """Say whether arguments are numbers, short words, or objects that are judged on their own."""
+    queue, left = list(values), MAX_LOOKED_AT
+    while queue:
+        left -= 1
+        value = queue.pop()
+        if left < 0 or value is LOST:
+            return False
+        if isinstance(value, (tuple, list)):
+            queue.extend(value[:64])
+        elif isinstance(value, dict):
+            queue.extend(value.values())
+        elif isinstance(value, bytes) and not _WORD.match(value) or isinstance(value, Literal) and value.text:
+            return False
+    return True
+
+
+_CALLS = frozenset({"REDUCE", "OBJ", "INST"})  # NEWOBJ only makes an empty object
+_FAR = "arguments that stood far away in its memo"
+_SCHEME = re.compile(rb"^\s*[A-Za-z][A-Za-z0-9+.-]{1,20}://")
+_PATH_LIKE = re.compile(
+    rb"^(?:[\w.~-]+[/\\])+[\w.-]+$|^[/~\\]|^[A-Za-z]:[/\\]|^[\w-]+\.(?:pkl|pickle|pth?|bin|joblib|npy|npz|h5|db|so|dll|py|sh|yaml|zip|tar)$"
+)
+
+
+def _reference(arguments: Any) -> str:
+    """Say in words what file, model or address the arguments of a class name, which then may fetch or open it."""
+    if arguments is LOST:
+        return _FAR
+    queue, left = list(_as_tuple(arguments)[:64]), MAX_LOOKED_AT
+    while queue and left > 0:
+        left -= 1
+        value = queue.pop()
+        if isinstance(value, (tuple, list)):
+            queue.extend(value[:64])
+        elif isinstance(value, dict):
+            queue.extend(value.values())
+        elif isinstance(value, bytes):
+            if _SCHEME.match(value):
+                return "a URL"
+            if _PATH_LIKE.match(value):
+                return "the path of a file or model"
+            if _SHELL.search(value) or _CODE.search(value):
+                return "program or shell text"
+    return ""
+
+
+_OTHERS = frozenset(
+    {
+        ("builtins", "max"), ("builtins", "min"), ("builtins", "sum"), ("builtins", "type"), ("builtins", "super"),
+        ("builtins", "pow"), ("builtins", "abs"), ("builtins", "round"), ("builtins", "property"), ("logging", "getLogger"),
+    }
+)  # fmt: skip
+
+
+def gives_others(function: Global) -> bool:
+    """Say whether a call of ``function`` may give something that the pickle did not make, such as a class or the root logger."""
+    return (
+        function.verdict == "ask"
+        or (function.module, function.name) in _OTHERS
+        or (function.module in ("operator", "_operator") and function.name != "itemgetter")
+    )
+
+
+_HOOKS = (
+    b"append",
+    b"extend",
+    b"add",
+    b"__setstate__",
+    b"__array__",
+    b"__new__",
+    b"__init__",
+    b"__call__",
+    b"__reduce_ex__",
+)
+
+
+def hooks(state: Any) -> bool:
+    """Say whether a state gives an object an attribute, taken by name, that the unpickler or numpy would then call."""
+    if isinstance(state, tuple) and len(state) == 2:
+        return any(isinstance(part, dict) and hooks(part) for part in state)
+    if not isinstance(state, dict):
+        return False
+    return any(isinstance(state.get(name), Call) for name in _HOOKS)
+
+
+def streams_of(state: Any) -> Iterator[Nested | None]:
+    """Yield the bytes in a state, which an object's __setstate__ loads; None where not all of the state is known."""
+    values = list(state.values()) if isinstance(state, dict) else list(_as_tuple(state))
+    if state is LOST or len(values) >= 64:
+        yield None
+    for value in values:
+        if isinstance(value, Literal) and not value.text and value.length > 8:
+            yield Nested(value.offset, value.length, True)
+        elif isinstance(value, Call) and isinstance(value.function, Global) and value.function.name == "encode":
+            yield None
+
+
+def leaves_folder(state: Any) -> bool:
+    """Say whether the state of an array wrapper of old joblib names a file elsewhere."""
+    name = state.get(b"filename") if isinstance(state, dict) else None
+    return not isinstance(name, bytes) or b"/" in name or b"\\" in name or b".." in name
+
+
 def _as_tuple(arguments: Any) -> tuple[Any, ...]:
     return arguments if isinstance(arguments, tuple) else (arguments,)
 
 
 def _indirect(
     machine: Machine, function: Any, values: tuple[Any, ...], at: int, opcode: str, blocked: Callable[..., Hit]
-) -> Iterator[Hit]:
+) -> Iterator[Hit | Nested]:
     if not isinstance(function, Call):
         if isinstance(function, (bytes, int, tuple, list, dict, Literal)) or function is None:
             return  # cannot be called: the real machine breaks off here
@@ -115,15 +298,54 @@ def _indirect(
         if evidence := _code_evidence(values):
             yield blocked("suspicious-argument", "(bytecode)", evidence)
         return
-    if isinstance(inner, Global):
-        special = machine.policy.special.get((inner.module, inner.name), "")
-        if special == "makes":  # a class that the file carries
-            yield machine._hit(UNKNOWN, "embedded-code", at, 1, clean_name(inner.module, inner.name), opcode)
-            return
-        if special == "getattr" and not list(_attribute(machine, _as_tuple(function.arguments))):
-            return
-    name = clean_name(inner.module, inner.name) if isinstance(inner, Global) else "(computed callable)"
-    yield blocked("dynamic-name", name, "calls the result of another call")
+    if not isinstance(inner, Global):
+        yield blocked("dynamic-name", "(computed callable)", "calls the result of another call")
+        return
+    name = clean_name(inner.module, inner.name)
+    special = machine.policy.special.get((inner.module, inner.name), "")
+    if special == "makes":  # a class that the file carries
+        yield machine._hit(UNKNOWN, "embedded-code", at, 1, name, opcode)
+    elif special == "gives-class" or special == "getattr" and _is_bound(machine, _as_tuple(function.arguments)):
+        return
+    elif special == "getattr" and (nested := _keras_model(_as_tuple(function.arguments), values)):
+        yield nested
+    elif (inner.module, inner.name) == ("functools", "partial"):
+        target, bound = _applied(function)
+        if isinstance(target, Global) and target.verdict != "ask":
+            yield from _judge(machine, target, (*bound, *values), at, opcode)
+        else:
+            yield blocked("dynamic-name", name, "calls a value that is computed")
+    elif inner.verdict == "review" and not special and inner.name.lstrip("_")[:1].isupper():
+        if evidence := _evidence(machine, inner, values):  # an instance of a class that was told already
+            yield blocked("suspicious-argument", name, evidence)
+    else:
+        yield blocked("dynamic-name", name, "calls the result of another call")
+
+
+def _applied(call: Call) -> tuple[Any, tuple[Any, ...]]:
+    """Return the function of a ``functools.partial`` and the arguments that it holds; its state replaces both."""
+    values = _as_tuple(call.arguments)
+    if isinstance(call.state, tuple) and len(call.state) > 1:
+        return call.state[0], _as_tuple(call.state[1])
+    return (values[0], values[1:]) if values and call.state is None else (None, ())
+
+
+def _keras_model(owner: tuple[Any, ...], values: tuple[Any, ...]) -> Nested | None:
+    """Return the archive that keras reads a pickled model from (keras/src/saving/keras_saveable.py)."""
+    if not _is_keras_model(owner) or len(values) != 1:
+        return None
+    file = values[0]
+    if not isinstance(file, Call) or not isinstance(file.function, Global) or file.function.name != "BytesIO":
+        return None
+    parts = file.state if isinstance(file.state, tuple) else _as_tuple(file.arguments)
+    content = parts[0] if parts else None
+    return Nested(content.offset, content.length, True) if isinstance(content, Literal) else None
+
+
+def _is_keras_model(owner: tuple[Any, ...]) -> bool:
+    if len(owner) != 2 or owner[1] != b"_unpickle_model" or not isinstance(owner[0], Global):
+        return False
+    return owner[0].module.partition(".")[0] in ("keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv")
 
 
 def _is_type(function: Call) -> bool:
@@ -140,9 +362,10 @@ _TYPE_GETTERS = frozenset(
 _HARMLESS_TYPES = frozenset(
     {
         b"CodeType", b"FunctionType", b"LambdaType", b"CellType", b"MethodType", b"GeneratorType", b"ClassType",
-        b"BuiltinFunctionType", b"BuiltinMethodType", b"NoneType", b"EllipsisType", b"NotImplementedType",
+        b"BuiltinFunctionType", b"PartialType", b"BuiltinMethodType", b"NoneType", b"EllipsisType", b"NotImplementedType",
         b"MappingProxyType", b"type", b"TypeType", b"ObjectType", b"StaticMethodType", b"ClassMethodType",
         b"object", b"int", b"str", b"list", b"dict", b"tuple", b"set", b"float", b"bool", b"bytes", b"Exception", b"ABCMeta",
+        b"slice", b"bytearray", b"complex", b"frozenset", b"range", b"property", b"classmethod", b"staticmethod", b"memoryview",
     }
 )  # fmt: skip
 
@@ -164,6 +387,8 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
             yield "block", "dynamic-name", "the attribute is hidden or computed"
     elif special == "setattr":
         made = first.function if isinstance(first, Call) else None
+        if isinstance(made, Global) and made.name == "_create_cell" and values[1:2] == (b"cell_contents",):
+            return
         if isinstance(made, Global) and machine.policy.special.get((made.module, made.name), "").startswith("makes"):
             yield "review", "embedded-code", ""
         else:
@@ -174,6 +399,22 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
     elif special == "apply-one":
         if len(values) != 1:
             yield "block", "stdlib-call", "calls a function again and again"
+    elif special == "folds":
+        if not (isinstance(first, Global) and first.module in _OPERATORS and first.name == "or_"):
+            yield "block", "stdlib-call", "calls a function on one value after the other"
+    elif special == "subscript":
+        if not (isinstance(first, Global) and first.verdict in ("allow", "review") and _names_class(first)):
+            yield "block", "stdlib-call", "takes an item of a value that is no class"
+    elif special == "of-allowed":
+        if not (isinstance(first, Global) and first.verdict == "allow"):
+            yield "block", "dynamic-name", "calls a value that is computed"
+    elif special == "no-text":
+        value = values[1] if len(values) > 1 else None
+        module, _, leaf = value.decode("utf-8", "replace").partition(":") if isinstance(value, bytes) else ("", "", "")
+        judged = machine.policy.judge(module, leaf) if leaf else None
+        known = judged is not None and (judged.verdict == "allow" or judged.kept == "free")
+        if not known and not isinstance(value, (Global, Call)):
+            yield "block", "dynamic-name", "asks for a function by name"
     elif special == "applies":
         if (
             isinstance(first, Call)
@@ -189,12 +430,19 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
             yield "memory", "", ""
     elif special == "import":
         text = first.decode("utf-8", "replace") if isinstance(first, bytes) else ""
-        if not text or "." in text and machine.policy.judge(*_split(text)).verdict != "allow":
+        if text.partition(".")[0] in _SIDE_EFFECTS:
+            yield "block", "stdlib-call", "importing it does something at once"
+        elif not text or "." in text and machine.policy.judge(*_split(text)).verdict != "allow":
             yield "block", "dynamic-name", "imports a name that is computed or dotted"
         else:
             yield "review", "embedded-code", ""
     elif special == "type-by-name" and not (isinstance(first, bytes) and first in _HARMLESS_TYPES):
         yield "block", "dynamic-name", "asks for a class by name"
+
+
+_SIDE_EFFECTS = frozenset(
+    {"antigravity", "this", "idlelib", "turtledemo", "test", "__phello__", "lib2to3", "ensurepip", "tkinter", "turtle"}
+)
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -206,33 +454,62 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, Global) and value.module == "builtins" and value.name in ("Ellipsis", "NotImplemented")
 
 
+_CONSTANTS = (bytes, list, dict, tuple, int, float)
+
+
+def _is_bound(machine: Machine, values: tuple[Any, ...]) -> bool:
+    """Say whether getattr gives a method that may be called: of a constant, or one that the table lists."""
+    target, name = (*values, None, None)[:2]
+    if not isinstance(name, bytes) or len(values) != 2:
+        return False
+    owner = target.function if isinstance(target, Call) else target
+    if isinstance(owner, Global) and owner.verdict in ("allow", "review"):
+        return machine.policy.bound(owner.module, owner.name, name.decode("utf-8", "replace"))
+    return isinstance(target, _CONSTANTS) and not _is_dangerous(machine, name)
+
+
+def _is_dangerous(machine: Machine, name: bytes) -> bool:
+    """Say whether an attribute is hidden, or has the name of something that runs, loads or writes."""
+    if not _ATTRIBUTE.match(name) or b"__" in name:
+        return True
+    text = name.decode("ascii")
+    return bool(machine.policy.leaves.match(text) or machine.policy.calls.match(text))
+
+
+_OPERATORS = ("operator", "_operator")
+
+
+def _names_class(value: Global) -> bool:
+    return value.module == "builtins" or value.name.lstrip("_")[:1].isupper()
+
+
 def _attribute(machine: Machine, values: tuple[Any, ...]) -> Iterator[tuple[str, str, str]]:
     target, name = (*values, None, None)[:2]
     owner = target.function if isinstance(target, Call) else target
+    if _is_bound(machine, values) or _is_keras_model(values):
+        return
+    if isinstance(target, (bytes, list, dict, int, tuple)) and isinstance(name, bytes) and _ATTRIBUTE.match(name):
+        return  # a method of a constant; who calls it is told of
     if not (isinstance(name, bytes) and isinstance(owner, Global) and owner.verdict in ("allow", "review")):
         yield "block", "dynamic-name", "the object or the attribute is computed"
-        return
-    if machine.policy.bound(owner.module, owner.name, name.decode("utf-8", "replace")):
-        return
-    if not _PUBLIC.match(name) or b"__" in name:
+    elif not _ATTRIBUTE.match(name) or b"__" in name:
         yield "block", "dynamic-name", "the attribute is hidden"
     elif isinstance(target, Global) and not owner.name[:1].isupper() and owner.name.strip("_")[:1].islower():
         yield "block", "dynamic-name", "takes an attribute of a module or function"
-    elif machine.policy.leaves.match(name.decode("ascii")) or machine.policy.calls.match(name.decode()):
+    elif _is_dangerous(machine, name) and not (name.startswith(b"_") and isinstance(target, Call)):
         yield "block", "dynamic-name", "the attribute's name is that of a dangerous function"
-    else:
+    elif owner.kept == "free" or owner.verdict == "allow" and owner.module.partition(".")[0] in machine.policy.roots:
+        return
+    elif isinstance(target, Global) or owner.verdict == "review":
         yield "review", "attribute-access", ""
 
 
-def _loaded(machine: Machine, values: tuple[Any, ...], at: int) -> Iterator[Nested]:
-    for value in values[:1]:
-        if isinstance(value, Literal) and not value.text:
-            yield Nested(value.offset, value.length, True)
-        elif isinstance(value, Call):
-            data = _encoded(machine, value)
-            if data is None:
-                raise Broken("the bytes that a loader gets are computed")
-            yield Nested(at, 1, True, data)
+def _loaded(machine: Machine, value: Any, at: int) -> Nested | None:
+    """Return the bytes that a loader gets, or None when they cannot be known."""
+    if isinstance(value, Literal):
+        return Nested(value.offset, value.length, True)
+    data = _encoded(machine, value) if isinstance(value, Call) else value
+    return Nested(at, 1, True, data) if isinstance(data, bytes) and data else None
 
 
 def _encoded(machine: Machine, call: Call) -> bytes | None:
@@ -244,11 +521,11 @@ def _encoded(machine: Machine, call: Call) -> bytes | None:
         return None
     text = values[0]
     if isinstance(text, Literal):
-        text = bytes(machine.data[text.offset : text.offset + min(text.length, 64 * 2**20)])
+        text = machine.data[text.offset : text.offset + min(text.length, MAX_ENCODED)]
     if not (isinstance(text, bytes) and isinstance(values[1], bytes) and values[1] in _LATIN):
         return None
     try:
-        return text.decode("utf-8").encode("latin-1")
+        return text.decode("utf-8", "ignore" if len(text) == MAX_ENCODED else "strict").encode("latin-1")
     except UnicodeError:
         return None
 
@@ -326,10 +603,16 @@ def array_size(state: Any) -> tuple[int, bool]:
 _DTYPE = re.compile(rb"[<>|=]?([biufcSUVOmMa?])(\d*)(?:\[[\w ]+\])?$")
 
 
+_SMALL_FLOATS = re.compile(r"(?:u?int[24]|float[468]_\w+)$")
+
+
 def item_size(dtype: Any) -> tuple[int, bool]:
     """Return the bytes of one item of a ``numpy.dtype(…)`` call (-1: unknown) and whether it holds objects."""
     if not isinstance(dtype, Call) or not isinstance(dtype.arguments, tuple) or not dtype.arguments:
         return -1, False
+    kind = dtype.arguments[0]
+    if isinstance(kind, Global) and kind.module == "ml_dtypes":
+        return (2 if kind.name == "bfloat16" else 1 if _SMALL_FLOATS.match(kind.name) else -1), False
     match = _DTYPE.match(dtype.arguments[0]) if isinstance(dtype.arguments[0], bytes) else None
     if not match:
         return -1, False

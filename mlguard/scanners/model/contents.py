@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from mlguard.findings import Record
-from mlguard.scanners.model import archives, codecs, npy, pickles, safetensors, zips
+from mlguard.scanners.model import archives, codecs, formats, npy, pickles, posers, safetensors, texts, zips
 from mlguard.scanners.model.source import MAX_TOTAL_BYTES, View, collect
 from mlguard.scanners.model.state import MAX_DEPTH, MODEL_SUFFIXES, Examination, State
-from mlguard.scanners.model.values import DANGEROUS
 
-_NAMED_FORMATS = (
-    (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"GGUF", "GGUF"), (b"GGML", "GGML"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"Rar!\x1a\x07", "RAR"), (b"ZF0x", "old joblib"),
-)  # fmt: skip
-_PROGRAMS = (
-    (b"\x7fELF", "ELF"),
-    (b"MZ", "PE"),
-    (b"\xcf\xfa\xed\xfe", "Mach-O"),
-    (b"\xca\xfe\xba\xbe", "Mach-O or Java"),
-)
+_NAMED_FORMATS = ((b"Rar!\x1a\x07", "RAR"),)
 
 
 def examine(view: View, state: State) -> Examination:
@@ -31,13 +21,15 @@ def examine(view: View, state: State) -> Examination:
     head = view.head()
     if not head:
         return "inert"
+    if view.name.lower().endswith(_HDF5) and not head.startswith(b"\x89HDF") and (yield from _behind_prefix(view, head, state)):
+        return "read"
     if head.startswith(b"\x93NUMPY"):
         return (yield from _array(view, state))
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return (yield from archives.zipped(view, state))
     if codec := codecs.codec_of(head):
         return (yield from _compressed(view, state, codec))
-    if head[257:262] == b"ustar":
+    if archives.is_tar(head):
         yield from pickles.unheaded(view, state)  # a text inside a pickle may stand there too
         return (yield from archives.tarred(view, state))
     if head[0] == 0x80 and len(head) > 1 and (head[1] <= 5 or view.name.endswith(MODEL_SUFFIXES)):
@@ -45,7 +37,101 @@ def examine(view: View, state: State) -> Examination:
     if _is_safetensors(head):
         yield from pickles.unheaded(view, state)  # its length may spell opcodes
         return (yield from _safetensors(view, state))
+    if module := formats.format_of(view.head(4096), view.name):
+        look = yield from _formatted(module, view, state)
+        if look != "unread":
+            return look
     return (yield from _otherwise(view, state, head))
+
+
+def _behind_prefix(view: View, head: bytes, state: State) -> Generator[Record, None, bool]:
+    """Look for an HDF5 file behind a user block; return whether the block is none of the other formats."""
+    from mlguard.scanners.model.formats import hdf5, hdf5_file
+
+    start = hdf5_file.find(view.data, view.start, view.end)
+    if start < 0:
+        return False
+    other = head[:1] == b"\x80" or head.startswith((b"PK", b"\x93NUMPY")) or head[257:262] == b"ustar"
+    other = other or bool(codecs.codec_of(head)) or _is_safetensors(head)
+    if other:
+        yield from state.malformed("prefix", view, start - view.zero, "hdf5")
+    yield from hdf5.examine(view, state)
+    return not other
+
+
+_HDF5 = (".h5", ".hdf5", ".hdf", ".he5", ".keras")
+
+
+def _formatted(module: str, view: View, state: State) -> Examination:
+    """Let the module of a format look, and the pickle machine first where a loader might see a pickle in the same bytes."""
+    if view.name.lower().endswith(MODEL_SUFFIXES):
+        yield from pickles.unheaded(view, state)
+    look = yield from _module(module)(view, state)
+    if zips.ends_here(view.data, view.start, view.end) and module not in _MAY_END_AS_ZIP:
+        yield from state.malformed("polyglot", view, 0, "zip")
+        yield from archives.zipped(view, state)
+    return look
+
+
+_MAY_END_AS_ZIP = frozenset({"tflite"})  # its metadata writer packs label files behind the model
+
+
+def _module(name: str) -> Callable[[View, State], Examination]:
+    """Return the function of the module for a format; each is imported when it is needed."""
+    match name:
+        case "hdf5":
+            from mlguard.scanners.model.formats.hdf5 import examine as look
+        case "gguf":
+            from mlguard.scanners.model.formats.gguf import examine as look
+        case "ggml":
+            from mlguard.scanners.model.formats.ggml import examine as look
+        case "sevenzip":
+            from mlguard.scanners.model.formats.sevenzip import examine as look
+        case "tflite":
+            from mlguard.scanners.model.formats.tflite import examine as look
+        case "executorch":
+            from mlguard.scanners.model.formats.executorch import examine as look
+        case "catboost":
+            from mlguard.scanners.model.formats.catboost import examine as look
+        case "lightgbm":
+            from mlguard.scanners.model.formats.lightgbm import examine as look
+        case "xgboost":
+            from mlguard.scanners.model.formats.xgboost import examine as look
+        case "rds":
+            from mlguard.scanners.model.formats.rds import examine as look
+        case "mxnet":
+            from mlguard.scanners.model.formats.mxnet import examine as look
+        case "tensorrt":
+            from mlguard.scanners.model.formats.tensorrt import examine as look
+        case "flax":
+            from mlguard.scanners.model.formats.flax import examine as look
+        case "zfile":
+            from mlguard.scanners.model.formats.zfile import examine as look
+        case "zarr":
+            from mlguard.scanners.model.formats.zarr import examine as look
+        case "jsons":
+            from mlguard.scanners.model.formats.jsons import examine as look
+        case "jinja":
+            from mlguard.scanners.model.formats.jinja import examine as look
+        case "mlflow":
+            from mlguard.scanners.model.formats.mlflow import examine as look
+        case "hydra":
+            from mlguard.scanners.model.formats.hydra import examine as look
+        case "sentencepiece":
+            from mlguard.scanners.model.formats.sentencepiece import examine as look
+        case "xml":
+            from mlguard.scanners.model.formats.xml import examine as look
+        case "onnx":
+            from mlguard.scanners.model.formats.onnx import examine as look
+        case "tensorflow":
+            from mlguard.scanners.model.formats.tensorflow import examine as look
+        case "coreml":
+            from mlguard.scanners.model.formats.coreml import examine as look
+        case "paddle":
+            from mlguard.scanners.model.formats.paddle import examine as look
+        case _:
+            raise AssertionError(name)
+    return look
 
 
 def _otherwise(view: View, state: State, head: bytes) -> Examination:
@@ -53,24 +139,17 @@ def _otherwise(view: View, state: State, head: bytes) -> Examination:
     if is_model or view.depth == 0:
         look = yield from pickles.unheaded(view, state)
         if look == "read":
-            return look
+            return (yield from _with_tail(view, state, iter(())))
     for magic, kind in _NAMED_FORMATS:
         if head.startswith(magic):
             state.name(kind)
             yield from state.gap("skipped", f"this version does not read {kind} files", view.within)
             return "read"
-    for magic, kind in _PROGRAMS:
-        if head.startswith(magic) and is_model and any(byte < 9 for byte in head[:64]):
-            state.name("program")
-            facts: dict[str, str | int] = {"name": f"{kind} program", "opcode": "none", "format": "program"}
-            yield from state.detection(DANGEROUS, "program", view.within, 0, len(magic), kind, facts)
-            return (yield from _with_tail(view, state, iter(())))
-    if head.startswith(b"#!") and is_model and b"/" in head.split(b"\n", 1)[0]:
-        state.name("program")
-        facts = {"name": "script", "opcode": "none", "format": "program"}
-        yield from state.detection(DANGEROUS, "program", view.within, 0, 2, "script", facts)
-        return "read"
-    if view.depth == 0 and zips.find_end(view.data, view.start, view.end) >= 0:
+    if is_model and (yield from posers.examine(view, state)) == "read":
+        return (yield from _with_tail(view, state, iter(())))
+    if (is_model or view.depth == 0) and zips.is_archive(view.data, view.start, view.end):
+        if posers.program(head)[0]:
+            yield from state.gap("skipped", "the program that the archive is part of is not looked into", view.within)
         return (yield from archives.zipped(view, state))
     return "unread"
 
@@ -95,7 +174,8 @@ def _safetensors(view: View, state: State) -> Examination:
         try:
             check, byte = next(checking)
         except StopIteration as end:
-            state.tensors += end.value or 0
+            state.tensors += end.value.tensors
+            yield from texts.told(end.value.texts, view, state, "safetensors", 8)
             return "read"
         yield from state.malformed(check, view, byte, "safetensors")
 

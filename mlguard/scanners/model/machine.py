@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import codecs
 import struct
+from array import array
 from collections.abc import Generator, Iterator
+from functools import lru_cache
 from mmap import mmap
 from typing import Any
 
 from mlguard.scanners.model import calls
-from mlguard.scanners.model.policy import Policy
+from mlguard.scanners.model.policy import Judgement, Policy
 from mlguard.scanners.model.values import (
     DANGEROUS,
+    LOST,
     MALFORMED,
+    MAX_NAME,
     UNKNOWN,
     Broken,
     Call,
@@ -27,6 +31,7 @@ from mlguard.scanners.model.values import (
     Nested,
     Opaque,
     clean_name,
+    names_trick,
 )  # fmt: skip
 
 Buffer = bytes | mmap
@@ -37,19 +42,35 @@ MAX_TEXT = 4096
 MAX_ITEMS = 64
 """Items of a container that are kept."""
 
-MAX_STACK = 5_000_000
+MAX_STACK = 4_000_000
 """Values on the stack."""
 
-STEP_BYTES = 2**20
-MAX_STEPS = 64
+STEP_BYTES = 2**16
+MAX_STEPS = 1024
 """At most so many steps of STEP_BYTES are walked, literals not counted: no more opcodes than bytes."""
+
+NEAR_ENTRIES = 2**14
+"""Memo entries that are kept as values; of later ones texts are kept as places, and containers are forgotten."""
+
+MAX_KEPT_FAR = 500_000
+MAX_SPARSE = 500_000
+"""Values that are kept for later entries, and entries of a memo whose indexes have holes."""
+
+MAX_GLOBALS = 20_000
+"""Different names: no model needs so many, and each costs memory."""
+
+MAX_EVENTS = 2000
+"""Different hits of one rule, and streams in bytes that only look like a pickle, that one pickle tells."""
 
 MAX_MEMO_RATIO = 10
 MIN_MEMO_INDEX = 2**20
 """A memo index beyond both makes CPython allocate memory that the file does not fill."""
 
 
-_OPAQUE = Opaque()
+_OPAQUE, _MISSING = Opaque(), Opaque()
+_FORGOTTEN = 2**32 - 1
+_KEPT = 2**32 - 2**24
+"""Codes of late memo entries: below the second the place of a text's opcode, from there on an index of what is kept."""
 _U16, _I32, _U32, _U64 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<Q")
 
 
@@ -77,28 +98,42 @@ class Machine:
         self.asks = False  # a global whose verdict depends on its use is about
         self._stack: list[Any] = []
         self._marks: list[int] = []
-        self._memo: Any = []
-        self._sparse = False
+        self._memo: list[Any] = []  # the first entries
+        self._late: array[int] = array("I")  # codes of those behind
+        self._kept: list[Any] = []  # what the codes stand for, if it is no text
+        self._extra: dict[int, Any] = {}  # entries behind a hole
+        self._holes = 0
+        self._near = True  # every entry is in the first list
         self._globals: dict[tuple[bytes, bytes], Global] = {}
 
     def run(self) -> Iterator[Hit | Nested]:
-        """Yield what must be told, in the order of the stream. Never raises for any input."""
+        """Yield what must be told, in the order of the stream, each kind once. Never raises for any input."""
+        told: dict[str, set[tuple[str, str]]] = {}
         try:
-            yield from self._walk()
+            for event in self._walk():
+                if type(event) is Hit:
+                    known = told.setdefault(event.rule, set())
+                    if (event.check, event.name) in known or len(known) >= MAX_EVENTS:
+                        continue
+                    known.add((event.check, event.name))
+                yield event
         except Broken as trouble:
             self.trouble = str(trouble)
         except (IndexError, struct.error):
             self.trouble = "the stream ends early" if self.end >= self.limit - 1 else "the stack holds too few values"
         except KeyError:
             self.trouble = "a memo entry is missing"
-        except (ValueError, OverflowError, TypeError):
+        except (ValueError, OverflowError):
             self.trouble = "an operand is malformed"
 
     def _walk(self) -> Iterator[Hit | Nested]:
-        data, pos, limit, keep = self.data, self.start, self.limit, self.keep
-        stack, marks, memo = self._stack, self._marks, self._memo
+        data, start, pos, limit, keep = self.data, self.start, self.start, self.limit, self.keep
+        stack, marks, memo, late = self._stack, self._marks, self._memo, self._late
         push, pop = stack.append, stack.pop
-        sparse = False
+        near = True
+        places = limit - start < _KEPT  # the place of a text fits a code
+        text: Any = None
+        written = 0  # where the opcode of ``text`` is
         opaque = _OPAQUE
         steps, pause = 0, min(limit, pos + STEP_BYTES)
         try:
@@ -111,31 +146,38 @@ class Machine:
                         self.too_large = True
                         raise Broken("there are more opcodes or values than the limit allows")
                     pause = min(limit, pos + STEP_BYTES)
+                    if near and len(memo) >= NEAR_ENTRIES:
+                        near = self._near = False
                 at = pos
                 op = data[pos]
                 pos += 1
                 if op == 0x68:  # BINGET
-                    push(memo[data[pos]])
+                    push(memo[data[pos]] if near else self._get(data[pos]))
                     pos += 1
                 elif op == 0x94:  # MEMOIZE
-                    if sparse:
-                        memo[len(memo)] = stack[-1]
-                    else:
+                    if near:
                         memo.append(stack[-1])
+                    elif places and stack[-1] is text:
+                        late.append(written - start)
+                    else:
+                        self._memoize()
                 elif op == 0x71:  # BINPUT
                     index = data[pos]
                     pos += 1
-                    if not sparse and index == len(memo):
+                    if near and index == len(memo):
                         memo.append(stack[-1])
                     else:
-                        memo, sparse = self._put(index)
+                        self._put(index)
+                        near, places = self._near, places and not (self._extra or self._holes)
                 elif op == 0x4B:  # BININT1
                     push(data[pos])
                     pos += 1
-                elif op == 0x8C:  # SHORT_BINUNICODE
+                elif op == 0x8C or op == 0x55:  # SHORT_BINUNICODE, SHORT_BINSTRING
                     size = data[pos]
                     pos += 1
-                    push(data[pos : pos + size])
+                    text = data[pos : pos + size]
+                    written = at
+                    push(text)
                     pos += size
                 elif op == 0x28:  # MARK
                     marks.append(len(stack))
@@ -145,29 +187,66 @@ class Machine:
                 elif op == 0x4A:  # BININT
                     push(_I32.unpack_from(data, pos)[0])
                     pos += 4
-                elif op == 0x58 or op == 0x8D:  # BINUNICODE, BINUNICODE8
-                    if op == 0x58:
-                        size = _U32.unpack_from(data, pos)[0]
-                        pos += 4
+                elif op == 0x85:  # TUPLE1
+                    stack[-1] = (stack[-1],)
+                    if self.asks:
+                        yield from self._escape(stack[-1], at, "TUPLE1")
+                elif op == 0x62:  # BUILD
+                    state = pop()
+                    target = stack[-1]
+                    inert = type(target) is Call and type(target.function) is Global and target.function.made is target
+                    if not inert or self.asks:
+                        jump = yield from self._build(target, state, at, pos)
+                        if jump > pos:
+                            pause = min(limit, pause + jump - pos)
+                            pos = jump
+                elif op == 0x52:  # REDUCE
+                    arguments = pop()
+                    function = stack[-1]
+                    if (
+                        type(function) is Global
+                        and (function.plain or arguments == () and function.calm)
+                        and not self.asks
+                    ):
+                        stack[-1] = function.made or Call(function, arguments)
                     else:
+                        result, events = calls.reduce(self, function, arguments, at, "REDUCE")
+                        stack[-1] = result
+                        yield from events
+                elif op == 0x87:  # TUPLE3
+                    last, middle = pop(), pop()
+                    stack[-1] = (stack[-1], middle, last)
+                    if self.asks:
+                        yield from self._escape(stack[-1], at, "TUPLE3")
+                elif op == 0x58 or op == 0x8D or op == 0x54:  # BINUNICODE, BINUNICODE8, BINSTRING
+                    if op == 0x8D:
                         size = _U64.unpack_from(data, pos)[0]
                         pos += 8
+                    else:
+                        size = _U32.unpack_from(data, pos)[0]
+                        pos += 4
                     if size > limit - pos:
                         raise Broken("a text is longer than the rest of the stream")
-                    push(data[pos : pos + size] if size <= MAX_TEXT else Literal(pos, size, True))
+                    text = data[pos : pos + size] if size <= MAX_TEXT else Literal(pos, size, True)
+                    written = at
+                    push(text)
                     pos += size
                     pause = min(limit, pause + size)
                 elif op == 0x72:  # LONG_BINPUT
                     index = _U32.unpack_from(data, pos)[0]
                     pos += 4
-                    if not sparse and index == len(memo):
+                    if near and index == len(memo):
                         memo.append(stack[-1])
+                    elif places and stack[-1] is text and not near and index == len(memo) + len(late):
+                        late.append(written - start)
                     else:
-                        if index > MIN_MEMO_INDEX and index > MAX_MEMO_RATIO * len(memo):
+                        if self._is_bomb(index):
                             yield self._hit(MALFORMED, "memo-bomb", at, 5, "", "LONG_BINPUT")
-                        memo, sparse = self._put(index)
+                        self._put(index)
+                        near, places = self._near, places and not (self._extra or self._holes)
                 elif op == 0x6A:  # LONG_BINGET
-                    push(memo[_U32.unpack_from(data, pos)[0]])
+                    index = _U32.unpack_from(data, pos)[0]
+                    push(memo[index] if near else self._get(index))
                     pos += 4
                 elif op == 0x4D:  # BININT2
                     push(_U16.unpack_from(data, pos)[0])
@@ -176,20 +255,11 @@ class Machine:
                     push(None)
                 elif op == 0x88 or op == 0x89:  # NEWTRUE, NEWFALSE
                     push(op == 0x88)
-                elif op == 0x85:  # TUPLE1
-                    stack[-1] = (stack[-1],)
-                    if self.asks:
-                        yield from self._escape(stack[-1], at, "TUPLE1")
                 elif op == 0x86:  # TUPLE2
                     last = pop()
                     stack[-1] = (stack[-1], last)
                     if self.asks:
                         yield from self._escape(stack[-1], at, "TUPLE2")
-                elif op == 0x87:  # TUPLE3
-                    last, middle = pop(), pop()
-                    stack[-1] = (stack[-1], middle, last)
-                    if self.asks:
-                        yield from self._escape(stack[-1], at, "TUPLE3")
                 elif op == 0x74:  # TUPLE
                     base = marks.pop()
                     value = tuple(stack[base : base + keep])
@@ -224,21 +294,6 @@ class Machine:
                     push({})
                 elif op == 0x5D or op == 0x8F:  # EMPTY_LIST, EMPTY_SET
                     push([])
-                elif op == 0x52:  # REDUCE
-                    arguments = pop()
-                    function = stack[-1]
-                    if type(function) is Global and function.plain and not self.asks:
-                        stack[-1] = Call(function, arguments, at)
-                    else:
-                        result, events = calls.reduce(self, function, arguments, at, "REDUCE")
-                        stack[-1] = result
-                        yield from events
-                elif op == 0x62:  # BUILD
-                    state = pop()
-                    jump = yield from self._build(stack[-1], state, at, pos)
-                    if jump > pos:
-                        pause = min(limit, pause + jump - pos)
-                        pos = jump
                 elif op == 0x61:  # APPEND
                     value = pop()
                     target = stack[-1]
@@ -266,8 +321,12 @@ class Machine:
                 elif op == 0x81:  # NEWOBJ
                     arguments = pop()
                     function = stack[-1]
-                    if type(function) is Global and function.plain and not self.asks:
-                        stack[-1] = Call(function, arguments, at)
+                    if (
+                        type(function) is Global
+                        and (function.plain or arguments == () and function.calm)
+                        and not self.asks
+                    ):
+                        stack[-1] = function.made or Call(function, arguments)
                     else:
                         result, events = calls.reduce(self, function, arguments, at, "NEWOBJ")
                         stack[-1] = result
@@ -286,7 +345,9 @@ class Machine:
                         pos += 8
                     if size > limit - pos:
                         raise Broken("a run of bytes is longer than the rest of the stream")
-                    push(Literal(pos, size, False))
+                    text = Literal(pos, size, False)
+                    written = at
+                    push(text)
                     if size > 8 and data[pos] == 0x80 and data[pos + size - 1] == 0x2E and 2 <= data[pos + 1] <= 5:
                         yield Nested(pos, size, False)
                     pos += size
@@ -304,23 +365,80 @@ class Machine:
                     return
                 else:
                     pos = yield from self._rare(op, at, pos)
-                    memo, sparse = self._memo, self._sparse
+                    near, places = self._near, places and not (self._extra or self._holes)
         finally:
             self.end = min(max(self.end, pos), limit)
 
     # -- memo and marks
 
-    def _put(self, index: int) -> tuple[Any, bool]:
-        top = self._stack[-1]
-        if self._sparse or index < len(self._memo):
-            self._memo[index] = top
-        elif index == len(self._memo):
-            self._memo.append(top)
+    def _put(self, index: int) -> None:
+        """Store the top of the stack; a memo may have holes, and entries are overwritten."""
+        top, memo, late = self._stack[-1], self._memo, self._late
+        dense = len(memo) + len(late)
+        if index < len(memo):
+            if memo[index] is _MISSING:
+                self._holes = 0
+            memo[index] = top
+        elif index < dense:
+            late[index - len(memo)] = self._code(top)
+        elif index == dense:
+            self._extra.pop(index, None)
+            if self._near or len(memo) < NEAR_ENTRIES and not late:
+                memo.append(top)
+            else:
+                late.append(self._code(top))
+        elif index == 1 and not self._extra:  # Python 2 counts from 1
+            memo += (_MISSING, top)
+            self._holes, self._near = 1, False
         else:
-            self._memo = dict(enumerate(self._memo))
-            self._memo[index] = top
-            self._sparse = True
-        return self._memo, self._sparse
+            if len(self._extra) >= MAX_SPARSE:
+                self.too_large = True
+                raise Broken("there are more memo entries than the limit allows")
+            self._extra[index] = top
+            self._near = False
+
+    def _memoize(self) -> None:
+        """Store the top of the stack under the number of entries."""
+        self._put(len(self._memo) + len(self._late) + len(self._extra) - self._holes)
+
+    def _get(self, index: int) -> Any:
+        """Return an entry. Raises IndexError or KeyError where there is none."""
+        memo = self._memo
+        if index < len(memo):
+            return memo[index]
+        if index >= len(memo) + len(self._late):
+            return self._extra[index]
+        code = self._late[index - len(memo)]
+        if code >= _KEPT:
+            return LOST if code == _FORGOTTEN else self._kept[code - _KEPT]
+        return self._written(self.start + code)
+
+    def _code(self, value: Any) -> int:
+        """Return the code under which ``value`` is kept: of containers and numbers nothing is."""
+        kind = type(value)
+        if kind is Global or kind is Call:
+            if not value.code and len(self._kept) < MAX_KEPT_FAR:
+                self._kept.append(value)
+                value.code = _KEPT + len(self._kept) - 1
+            return value.code or _FORGOTTEN
+        if (kind is bytes or kind is Literal) and len(self._kept) < MAX_KEPT_FAR:
+            self._kept.append(value)
+            return _KEPT + len(self._kept) - 1
+        return _FORGOTTEN
+
+    def _written(self, at: int) -> Any:
+        """Return the text or bytes that the opcode at ``at`` pushes."""
+        data, op = self.data, self.data[at]
+        wide = {0x8C: 1, 0x55: 1, 0x43: 1, 0x58: 4, 0x54: 4, 0x42: 4}.get(op, 8)
+        size = int.from_bytes(data[at + 1 : at + 1 + wide], "little")
+        begin = at + 1 + wide
+        if op in (0x43, 0x42, 0x8E, 0x96):
+            return Literal(begin, size, False)
+        return data[begin : begin + size] if size <= MAX_TEXT else Literal(begin, size, True)
+
+    def _is_bomb(self, index: int) -> bool:
+        entries = len(self._memo) + len(self._late) + len(self._extra)
+        return index > MIN_MEMO_INDEX and index > MAX_MEMO_RATIO * entries
 
     def _line(self, pos: int) -> tuple[bytes, int]:
         stop = self.data.find(b"\n", pos, min(self.limit, pos + 2 * MAX_TEXT))
@@ -357,13 +475,6 @@ class Machine:
         if op == 0x32:  # DUP
             stack.append(stack[-1])
             return pos
-        if op in (0x55, 0x54):  # SHORT_BINSTRING, BINSTRING
-            size = data[pos] if op == 0x55 else _I32.unpack_from(data, pos)[0]
-            pos += 1 if op == 0x55 else 4
-            if not 0 <= size <= limit - pos:
-                raise Broken("a text is longer than the rest of the stream")
-            stack.append(data[pos : pos + size] if size <= MAX_TEXT else Literal(pos, size, True))
-            return pos + size
         if op in (0x8A, 0x8B):  # LONG1, LONG4
             size = data[pos] if op == 0x8A else _I32.unpack_from(data, pos)[0]
             pos += 1 if op == 0x8A else 4
@@ -399,8 +510,17 @@ class Machine:
             return pos
         if op in (0x82, 0x83, 0x84):  # EXT1, EXT2, EXT4
             size = {0x82: 1, 0x83: 2, 0x84: 4}[op]
-            stack.append(Global("copyreg", "extension", at, "review", False))
-            yield self._hit(UNKNOWN, "extension-code", at, 1 + size, "copyreg extension", f"EXT{size}")
+            stack.append(Global("copyreg", "extension", at, "block", False))
+            self.blocked |= not self.strict or bool(self.imports)
+            yield self._hit(
+                DANGEROUS,
+                "dynamic-name",
+                at,
+                1 + size,
+                "copyreg extension",
+                f"EXT{size}",
+                "a number stands for any name",
+            )
             return pos + size
         if op == 0x50:  # PERSID
             line, pos = self._line(pos)
@@ -411,9 +531,9 @@ class Machine:
                 stack.append(_OPAQUE)
                 yield self._hit(UNKNOWN, "unusual-opcode", at, 1, "NEXT_BUFFER", "NEXT_BUFFER")
             return pos
-        return self._text_opcode(op, pos)
+        return (yield from self._text_opcode(op, at, pos))
 
-    def _text_opcode(self, op: int, pos: int) -> int:
+    def _text_opcode(self, op: int, at: int, pos: int) -> Generator[Hit, None, int]:
         if op not in b"FIL" and op not in b"VSgp":
             raise Broken("an opcode is unknown")
         line, pos = self._text_line(op, pos)
@@ -429,8 +549,10 @@ class Machine:
             if index < 0:
                 raise Broken("a memo index is negative")
             if op == 0x67:
-                stack.append(self._memo[index])
+                stack.append(self._get(index))
             else:
+                if self._is_bomb(index):
+                    yield self._hit(MALFORMED, "memo-bomb", at, pos - at, "", "PUT")
                 self._put(index)
         return pos
 
@@ -465,6 +587,8 @@ class Machine:
             return self._global(module, name, at, 1, "STACK_GLOBAL")
         if isinstance(module, (int, tuple, list, dict)) or isinstance(name, (int, tuple, list, dict)):
             raise Broken("the name of a global is not a text")
+        if self.strict and not self.imports:
+            raise Broken("nothing was imported that could compute a name")
         self.blocked = True
         hit = self._hit(DANGEROUS, "dynamic-name", at, 1, "(computed name)", "STACK_GLOBAL")
         return Global("", "(computed name)", at, "block", False), (hit,)
@@ -475,23 +599,31 @@ class Machine:
         known = self._globals.get(key)
         if known is not None:
             return known, ()
-        text, leaf = module.decode("utf-8", "replace"), name.decode("utf-8", "replace")
-        judged = self.policy.judge(text, leaf, self.script)
-        dotted = clean_name(text, leaf)
+        self._flooded()
+        judge = _judged if len(module) + len(name) < MAX_NAME else _judged.__wrapped__
+        judged, dotted, verdict, check, note, exact = judge(self.policy, module, name, self.script)
         if self.strict and dotted.startswith("("):
             raise Broken("the name of a global is not a name")
-        value = Global(judged.module, judged.name, at, judged.verdict, judged.verdict == "allow" and not judged.special)
-        self._globals[key] = value
-        self.imports.setdefault(dotted, judged.verdict)
+        value = _imported(judged, at, verdict, exact)
         events: tuple[Hit, ...] = ()
-        if judged.verdict == "block":
+        if len(self._globals) >= MAX_GLOBALS:
+            self.too_large = self.blocked = True
+            events = (self._hit(MALFORMED, "flood", at, length, "", opcode),)
+        self._globals[key] = value
+        kept = verdict == "review" and judged.kept
+        self.imports.setdefault(dotted, "allow" if judged.special == "loads" or kept else verdict)
+        if verdict == "block":
             self.blocked = True
-            events = (self._hit(DANGEROUS, judged.check, at, length, dotted, opcode, judged.note),)
-        elif judged.verdict == "review":
-            events = (self._hit(UNKNOWN, judged.check, at, length, dotted, opcode, judged.note),)
-        elif judged.verdict == "ask":
+            events += (self._hit(DANGEROUS, check, at, length, dotted, opcode, note),)
+        elif verdict == "review" and not kept:
+            events += (self._hit(UNKNOWN, check, at, length, dotted, opcode, note),)
+        elif verdict == "ask":
             self.asks = True
         return value, events
+
+    def _flooded(self) -> None:
+        if len(self._globals) > MAX_GLOBALS:
+            raise Broken("there are more names than the limit allows")
 
     def _persistent(self, value: Any, at: int, opcode: str) -> Iterator[Hit]:
         if self.torch and isinstance(value, tuple) and value[:1] == (b"module",) and len(value) > 1:
@@ -499,7 +631,7 @@ class Machine:
             return
         self._stack.append(_OPAQUE)
         if self.torch:
-            if len(self.persistent) < 1_000_000:
+            if self.keep > MAX_ITEMS and len(self.persistent) < 1_000_000:
                 self.persistent.append(value)
         else:
             yield self._hit(UNKNOWN, "persistent-id", at, 1, "persistent id", opcode)
@@ -508,6 +640,8 @@ class Machine:
 
     def _escape(self, values: Any, at: int, opcode: str) -> Iterator[Hit]:
         """Tell of a callable that reaches anything, such as getattr, when it is stored instead of called."""
+        if calls.is_setter_tuple(values):
+            return
         for value in values:
             if type(value) is Global and value.verdict == "ask":
                 self.blocked = True
@@ -541,7 +675,7 @@ class Machine:
             yield from self._injection(target, at, "SETITEMS")
 
     def _injection(self, target: Any, at: int, opcode: str) -> Iterator[Hit]:
-        if type(target) is Call and type(target.function) is Global and target.function.verdict == "ask":
+        if type(target) is Call and type(target.function) is Global and calls.gives_others(target.function):
             target = target.function
         if type(target) is Global:
             self.blocked = True
@@ -554,12 +688,29 @@ class Machine:
         if type(target) is not Call:
             yield from self._injection(target, at, "BUILD")
             return pos
-        if type(target.function) is Global:
-            if target.function.verdict == "ask":
+        function = target.function
+        if self.asks and calls.hooks(state):
+            self.blocked = True
+            yield self._hit(DANGEROUS, "state-injection", at, 1, "(computed callable)", "BUILD")
+        if (
+            type(function) is Global
+            and function.name in ("_reconstructor", "__newobj__")
+            and function.module == "copyreg"
+        ):
+            function = target.arguments[0] if isinstance(target.arguments, tuple) and target.arguments else None
+        if type(function) is Global:
+            if calls.gives_others(function) and not (function.name == "iter" and isinstance(state, int)):
                 yield from self._injection(target, at, "BUILD")
-            if target.function.name == "NumpyArrayWrapper" and target.function.module == "joblib.numpy_pickle":
-                target.state = state
+            if function.name == "NumpyArrayWrapper" and function.module in _WRAPPERS:
                 return (yield from self._raw_array(state, pos))
+            if function.kept == "loads":
+                for nested in calls.streams_of(state):
+                    name = clean_name(function.module, function.name)
+                    yield nested or self._hit(UNKNOWN, "known-library", at, 1, name, "BUILD")
+            if function.name in ("NDArrayWrapper", "ZNDArrayWrapper") and calls.leaves_folder(state):
+                self.blocked = True
+                name = clean_name(function.module, function.name)
+                yield self._hit(DANGEROUS, "suspicious-argument", at, 1, name, "BUILD", "a path outside its folder")
         target.state = state
         return pos
 
@@ -594,6 +745,46 @@ class Machine:
 
     def _hit(self, rule: str, check: str, at: int, length: int, name: str, opcode: str, note: str = "") -> Hit:
         return Hit(rule, check, at - self.origin, length, name, opcode, note)
+
+
+_WRAPPERS = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
+
+
+@lru_cache(maxsize=4096)
+def _judged(policy: Policy, module: bytes, name: bytes, script: bool) -> tuple[Judgement, str, str, str, str, bool]:
+    """Return the judgement on a name, how it is shown, its verdict, check and note, and whether it is listed exactly."""
+    text, leaf = module.decode("utf-8", "replace"), name.decode("utf-8", "replace")
+    judged = policy.judge(text, leaf, script)
+    verdict: str = "ask" if judged.special == "loads" else judged.verdict
+    check, note = judged.check, judged.note
+    if verdict != "block" and (trick := names_trick(text, leaf)):
+        verdict, check, note = "block", "dynamic-name", trick
+    exact = (judged.module, judged.name) in policy.exact
+    return judged, clean_name(text, leaf), verdict, check, note, exact
+
+
+def _imported(judged: Judgement, at: int, verdict: str, exact: bool) -> Global:
+    calm = verdict == "allow" and not judged.special
+    value = Global(judged.module, judged.name, at, verdict, calm and exact, calm)
+    value.kept = judged.kept if verdict == "review" else ""
+    if calm and judged.name not in _REMEMBERED and not calls.gives_others(value):
+        value.made = Call(value, ())
+    return value
+
+
+_REMEMBERED = frozenset(
+    {
+        "dtype",
+        "NumpyArrayWrapper",
+        "NDArrayWrapper",
+        "ZNDArrayWrapper",
+        "partial",
+        "BytesIO",
+        "_reconstructor",
+        "__newobj__",
+    }
+)
+"""Classes whose calls are told apart by arguments and state."""
 
 
 def _text_keys(items: list[Any], most: int) -> Iterator[tuple[bytes, Any]]:

@@ -9,14 +9,26 @@ from mlguard.findings import Record
 from mlguard.scanners.model import zips
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.source import View
-from mlguard.scanners.model.state import MAX_DEPTH, Examination, State
+from mlguard.scanners.model.state import MAX_DEPTH, MODEL_SUFFIXES, Examination, State
 from mlguard.scanners.model.values import Hit, Nested
 
 MAX_PICKLES = 100_000
 """Pickles one after the other in one stream."""
 
-MAX_TRAILING_BYTES = 2**20
+MAX_TRAILING_BYTES = 4 * 2**20
 """Bytes behind a pickle that are searched for another one."""
+
+MAX_LEADING_BYTES = 2**16
+"""Bytes at the start of an unknown file that are searched for a pickle."""
+
+MAX_FOLLOWING = 64
+"""Pickles without header that are walked until one shows what it is."""
+
+MAX_WALKED_BYTES = 16 * 2**20
+"""What is walked in that search, all attempts together."""
+
+MAX_PROBES = 10_000
+"""Streams inside bytes that are looked into when nothing says that they are loaded."""
 
 
 def pickled(view: View, state: State, torch: bool = False, script: bool = False) -> Examination:
@@ -62,8 +74,11 @@ def _rest(view: View, at: int, state: State) -> Iterator[Record]:
         return
     if view.depth == 0 and zips.ends_here(view.data, view.start, view.end):
         return
+    if rest.head(6) == b"\x93NUMPY":  # several calls of numpy.save
+        yield from state.examine(rest, state)
+        return
     plain = Machine(view.data, at, view.end, state.policy, origin=view.zero, strict=True)
-    hits = list(plain.run())
+    hits = _collected(plain)
     if plain.blocked or not plain.trouble:
         yield from _told(plain, iter(hits), view, state)
         if not plain.trouble and plain.end < view.end:
@@ -79,23 +94,31 @@ def _rest_again(view: View, at: int, state: State) -> Iterator[Record]:
     yield from searched(rest, state)
 
 
-def searched(rest: View, state: State) -> Iterator[Record]:
-    """Look for pickles with a blocked name among bytes that nothing names, within MAX_TRAILING_BYTES."""
-    stop = min(rest.end, rest.start + MAX_TRAILING_BYTES)
-    at, tries = rest.start, 0
-    while tries < 256:
+def searched(rest: View, state: State, most: int = MAX_TRAILING_BYTES) -> Iterator[Record]:
+    """Look for pickles with a blocked name among the first ``most`` bytes, which nothing names."""
+    stop = min(rest.end, rest.start + most)
+    at, left = rest.start, MAX_WALKED_BYTES
+    while left > 0:
         at = rest.data.find(b"\x80", at, stop)
         if at < 0 or at + 2 >= stop:
             return
         if 2 <= rest.data[at + 1] <= 5:
-            tries += 1
-            limit = min(rest.end, at + MAX_TRAILING_BYTES)
-            machine = Machine(rest.data, at, limit, state.policy, origin=rest.zero, strict=True)
-            hits = list(machine.run())
+            machine = Machine(rest.data, at, min(rest.end, at + left), state.policy, origin=rest.zero, strict=True)
+            hits = _collected(machine)
+            left -= max(64, machine.end - at)
             if machine.blocked:
                 yield from _told(machine, iter(hits), rest, state)
                 at = max(at, machine.end - 1)
         at += 1
+
+
+def _collected(machine: Machine) -> list[Hit | Nested]:
+    """Return what a pickle shows that is not yet believed to be one."""
+    events: list[Hit | Nested] = []
+    for event in machine.run():
+        if isinstance(event, Hit) or len(events) < MAX_PROBES:
+            events.append(event)
+    return events
 
 
 def _told(machine: Machine, events: Iterator[Hit | Nested], view: View, state: State) -> Iterator[Record]:
@@ -130,24 +153,44 @@ def _nested(machine: Machine, event: Nested, view: View, state: State) -> Iterat
     )
     if event.certain:
         look = yield from state.examine(inner, state)
+        if inner.depth > MAX_DEPTH:
+            yield from searched(inner, state)
         if look == "unread":
             yield from state.gap("unreadable", "bytes that a loader gets are in no format that is read", view.within)
         return
     if inner.depth > MAX_DEPTH:
         return
-    probe = Machine(data, start, inner.end, state.policy, origin=start, strict=True, torch=True)
-    hits = list(probe.run())
-    if probe.blocked and not probe.trouble:
-        yield from _told(probe, iter(hits), inner, state)
+    at = start
+    for _ in range(MAX_FOLLOWING):
+        probe = Machine(data, at, inner.end, state.policy, origin=start, strict=True, torch=True)
+        hits = _collected(probe)
+        if probe.trouble:
+            return
+        if probe.blocked:
+            yield from _told(probe, iter(hits), inner, state)
+            return
+        for deeper in hits:
+            if isinstance(deeper, Nested):
+                yield from _nested(probe, deeper, inner, state)
+        at = probe.end
+        if not _begins_pickle(inner, at):
+            return
 
 
 def unheaded(view: View, state: State) -> Examination:
     """Walk what may be a pickle without a PROTO opcode: believed at a clean STOP, or when a blocked name is met."""
     machine = Machine(view.data, view.start, view.end, state.policy, origin=view.zero, strict=True)
-    hits = list(machine.run())
+    hits = _collected(machine)
     clean = not machine.trouble and (machine.imports or machine.end - view.start > 2) and _ends_there(view, machine.end)
-    if not (machine.blocked or machine.called or clean):
-        return "unread"
+    believed = machine.blocked or machine.called or clean
+    for _ in range(MAX_FOLLOWING):
+        if believed or machine.trouble or machine.end >= view.end:
+            break
+        machine = Machine(view.data, machine.end, view.end, state.policy, origin=view.zero, strict=True)
+        hits = _collected(machine)
+        believed = machine.blocked or machine.called
+    if not believed:
+        return (yield from _leading(view, state))
     state.name("pickle")
     state.pickles += 1
     yield from _told(machine, iter(hits), view, state)
@@ -155,6 +198,19 @@ def unheaded(view: View, state: State) -> Examination:
         yield from _broken(machine, view, state)
     elif machine.end < view.end:
         yield from _onwards(view, machine.end, state)
+    return "read"
+
+
+def _leading(view: View, state: State) -> Examination:
+    """Look for a pickle near the start of a file that begins as nothing known and is called a model."""
+    if view.depth or not view.name.lower().endswith(MODEL_SUFFIXES):
+        return "unread"
+    found = list(searched(view, state, MAX_LEADING_BYTES))
+    if not found:
+        return "unread"
+    state.name("pickle")
+    yield from found
+    yield from state.gap("skipped", "there are bytes before a pickle that are not looked at", view.within)
     return "read"
 
 
@@ -181,7 +237,7 @@ _STORAGE_BYTES = {
 
 def _legacy(view: View, at: int, state: State) -> Examination:
     """Walk the four pickles behind the magic number, then jump over the storages (torch/serialization.py, _legacy_load)."""
-    machine = None
+    machine = Machine(view.data, at, at, state.policy)
     persistent: list[object] = []
     for _ in range(4):
         machine = Machine(view.data, at, view.end, state.policy, origin=view.zero, torch=True, keep=1_000_000)
@@ -193,14 +249,17 @@ def _legacy(view: View, at: int, state: State) -> Examination:
         persistent += machine.persistent
         at = machine.end
     sizes = dict(_storages(persistent))
-    keys = machine.result if machine is not None and isinstance(machine.result, list) else []
+    keys = machine.result if isinstance(machine.result, list) else []
     state.tensors += len(keys)
     for key in keys:
         size = sizes.get(key) if isinstance(key, bytes) else None
         count = int.from_bytes(view.data[at : min(view.end, at + 8)], "little")
         if size is None or at + 8 + count * size > view.end:
             yield from state.gap("unreadable", "the storages behind the pickle do not fit the file", view.within)
+            yield from searched(view.rest(at), state)
             return "read"
+        if count * size > 8 and _begins_pickle(view, at + 8):
+            yield from _nested(machine, Nested(at + 8, count * size, False), view, state)
         at += 8 + count * size
     if at < view.end:
         yield from _rest(view, at, state)

@@ -1,7 +1,8 @@
 """Judges names that a pickle imports, by the table rules/tables/pickle-globals.yaml and nothing else.
 
-The verdict never depends on what is installed. Order: names allowed exactly; traversal; names and subtrees denied; the
-standard library as a closed world; known machine-learning roots by class; the rest for a person to look at.
+The verdict never depends on what is installed. Order: names allowed exactly; those that may be held but not called;
+traversal; names and subtrees denied; the standard library as a closed world; known libraries, by class; the rest for a
+person to look at.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal
 
-from mlguard import rules
+from mlguard import tables
 
 Verdict = Literal["allow", "ask", "review", "block"]
+Kept = Literal["", "free", "held", "loads"]
+"""How far a name that is not allowed may be about: not at all; as a value, and as a class of which the pickle makes an
+instance without running ``__init__``; ("held") as the same, while each call of it with arguments is blocked; ("loads") as
+such a class, which unpickles the bytes in its state."""
 
 _ORDER: tuple[Verdict, ...] = ("allow", "ask", "review", "block")
 MAX_KNOWN = 10_000
@@ -25,7 +30,10 @@ _CLASS = re.compile(r"_{0,2}[A-Z][A-Za-z0-9_]*$")
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is thought of a global. ``special`` names the rule for calls of it ("" for none); "ask" is decided by the call."""
+    """What is thought of a global. ``special`` names the rule for calls of it ("" for none); "ask" is decided by the call.
+
+    With ``kept`` the verdict "review" is meant for whoever calls the name, see calls.py.
+    """
 
     verdict: Verdict
     module: str
@@ -33,6 +41,7 @@ class Judgement:
     check: str = ""
     note: str = ""
     special: str = ""
+    kept: Kept = ""
 
 
 class Policy:
@@ -41,7 +50,7 @@ class Policy:
     def __init__(self, table: Mapping[str, Any], also: Iterable[str] = ()) -> None:
         self.known: dict[tuple[str, str, bool], Judgement] = {}
         self.exact: set[tuple[str, str]] = set()
-        self.patterns: dict[str, list[re.Pattern[str]]] = {}
+        self.patterns: dict[str, list[str]] = {}
         for entry in table["allowed"]:
             for module in entry["modules"]:
                 self._allow(module, entry["names"])
@@ -62,20 +71,38 @@ class Policy:
         kept = {module for module, _ in self.renamed_names.values()} | {*self.renamed_modules.values()}
         self.gone = ({*self.renamed_modules} | {module for module, _ in self.renamed_names}) - kept
         self.denied = frozenset(name for entry in table["denied"] for name in entry["names"])
-        self.roots = {entry["root"]: _Root(entry) for entry in table["known-roots"]}
-        self.leaves = re.compile("|".join(f"(?:{leaf})" for leaf in table["dangerous-leaves"]["patterns"]), re.A)
-        self.calls = re.compile("|".join(f"(?:{leaf})" for leaf in table["dangerous-calls"]["patterns"]), re.A)
+        self.told = frozenset(name for entry in table["told"] for name in entry["names"])
+        self.held = frozenset(name for entry in table["held"] for name in entry["names"])
+        self.loading = frozenset(name for entry in table["state-loads"] for name in entry["names"])
+        self.vendored: dict[str, str] = dict(table["vendored"]["modules"])
+        self.roots = {root: _Root(()) for entry in table["known-libraries"] for root in entry["names"]}
+        self.roots |= {entry["root"]: _Root(entry["classes"]) for entry in table["known-roots"]}
+        self._leaves = {kind: table[kind]["patterns"] for kind in ("dangerous-leaves", "dangerous-calls", "rebuilders")}
         self.methods: dict[tuple[str, str], frozenset[str]] = {}
         for entry in table["methods"]:
             for item in entry["of"]:
                 module, _, name = item.rpartition(".")
                 self.methods[module, name] = frozenset(entry["names"])
 
+    @cached_property
+    def leaves(self) -> re.Pattern[str]:
+        """Names that are dangerous wherever they are found."""
+        return _any_of(self._leaves["dangerous-leaves"])
+
+    @cached_property
+    def calls(self) -> re.Pattern[str]:
+        """Names whose calls are dangerous."""
+        return _any_of(self._leaves["dangerous-calls"])
+
+    @cached_property
+    def rebuilds(self) -> re.Pattern[str]:
+        """Names of functions that put an object together again."""
+        return _any_of(self._leaves["rebuilders"])
+
     def _allow(self, module: str, names: Iterable[str]) -> None:
         for name in names:
             if "*" in name:
-                pattern = re.compile(re.escape(name).replace(r"\*", "[A-Za-z0-9_]*") + "$")
-                self.patterns.setdefault(module, []).append(pattern)
+                self.patterns.setdefault(module, []).append(name)
             else:
                 self.exact.add((module, name))
 
@@ -97,6 +124,7 @@ class Policy:
         return judged
 
     def _judged(self, module: str, name: str, script: bool) -> Judgement:
+        module = self._original(module)
         if script and (module == "__torch__" or module.startswith("__torch__.")):
             return Judgement("allow", module, name)
         renamed = self._renamed(module, name)
@@ -105,6 +133,13 @@ class Policy:
             return first
         second = self._judge(module, name)
         return max(first, second, key=lambda judged: _ORDER.index(judged.verdict))
+
+    def _original(self, module: str) -> str:
+        """Return the name under which a library's own copy of another library is known."""
+        for copy, original in self.vendored.items():
+            if module.startswith(copy) and (len(module) == len(copy) or module[len(copy)] == "."):
+                return original + module[len(copy) :]
+        return module
 
     def _renamed(self, module: str, name: str) -> tuple[str, str]:
         new = self.renamed_names.get((module, name))
@@ -118,16 +153,24 @@ class Policy:
             verdict: Verdict = "ask" if special in self.asks else "review" if special.startswith("makes") else "allow"
             check = "embedded-code" if verdict == "review" else ""
             return Judgement(verdict, module, name, check, special=special)
-        if (module, name) in self.exact or any(p.match(name) for p in self.patterns.get(module, ())):
+        if (module, name) in self.exact or any(
+            _fits(pattern, name) and self._is_own(name) for pattern in self.patterns.get(module, ())
+        ):
             return Judgement("allow", module, name)
         root = module.partition(".")[0]
-        known = self.roots.get(root)
+        known = None if _is_among(self.told, module, name) else self.roots.get(root)
+        if f"{module}.{name}" in self.held:
+            return Judgement("review", module, name, "known-library", kept="held")
+        if _is_among(self.loading, module, name) and name.isidentifier():
+            return Judgement("review", module, name, "known-library", kept="loads")
         if known and name.startswith("__pyx_unpickle_") and name.isidentifier():
             return Judgement("allow", module, name)
-        return self._traversal(module, name, root) or self._named(module, name, root, known)
+        return self._traversal(module, name, root, known) or self._named(module, name, root, known)
 
-    def _traversal(self, module: str, name: str, root: str) -> Judgement | None:
+    def _traversal(self, module: str, name: str, root: str, known: _Root | None) -> Judgement | None:
         parts = name.split(".")
+        if parts[0] == "torch" and len(parts) == 2 and ("torch", parts[1]) in self.exact and (known or root in _PLACES):
+            return Judgement("allow", "torch", parts[1])  # constants that pickle found in the first module that imports torch
         hidden = any("__" in part for part in parts) or any(
             "__" in part for part in module.split(".") if part not in _PLACES
         )
@@ -136,43 +179,79 @@ class Policy:
         if len(parts) == 1:
             return None
         harmless = root not in self.stdlib and _CLASS.match(parts[0]) and not self.leaves.match(parts[-1])
-        if harmless and not self._is_denied(module, parts[0]):
-            return Judgement("review", module, name, "other-library", "an attribute of a class")
-        return Judgement("block", module, name, "dynamic-name", "the name walks from module to module")
+        if not harmless or _is_among(self.denied, module, parts[0]) or self.calls.match(parts[-1]):
+            return Judgement("block", module, name, "dynamic-name", "the name walks from module to module")
+        inside = all(_CLASS.match(part) and not self.leaves.match(part) for part in parts[:-1])
+        if known and inside and _CLASS.match(parts[-1]) and known.bears(module):
+            return Judgement("allow", module, name)
+        kept: Kept = "free" if known and inside and self._is_own(parts[-1]) else ""
+        return Judgement("review", module, name, "other-library", "an attribute of a class", kept=kept)
 
     def _named(self, module: str, name: str, root: str, known: _Root | None) -> Judgement:
-        if self._is_denied(module, name):
+        if _is_among(self.denied, module, name):
             return Judgement("block", module, name, "stdlib-call" if root in self.stdlib else "library-call")
         if root in self.stdlib or not module:
             return Judgement("block", module, name, "stdlib-call")
+        if _is_among(self.held, module, name) and self._is_own(name):
+            return Judgement("review", module, name, "known-library", kept="held")
         if self.leaves.match(name):
             return Judgement("block", module, name, "library-call")
         if known:
-            if known.bears(module) and _CLASS.match(name):
+            if _CLASS.match(name) and (known.bears(module) or name.endswith(_ERRORS)):
                 return Judgement("allow", module, name)
-            return Judgement("review", module, name, "known-library")
+            return Judgement("review", module, name, "known-library", kept="free" if self._is_own(name) else "")
         if module.split(".")[0] == "__torch__":
             return Judgement("review", module, name, "other-library", "TorchScript outside its archive")
         return Judgement("review", module, name, "own-code" if root in _PLACES else "other-library")
 
-    def _is_denied(self, module: str, name: str) -> bool:
-        dotted = f"{module}.{name}"
-        if dotted in self.denied:
+    def _is_own(self, name: str) -> bool:
+        """Say whether a name is a library's own and not a module that its code imports, such as ``os``."""
+        return name.isidentifier() and name not in self.stdlib and name not in self.roots and name not in _SHORT
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.A)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Say whether a name fits a pattern with one ``*`` for letters, digits and underscores."""
+    head, _, tail = pattern.partition("*")
+    if len(name) < len(head) + len(tail) or not (name.startswith(head) and name.endswith(tail.rpartition("*")[2])):
+        return False
+    if "*" in tail:
+        return re.fullmatch(re.escape(pattern).replace(r"\*", r"\w*"), name, re.A) is not None
+    middle = name[len(head) : len(name) - len(tail)]
+    return not middle or middle.isascii() and middle.replace("_", "a").isalnum()
+
+
+def _is_among(names: frozenset[str], module: str, name: str) -> bool:
+    """Say whether ``module.name``, or a package around it followed by ``.*``, is in ``names``."""
+    dotted = f"{module}.{name}"
+    if dotted in names:
+        return True
+    end = dotted.find(".")
+    while end > 0:
+        if dotted[: end + 1] + "*" in names:
             return True
-        parts = dotted.split(".")
-        return any(".".join(parts[:count]) + ".*" in self.denied for count in range(1, len(parts)))
+        end = dotted.find(".", end + 1)
+    return False
 
 
-_ASKS = frozenset({"getattr", "getter", "apply-one", "import", "setattr", "type-by-name"})
+_ASKS = frozenset({"getattr", "getter", "apply-one", "import", "setattr", "type-by-name", "folds"})
 _PLACES = frozenset({"__main__", "__mp_main__", "__torch__", "__builtin__", "__future__"})
 
 
-class _Root:
-    """A known library, and which of its modules hold classes whose instances it saves."""
+_ERRORS = ("Error", "Warning", "Exception")
+_SHORT = frozenset({"np", "pd", "tf", "plt", "sp", "nx", "mp", "F", "nn", "ne", "smart_open"})
+"""Names under which modules are imported."""
 
-    def __init__(self, entry: Mapping[str, Any]) -> None:
-        self.all = entry["classes"] == "all"
-        self.modules = () if self.all else tuple(entry["classes"])
+
+class _Root:
+    """A known library, and which of its modules hold classes that may be called with anything."""
+
+    def __init__(self, classes: Any) -> None:
+        self.all = classes == "all"
+        self.modules = () if self.all else tuple(classes)
 
     def bears(self, module: str) -> bool:
         return self.all or any(
@@ -183,4 +262,4 @@ class _Root:
 @cache
 def shipped(also: tuple[str, ...] = ()) -> Policy:
     """Return the policy of the shipped table, with ``also`` (``module.Name`` or ``module.*``) allowed too."""
-    return Policy(rules.load().tables["pickle-globals"], also)
+    return Policy(tables.table("pickle-globals"), also)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -28,28 +29,40 @@ class _Twice(ValueError):
     """A key occurs twice."""
 
 
-def check(view: View) -> Generator[tuple[str, int], None, int]:
-    """Yield (check, byte) of each rule that the file breaks; return the number of tensors. Raises Unreadable."""
+@dataclass
+class Header:
+    """What the header said: the number of tensors, and (key, text) of its metadata and names."""
+
+    tensors: int = 0
+    texts: list[tuple[str, str]] = field(default_factory=list)
+
+
+def check(view: View) -> Generator[tuple[str, int], None, Header]:
+    """Yield (check, byte) of each rule that the file breaks; return what the header said. Raises Unreadable."""
     size = int.from_bytes(view.head(8), "little")
     if size > MAX_HEADER_BYTES:
         yield "header-size", 0
-        return 0
+        return Header()
     if size > len(view) - 8:
         raise Unreadable("the safetensors header is longer than the file; was it cut short?")
     try:
         header = json.loads(view.data[view.start + 8 : view.start + 8 + size].decode("utf-8"), object_pairs_hook=_once)
     except _Twice:
         yield "duplicate-key", 8
-        return 0
+        return Header()
     except (ValueError, RecursionError):
         raise Unreadable("the safetensors header is not valid JSON") from None
     if not isinstance(header, dict):
         raise Unreadable("the safetensors header is not a JSON object")
     metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+    texts: list[tuple[str, str]] = []
+    if isinstance(metadata, dict):
+        texts = [(f"__metadata__.{key}", value) for key, value in metadata.items() if isinstance(value, str)]
+        texts += [("__metadata__", key) for key in metadata]
+    if not isinstance(metadata, dict) or len(texts) < 2 * len(metadata):
         yield "metadata", 8
     yield from _tensors(header, len(view) - 8 - size, 8 + size)
-    return len(header)
+    return Header(len(header), texts)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

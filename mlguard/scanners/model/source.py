@@ -5,8 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 from mlguard.errors import Unreadable
 
@@ -28,17 +26,20 @@ CHUNK_BYTES = 2**16
 Buffer = bytes | mmap.mmap
 
 
-@dataclass(frozen=True, slots=True)
 class View:
-    """``data[start:end]``, which lies in the file as ``within`` (a chain of members, "" for the file) under ``name``."""
+    """``data[start:end]``, which lies in the file as ``within`` (a chain of members, "" for the file) under ``name``.
 
-    data: Buffer
-    start: int
-    end: int
-    name: str
-    within: str = ""
-    depth: int = 0
-    base: int = -1  # where byte 0 of what ``within`` names is, when that is not ``start``
+    ``base`` is where byte 0 of what ``within`` names is, when that is not ``start``. A view is never changed. It is no
+    dataclass because making the first of those costs more than judging a model.
+    """
+
+    __slots__ = ("base", "data", "depth", "end", "name", "start", "within")
+
+    def __init__(
+        self, data: Buffer, start: int, end: int, name: str, within: str = "", depth: int = 0, base: int = -1
+    ) -> None:
+        self.data, self.start, self.end, self.name = data, start, end, name
+        self.within, self.depth, self.base = within, depth, base
 
     @property
     def zero(self) -> int:
@@ -62,7 +63,7 @@ class View:
         return self.end - self.start
 
 
-def opened(path: Path) -> Buffer:
+def opened(path: str | os.PathLike[str]) -> Buffer:
     """Return the bytes of a file: read when it is small, else mapped. Raises Unreadable."""
     try:
         with open(path, "rb") as file:
@@ -76,15 +77,13 @@ def opened(path: Path) -> Buffer:
         raise Unreadable("cannot be read") from None
 
 
-@dataclass
 class Unpacked:
     """What came out of a codec. ``bomb`` and ``cut`` say that there is more; ``broken`` that the stream has an error."""
 
-    data: Buffer
-    size: int
-    bomb: bool = False
-    cut: bool = False
-    broken: bool = False
+    def __init__(self) -> None:
+        self.data: Buffer = b""
+        self.size = 0
+        self.bomb = self.cut = self.broken = False
 
 
 def collect(pieces: Iterable[bytes], packed: int, limit: int = MAX_UNPACKED_BYTES) -> Unpacked:
@@ -95,7 +94,7 @@ def collect(pieces: Iterable[bytes], packed: int, limit: int = MAX_UNPACKED_BYTE
     parts: list[bytes] = []
     room: mmap.mmap | None = None
     size = 0
-    result = Unpacked(b"", 0)
+    result = Unpacked()
     iterator: Iterator[bytes] = iter(pieces)
     while True:
         try:

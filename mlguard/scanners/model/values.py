@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ MAX_NAME = 200
 
 
 DANGEROUS, UNKNOWN, MALFORMED = "model/dangerous-import", "model/unknown-callable", "model/malformed-model-archive"
+BUNDLED = "model/bundled-executable-code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Opaque:
     __slots__ = ()
 
 
+LOST = Opaque()
+"""A container that was kept in the memo for so long that nobody remembers what it held."""
+
+
 class Literal:
     """A long text, or bytes of any length, as a place in the buffer."""
 
@@ -58,21 +64,28 @@ class Literal:
 
 
 class Global:
-    """An imported name. ``plain`` says that it may be called with anything."""
+    """An imported name. ``plain`` says that it may be called with anything, ``calm`` that it may be without arguments.
 
-    __slots__ = ("module", "name", "offset", "plain", "verdict")
+    ``made`` is what all calls give whose arguments do not matter; ``code`` is the machine's number for the value.
+    ``kept`` says how far a name of a known library may be about although nobody has listed it (policy.Kept).
+    """
 
-    def __init__(self, module: str, name: str, offset: int, verdict: str, plain: bool) -> None:
-        self.module, self.name, self.offset, self.verdict, self.plain = module, name, offset, verdict, plain
+    __slots__ = ("calm", "code", "kept", "made", "module", "name", "offset", "plain", "verdict")
+
+    def __init__(self, module: str, name: str, offset: int, verdict: str, plain: bool, calm: bool = False) -> None:
+        self.module, self.name, self.offset, self.verdict = module, name, offset, verdict
+        self.plain, self.calm, self.code = plain, calm or plain, 0
+        self.kept = ""
+        self.made: Call | None = None
 
 
 class Call:
     """The result of calling ``function``; ``state`` is what BUILD gave it."""
 
-    __slots__ = ("arguments", "function", "offset", "state")
+    __slots__ = ("arguments", "code", "function", "state")
 
-    def __init__(self, function: Any, arguments: Any, offset: int) -> None:
-        self.function, self.arguments, self.offset = function, arguments, offset
+    def __init__(self, function: Any, arguments: Any) -> None:
+        self.function, self.arguments, self.code = function, arguments, 0
         self.state: Any = None
 
 
@@ -82,3 +95,32 @@ def clean_name(module: str, name: str) -> str:
     if len(dotted) <= MAX_NAME and all(part.isidentifier() for part in dotted.split(".")):
         return dotted
     return dotted if dotted == "(computed name)" else "(not a name)"
+
+
+_ODD = re.compile(r"[^\w.\-<>]|^[.\d-]|\.$|\.\.")
+
+
+def names_trick(module: str, name: str) -> str:
+    """Say in words why no honest pickler writes such a name, or ""."""
+    if module.isascii() and name.isascii():
+        if not module or not name or _ODD.search(module) or _ODD.search(name):
+            return "what stands for a name is none"
+        return ""
+    if _ODD.search(module) or _ODD.search(name):
+        return "what stands for a name is none"
+    for part in re.split(r"[.\W_]+", f"{module}.{name}"):
+        scripts = {_script(letter) for letter in part if letter.isalpha()}
+        if len(scripts) > 1 or "wide" in scripts:
+            return "letters of different scripts that look alike"
+    return ""
+
+
+def _script(letter: str) -> str:
+    code = ord(letter)
+    if code < 0x250:
+        return "latin"
+    if 0x370 <= code < 0x400:
+        return "greek"
+    if 0x400 <= code < 0x530:
+        return "cyrillic"
+    return "wide" if code >= 0xFF00 or 0x1D400 <= code < 0x1D800 or 0x2100 <= code < 0x2150 else "other"

@@ -1,0 +1,156 @@
+"""mlguard model: explains files, walks folders, keeps and compares the inventory, and says what went wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import builders
+from tests.builders import assemble
+from tests.functional.command import mlguard, write
+
+CLEAN = assemble("PROTO 4\nGLOBAL collections OrderedDict\nEMPTY_TUPLE\nREDUCE\nSTOP")
+OWN = assemble("PROTO 4\nGLOBAL example.nets Net\nEMPTY_TUPLE\nNEWOBJ\nSTOP")
+HOSTILE = assemble("PROTO 4\nGLOBAL posix system\nSHORT_BINUNICODE 'true'\nTUPLE1\nREDUCE\nSTOP")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "verdict"),
+    [(CLEAN, 0, "clean"), (OWN, 0, "for review"), (HOSTILE, 1, "blocked"), (HOSTILE[:-1], 1, "blocked"), (CLEAN[:-1], 3, "not wholly read")],
+)  # fmt: skip
+def test_verdict_and_exit_code_of_one_file(content: bytes, code: int, verdict: str, tmp_path: Path) -> None:
+    write(tmp_path, {"model.pkl": content})
+
+    done = mlguard("model", "model.pkl", cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (code, "")
+    assert f"verdict    {verdict}: " in done.stdout
+
+
+def test_explanation_names_format_inventory_and_conversion(tmp_path: Path) -> None:
+    write(tmp_path, {"model.pt": builders.torch_zip(CLEAN, [bytes(8)])})
+
+    done = mlguard("model", "model.pt", cwd=tmp_path)
+
+    assert "format     torch" in done.stdout and "1 tensors" in done.stdout
+    assert re.search(r"may call +collections.OrderedDict +\(known, harmless\)", done.stdout)
+    assert "convert    safetensors.torch.save_file" in done.stdout
+
+
+def test_folder_tells_only_what_is_not_clean_and_counts(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"a.pkl": CLEAN, "sub/b.pkl": HOSTILE, "README.md": "# Text\n", "logo.png": b"\x89PNG\r\n\x1a\n" + bytes(40)},
+    )
+
+    done = mlguard("model", ".", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "sub/b.pkl" in done.stdout and "a.pkl" not in done.stdout
+    assert "2 model files: 1 blocked, 1 clean" in done.stdout
+
+
+def test_json_holds_verdict_inventory_and_findings(tmp_path: Path) -> None:
+    write(tmp_path, {"b.pkl": HOSTILE})
+
+    done = mlguard("model", "--json", "b.pkl", cwd=tmp_path)
+
+    (told,) = json.loads(done.stdout)["models"]
+    assert (told["path"], told["verdict"], told["imports"]) == ("b.pkl", "blocked", {"posix.system": "block"})
+    assert told["findings"][0]["rule"] == "model/dangerous-import"
+
+
+def test_inventory_is_accepted_and_compared(tmp_path: Path) -> None:
+    write(tmp_path, {"m.pkl": CLEAN})
+    assert mlguard("model", "--accept", "models.json", "m.pkl", cwd=tmp_path).returncode == 0
+    assert mlguard("model", "--against", "models.json", "m.pkl", cwd=tmp_path).returncode == 0
+    write(tmp_path, {"m.pkl": OWN})
+
+    done = mlguard("model", "--against=models.json", "m.pkl", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "new        example.nets.Net is not in the accepted inventory" in done.stdout
+
+
+def test_model_that_the_inventory_does_not_list_has_only_new_names(tmp_path: Path) -> None:
+    write(tmp_path, {"m.pkl": CLEAN, "models.json": '{"version": 1, "models": {}}'})
+
+    assert mlguard("model", "--against", "models.json", "m.pkl", cwd=tmp_path).returncode == 1
+
+
+def test_name_that_the_configuration_allows_is_set_aside(tmp_path: Path) -> None:
+    entry = "{name: example.nets.Net, reason: reviewed by the team, owner: ml-team, until: 2999-01-01}"
+    write(tmp_path, {"m.pkl": OWN, "mlguard.yaml": f"version: 1\nmodel:\n  allow:\n  - {entry}\n"})
+
+    done = mlguard("model", "m.pkl", cwd=tmp_path)
+
+    assert done.returncode == 0
+    assert "verdict    clean" in done.stdout and "set aside: reviewed by the team (ml-team" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "takes one or more files"),
+        (("nowhere.pkl",), "nowhere.pkl: there is no such file"),
+        (("--jsn", "m.pkl"), "no option --jsn"),
+        (("--against",), "--against takes a file name"),
+        (("--against", "absent.json", "m.pkl"), "absent.json: cannot be read"),
+        (("--against", "m.pkl", "m.pkl"), "is no inventory of models"),
+        (("--accept", "no/such/folder.json", "m.pkl"), "cannot be written"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_says_what_to_do(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    write(tmp_path, {"m.pkl": CLEAN})
+
+    done = mlguard("model", *arguments, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_named_file_that_is_no_model_is_told(tmp_path: Path) -> None:
+    write(tmp_path, {"notes.md": "# Notes\n"})
+
+    done = mlguard("model", "notes.md", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "in no format that is read" in done.stdout
+
+
+def test_folder_without_models_is_no_pass(tmp_path: Path) -> None:
+    write(tmp_path, {"notes.md": "# Notes\n"})
+
+    assert mlguard("model", ".", cwd=tmp_path).returncode == 3
+
+
+HEAVY = {
+    "click",
+    "dataclasses",
+    "inspect",
+    "yaml",
+    "tarfile",
+    "typing",
+    "datetime",
+    "pathlib",
+    "mlguard.findings",
+    "mlguard.rules",
+}
+
+
+def test_look_at_a_clean_model_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    write(tmp_path, {"model.pt": builders.torch_zip(CLEAN, [bytes(8)])})
+    program = (
+        "import sys; from mlguard.cli import main\n"
+        "try: main(['model', 'model.pt'])\n"
+        "except SystemExit: print(*sys.modules, sep='\\n')"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert HEAVY & set(done.stdout.split()) == set()
