@@ -130,7 +130,7 @@ _MODEL_TEXT_NAME = re.compile(
     r"|(?:modular_)?model_index\.json|chat_templates?\.json|[^/]+\.safetensors\.index\.json|[^/]+\.(?:jinja|jinja2|pmml|pbtxt|[rR]ds|RDS|[rR]da|RDA|[rR][dD]ata|msgpack|mpk|ubj|cbm|tflite|pte|ptd)|\.z(?:array|attrs|metadata)|zarr\.json|[^/]+-symbol\.json|model_config\.ya?ml)$"
 )
 _MODEL_TEXT = re.compile(
-    rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map)"\s*:'
+    rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map|base_code)"\s*:'
     rb'|"class_name"\s*:\s*"(?:Sequential|Functional|Model|Lambda)"|"learner"\s*:\s*\{|"arg_nodes"\s*:|"format"\s*:\s*"(?:graph|layers)-model")'
     rb"|\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^<]*(?:<![^<]*)*\s*)*<(?:PMML\b|net\s+[^>]*\bversion=)"
     rb"|\Atree\r?\nversion=v\d|\A(?:RDA[23]\n)?A\n[23]\n\d+\n\d+\n",

@@ -5,7 +5,9 @@ Run as a script with a folder to fill it: ``python tests/corpus/honest_binaries.
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -86,7 +88,7 @@ def _lightgbm(target: Path) -> None:
     model = lightgbm.train({"objective": "binary", **quiet}, lightgbm.Dataset(x, y), 4)
     model.save_model(target / "model.txt")
     model.save_model(target / "model.lgb")
-    (target / "model.json").write_text(__import__("json").dumps(model.dump_model()))
+    (target / "model.json").write_text(json.dumps(model.dump_model()))
     frame = pd.DataFrame({"size": x[:, 0], "colour": pd.Categorical(["red", "green", "blue"] * 20)})
     lightgbm.train({"objective": "regression", **quiet}, lightgbm.Dataset(frame, x[:, 1]), 3).save_model(
         target / "frame.txt"
@@ -278,10 +280,10 @@ def _sklearn(target: Path) -> None:
     model = RandomForestClassifier(n_estimators=3).fit(x, y)
     for codec in ("zlib", "gzip", "bz2", "xz", "lzma"):
         joblib.dump(model, target / f"forest_{codec}.joblib", compress=(codec, 3))
-    from joblib import numpy_pickle_compat
+    from joblib import numpy_pickle_compat  # its writer of this form is still there
 
-    with open(target / "old.pkl", "wb") as file:  # what joblib 0.9 wrote; its writer of this form is still there
-        numpy_pickle_compat.write_zfile(file, __import__("pickle").dumps({"a": [1, 2, 3]}))
+    with open(target / "old.pkl", "wb") as file:  # what joblib 0.9 wrote
+        numpy_pickle_compat.write_zfile(file, pickle.dumps({"a": [1, 2, 3]}))
 
 
 def _ggml(target: Path) -> None:

@@ -201,7 +201,7 @@ def _plain_layer(keras: Any, name: str) -> Any:
         try:
             layer = kind(*arguments)
             keras.saving.serialize_keras_object(layer)
-        except Exception:  # noqa: BLE001, S112
+        except Exception:  # noqa: BLE001
             continue
         return layer
     return None

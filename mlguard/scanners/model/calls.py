@@ -117,7 +117,7 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
         if evidence := _reference(arguments):
             yield blocked("suspicious-argument", name, evidence)
     elif special == "applies-second":
-        if values and isinstance(values[0], Global) and values[0] is not function:
+        if values and isinstance(values[0], Global) and not machine.policy.special.get((values[0].module, values[0].name)):
             yield from _judge(machine, values[0], values[1] if len(values) > 1 else (), at, opcode)
         else:
             yield blocked("dynamic-name", name, "calls a value that is computed")
@@ -167,11 +167,26 @@ def _kept(
         yield blocked("suspicious-argument", name, evidence)
     elif bare or is_class and _is_tame(values):
         return
-    elif not is_class and machine.policy.calls.match(leaf):
+    elif not is_class and (machine.policy.calls.match(leaf) or not machine.policy.rebuilds.match(leaf) and _has_text(values)):
         yield blocked("library-call", name)
     elif is_class or not machine.policy.rebuilds.match(leaf):
         machine.called = True
         yield machine._hit(UNKNOWN, "known-library", at, 1, name, opcode)
+
+
+def _has_text(values: tuple[Any, ...]) -> bool:
+    """Say whether a text, or bytes, is among arguments: what a function that reaches something needs."""
+    queue, left = list(values), MAX_LOOKED_AT
+    while queue and left > 0:
+        left -= 1
+        value = queue.pop()
+        if isinstance(value, (tuple, list)):
+            queue.extend(value[:64])
+        elif isinstance(value, dict):
+            queue.extend(value.values())
+        elif isinstance(value, (bytes, Literal)) or value is LOST:
+            return True
+    return bool(queue)
 
 
 _WORD = re.compile(rb"[\w \-]{0,48}$")
@@ -405,6 +420,11 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
     elif special == "subscript":
         if not (isinstance(first, Global) and first.verdict in ("allow", "review") and _names_class(first)):
             yield "block", "stdlib-call", "takes an item of a value that is no class"
+    elif special == "resolves":
+        texts = [value.decode("utf-8", "replace") for value in values[:2] if isinstance(value, bytes)]
+        judged = machine.policy.judge(texts[0], texts[1]) if len(texts) == 2 else None
+        if judged is None or judged.special or not (judged.verdict == "allow" or judged.kept == "free"):
+            yield "block", "dynamic-name", "asks for a function by name"
     elif special == "of-allowed":
         if not (isinstance(first, Global) and first.verdict == "allow"):
             yield "block", "dynamic-name", "calls a value that is computed"

@@ -21,7 +21,8 @@ def examine(view: View, state: State) -> Examination:
     head = view.head()
     if not head:
         return "inert"
-    if view.name.lower().endswith(_HDF5) and not head.startswith(b"\x89HDF") and (yield from _behind_prefix(view, head, state)):
+    may_hide = view.name.lower().endswith(_HDF5) and not head.startswith(b"\x89HDF")
+    if may_hide and (yield from _behind_prefix(view, head, state)):
         return "read"
     if head.startswith(b"\x93NUMPY"):
         return (yield from _array(view, state))

@@ -10,7 +10,8 @@ from typing import Literal
 from mlguard.artifacts import kind_of
 from mlguard.errors import Unreadable
 from mlguard.findings import Record
-from mlguard.scanners.model import codecs, formats, posers, sources, texts
+from mlguard.scanners import lazy
+from mlguard.scanners.model import codecs, formats, posers, texts
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import MODEL_SUFFIXES, State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
@@ -28,16 +29,16 @@ Content = Callable[[], Generator[Record, None, View]]
 """Yields what unpacking shows and returns the member's content. Raises Unreadable."""
 
 _SOURCES = (".py", ".pyi", ".pyw", ".sh", ".bash", ".zsh", ".ps1", ".bat", ".cmd")
-_LIBRARIES = re.compile(r"\.(?:so(?:\.\d+)*|dll|dylib|pyd|exe|cubin|fatbin|hsaco|ptx|node)$", re.I)
+_LIBRARIES = lazy.pattern(r"\.(?:so(?:\.\d+)*|dll|dylib|pyd|exe|cubin|fatbin|hsaco|ptx|node)$", re.I)
 _COMPILED_FROM = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".metal", ".mm")
 _TEXT_MODELS = frozenset({"jsons", "xml", "hydra"})  # formats that lie beside models, and beside anything else
 _TEXTS = frozenset({"text", "markdown", "json", "yaml", "toml", "ini", "env", "requirements", "pyproject", "pylock", "html", "xml", "model-text", "config", "dockerfile", "privacy"})  # fmt: skip
 _SETTINGS = frozenset({"yaml", "toml", "ini", "env", "json", "xml", "config"})
 _PICTURES = frozenset({"image", "font", "audio", "video"})
-_FETCHES = re.compile(
-    r"^\s*(?:-e\s+|--editable[ =])?(?:[\w.\-\[\], ]+@\s*)?(?:git|hg|svn|bzr)\+|^\s*(?:[\w.\-\[\], ]+@\s*)?(?:https?|ftp|file)://"
-    r"|^\s*(?:-i|--index-url|--extra-index-url|-f|--find-links)[ =]\s*(?!https://(?:pypi\.org|download\.pytorch\.org|pypi\.nvidia\.com|pypi\.ngc\.nvidia\.com)/)\S"
-    r"|^\s*--trusted-host\b",
+_FETCHES = lazy.pattern(
+    r"^[ \t]*(?:-e[ \t]+|--editable[ =])?(?:[\w.\-\[\], ]{1,200}@[ \t]*)?(?:(?:git|hg|svn|bzr)\+|(?:https?|ftp|file)://)"
+    r"|^[ \t]*(?:-i|--index-url|--extra-index-url|-f|--find-links)[ =][ \t]*"
+    r"(?!https://(?:pypi\.org|download\.pytorch\.org|pypi\.nvidia\.com|pypi\.ngc\.nvidia\.com)/)\S|^[ \t]*--trusted-host\b",
     re.M | re.I,
 )
 
@@ -114,6 +115,10 @@ def look(bundle: Bundle, name: str, head: bytes, content: Content, state: State)
 def _examined(bundle: Bundle, role: Role, content: Content, state: State) -> Iterator[Record]:
     try:
         inner = yield from content()
+        if inner.name.lower().endswith(".json"):
+            from mlguard.scanners.model.formats import hydra
+
+            yield from hydra.json_targets(inner, state)
         found = yield from state.examine(inner, state)
     except Unreadable as trouble:
         yield from state.gap("unreadable", str(trouble), bundle.view.within)
@@ -147,6 +152,8 @@ def _settled(role: Role, name: str, content: Content, bundle: Bundle, state: Sta
         yield from state.gap("unreadable", str(trouble), bundle.view.within)
         return
     if role == "source":
+        from mlguard.scanners.model import sources
+
         if bundle.known is not None and bundle.known.search(name):
             notes = yield from sources.judged(inner, state)
             if not notes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.model import sources
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import MODEL_SUFFIXES, Examination, State
 from mlguard.scanners.model.values import DANGEROUS
@@ -112,6 +111,8 @@ def _python(view: View, state: State) -> Examination:
     """Python under a model's name: what it does decides between a finding and a gap."""
     if len(view) > MAX_SCRIPT_BYTES:
         return "unread"
+    from mlguard.scanners.model import sources
+
     try:
         notes = sources.python_notes(bytes(view.data[view.start : view.end]))
     except Unreadable:

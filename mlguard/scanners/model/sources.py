@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Record
+from mlguard.scanners import lazy
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
@@ -92,19 +93,19 @@ _HIDDEN = frozenset(
 )  # fmt: skip
 _ROOTS_OF_DANGER = frozenset({"os", "posix", "nt", "sys", "builtins", "subprocess", "importlib", "socket", "ctypes"})
 
-_SECRET_PLACES = re.compile(
+_SECRET_PLACES = lazy.pattern(
     r"(?:^|[/\\~'\"=\s])\.(?:ssh|aws|gnupg|kube|docker|netrc|git-credentials|pypirc|npmrc|azure)(?:[/\\]|$)|id_(?:rsa|ed25519|ecdsa)\b"
     r"|/etc/(?:passwd|shadow|sudoers)|/proc/(?:self|\d+)/(?:environ|mem)|169\.254\.169\.254|\.config/gcloud|huggingface/token"
     r"|/var/run/secrets|\bwallet\.dat\b|Login Data\b"
 )
-_START_PLACES = re.compile(
+_START_PLACES = lazy.pattern(
     r"authorized_keys|(?:^|/)\.(?:bashrc|bash_profile|profile|zshrc|zprofile|bash_login)\b|/etc/(?:cron|rc\.local|init\.d|ld\.so\.preload|systemd)"
     r"|crontab\b|LaunchAgents|LaunchDaemons|sitecustomize|usercustomize|site-packages/[^/]*\.pth|CurrentVersion\\+Run|\.config/autostart|\.git/hooks"
 )
-_SHELL = re.compile(
-    r"\b(?:curl|wget)\b[^\n|;]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b|/dev/tcp/|\brm\s+-[a-z]*r[a-z]*f?\s+[/~$]|\bnc\s+(?:-\S+\s+)*\S+\s+\d+\s+-e"
-    r"|\bbase64\s+(?:-d|--decode)\b[^\n]*\|\s*(?:ba)?sh\b|\bchmod\s+\+s\b|\bcrontab\s+-|\bbash\s+-i\b|\bmkfifo\b|\beval\s+[\"$`]"
-    r"|\b(?:curl|wget|nc|scp|ssh)\s+\S|\bpython3?\s+-c\b|\bpowershell\b.*-(?:e|enc|encodedcommand)\b|Invoke-Expression|\bIEX\b|DownloadString",
+_SHELL = lazy.pattern(
+    r"\b(?:curl|wget)\b[^\n|;]{0,300}\|\s{0,20}(?:sudo\s+)?(?:ba|z|da)?sh\b|/dev/tcp/|\brm\s+-[a-z]{0,9}r[a-z]{0,9}\s+[/~$]"
+    r"|\bbase64\s+(?:-d|--decode)\b[^\n]{0,300}\|\s{0,20}(?:ba)?sh\b|\bchmod\s+\+s\b|\bcrontab\s+-|\bbash\s+-i\b|\bmkfifo\b|\beval\s+[\"$`]"
+    r"|\b(?:curl|wget|nc|scp|ssh)\s+\S|\bpython3?\s+-c\b|\bpowershell\b[^\n]{0,300}-(?:e|enc|encodedcommand)\b|Invoke-Expression|\bIEX\b|DownloadString",
     re.I,
 )
 
@@ -155,7 +156,7 @@ def _script(data: bytes) -> list[Note]:
     return [(note, match.start()) for note, pattern in found if (match := pattern.search(text))]
 
 
-_WORDS = re.compile(
+_WORDS = lazy.pattern(
     r"\bos\s*\.\s*(?:system|popen)\b|\bsubprocess\b|__import__|\b(?:exec|eval)\s*\(|\bmarshal\b|\bsocket\s*\.|__subclasses__"
 )
 

@@ -9,8 +9,8 @@ from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import View
 
 MAX_YAML_BYTES = 4 * 2**20
-MAX_PAIRS = 200_000
-MAX_DEPTH = 200
+MAX_PAIRS = 100_000
+MAX_DEPTH = 60
 """Levels of nesting."""
 
 _PYTHON = ("tag:yaml.org,2002:python/", "!python/", "!!python/")

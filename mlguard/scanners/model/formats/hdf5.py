@@ -138,9 +138,10 @@ class _Judge:
     def _value(self, name: str, blob: bytes, at: int) -> Iterator[Record]:
         """Judge one value: a configuration, a pickle, or text."""
         begin = blob[:64].lstrip()[:1]
-        if begin in (b"{", b"[") and (name in _CONFIGURATIONS or b"class_name" in blob or b"_type" in blob):
+        named = name in _CONFIGURATIONS and bool(blob)
+        if named or begin in (b"{", b"[") and (b"class_name" in blob or b"_type" in blob):
             self.state.name("keras")
-            place = name if name in _CONFIGURATIONS else "attribute"
+            place = name if named else "attribute"
             yield from keras.parsed(blob, self.view, self.state, place, max(0, at - self.view.zero))
         elif _may_be_pickle(blob, self.state):
             yield from self._pickle(View(blob, 0, len(blob), "value.pkl", self._within(), self.view.depth + 1))

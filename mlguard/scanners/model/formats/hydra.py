@@ -20,6 +20,9 @@ from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
 from mlguard.scanners.model.yamlpairs import MAX_PAIRS, MAX_YAML_BYTES, Pair, Path, pairs
 
+MAX_PATH = 8
+"""Keys of a place in JSON that are kept, the innermost."""
+
 MAX_TEXTS = 20_000
 """Texts of one configuration that are handed on for what texts show."""
 
@@ -87,9 +90,9 @@ def tree_targets(tree: object, view: View, state: State) -> Iterator[Record]:
     while queue and len(found) < MAX_PAIRS:
         path, node = queue.pop()
         if isinstance(node, dict):
-            queue.extend(((*path, str(key)), value) for key, value in node.items())
+            queue.extend(((*path[-MAX_PATH:], str(key)), value) for key, value in node.items())
         elif isinstance(node, list):
-            queue.extend(((*path, str(index)), value) for index, value in enumerate(node))
+            queue.extend(((*path[-MAX_PATH:], str(index)), value) for index, value in enumerate(node))
         elif isinstance(node, str):
             found.append(Pair(path, node, "", 1))
     yield from judged(found, view, state)
@@ -158,6 +161,7 @@ def _target(
 
 
 def _evidence(text: str) -> str:
+    text = text[:4096]
     if _SHELL.search(text):
         return "shell text"
     if _CODE.search(text):

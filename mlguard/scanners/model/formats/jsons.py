@@ -98,6 +98,12 @@ def _judged(tree: Any, view: View, state: State) -> Examination:
             state.name("tensorflow.js")
             look = "read"
             yield from tensorflow.told_json(tree, view, state)
+        if "base_code" in tree:
+            from mlguard.scanners.model.formats import paddle
+
+            if paddle.is_program(tree):
+                look = "read"
+                yield from paddle.told_json(tree, view, state)
         if _is_keras(tree):
             from mlguard.scanners.model.formats import keras
 

@@ -25,13 +25,17 @@ from typing import Any
 from mlguard import tables
 from mlguard.errors import Unreadable
 from mlguard.findings import Record
+from mlguard.scanners import lazy
 from mlguard.scanners.model import names as callables
 from mlguard.scanners.model import texts
 from mlguard.scanners.model.formats import operators
-from mlguard.scanners.model.members import Bundle
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.scanners.model.members import Bundle
 
 MAX_CONFIG_BYTES = 8 * 2**20
 """Bytes of one configuration that are parsed; a larger one is searched for its worst parts and told as a gap."""
@@ -61,17 +65,17 @@ MAX_ASSET_BYTES = 16 * 2**20
 """Bytes of one vocabulary that are looked at."""
 
 _OWN = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras")
-_LOADERS = re.compile(
+_LOADERS = lazy.pattern(
     r"(?:de)?serialize\w*|get|get_file|load\w*|save\w*|model_from_\w+|clone_\w+|enable_\w+|disable_\w+|set_\w+|from_config|func_load"
 )
-_CLASS = re.compile(r"_?[A-Z]\w*$", re.A)
-_SPECIAL = re.compile(r"__[a-z_]+__$")
+_CLASS = lazy.pattern(r"_?[A-Z]\w*\Z", re.A)
+_SPECIAL = lazy.pattern(r"__[a-z_]+__\Z")
 _PLAIN_BUILTINS = frozenset(
     ("list", "dict", "tuple", "set", "frozenset", "int", "float", "str", "bool", "bytes", "complex", "NoneType")
 )
 _LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup", "IndexLookupV1"})
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{16,}\Z")
-_ADDRESS = re.compile(r"[A-Za-z][\w+.-]{1,20}://|/[\w.]|~[\w/]|[A-Za-z]:[\\/]|\\\\|(?:\.\.[\\/])")
+_BASE64 = lazy.pattern(r"[A-Za-z0-9+/=\s]{16,}\Z")
+_ADDRESS = lazy.pattern(r"[A-Za-z][\w+.-]{1,20}://|/[\w.]|~[\w/]|[A-Za-z]:[\\/]|\\\\|(?:\.\.[\\/])")
 _TELLING = frozenset(
     (
         "class_name",
@@ -90,7 +94,7 @@ _TELLING = frozenset(
 
 _END: Any = object()
 _SWITCHES = ("enable_unsafe_deserialization", "safe_mode_saving", "set_global_attribute")
-_TOKEN = re.compile(r"[\w.>:+-]{0,64}(?:/[\w.>:+-]{1,64}){0,8}\Z", re.A)
+_TOKEN = lazy.pattern(r"[\w.>:+-]{0,64}(?:/[\w.>:+-]{1,64}){0,8}\Z", re.A)
 
 
 @cache
@@ -554,9 +558,10 @@ class _Judge:
 
     def search(self, raw: bytes) -> Iterator[Record]:
         """Look for objects in bytes that cannot be parsed: cut short, damaged or too large."""
-        if _LAMBDA.search(raw):
+        function, objects = _searched()
+        if function.search(raw):
             yield from self._block("lambda-layer", "Lambda")
-        for match in islice(_OBJECT.finditer(raw), MAX_FOUND):
+        for match in islice(objects.finditer(raw), MAX_FOUND):
             groups = [_ascii(group) for group in match.groups()]
             yield from self._found(groups[0] or groups[4], groups[1] or groups[3], groups[2])
         for switch in _SWITCHES:
@@ -570,12 +575,19 @@ class _Judge:
             yield from self._class(module, name, "")
 
 
-_OPERATOR = re.compile(r"""["']?\bop["']?\s*:\s*["'](\w{1,100})["']""", re.A)
-_LAMBDA = re.compile(rb'"class_name"\s*:\s*"(?:[\w.]*>)?(?:[\w.]*\.)?(?:Lambda|__lambda__)"|"\w+_type"\s*:\s*"lambda"')
-_OBJECT = re.compile(
-    rb'"module"\s*:\s*"([\w.]{1,200})"\s*,\s*"class_name"\s*:\s*"([\w.>]{1,200})"(?:\s*,\s*"config"\s*:\s*"([\w.>]{1,200})")?'
-    rb'|"class_name"\s*:\s*"([\w.>]{1,200})"\s*,\s*"module"\s*:\s*"([\w.]{1,200})"'
-)
+_OPERATOR = lazy.pattern(r"""["']?\bop["']?\s*:\s*["'](\w{1,100})["']""", re.A)
+
+
+@cache
+def _searched() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Return the patterns of a Lambda and of an object that names a module, for bytes that are no JSON."""
+    return (
+        re.compile(rb'"class_name"\s*:\s*"(?:[\w.]*>)?(?:[\w.]*\.)?(?:Lambda|__lambda__)"|"\w+_type"\s*:\s*"lambda"'),
+        re.compile(
+            rb'"module"\s*:\s*"([\w.]{1,200})"\s*,\s*"class_name"\s*:\s*"([\w.>]{1,200})"(?:\s*,\s*"config"\s*:\s*"([\w.>]{1,200})")?'
+            rb'|"class_name"\s*:\s*"([\w.>]{1,200})"\s*,\s*"module"\s*:\s*"([\w.]{1,200})"'
+        ),
+    )
 
 
 def _plain(value: object) -> bool:

@@ -62,7 +62,7 @@ def _behind(view: View, at: int, sizes: list[str]) -> int:
     if not all(size.isascii() and size.isdigit() and len(size) < 13 for size in sizes):
         return -1
     place = at + sum(map(int, sizes))
-    if place > view.end or not bytes(view.data[place : place + 64]).lstrip().startswith(b"end of trees"):
+    if place > view.end or not bytes(view.data[place : min(view.end, place + 64)]).lstrip().startswith(b"end of trees"):
         return -1
     return place
 

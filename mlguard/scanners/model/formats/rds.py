@@ -35,7 +35,7 @@ def examine(view: View, state: State) -> Examination:
     state.name("rds")
     at, is_workspace = view.start, view.head(2) == b"RD"
     for count in range(MAX_STREAMS):
-        if count and bytes(view.data[at : at + 2]) not in (b"X\n", b"A\n", b"B\n"):
+        if count and bytes(view.data[at : min(view.end, at + 2)]) not in (b"X\n", b"A\n", b"B\n"):
             break
         is_list = is_workspace and not count
         walk = Walk(view.data, at + 5 * is_list, view.end, is_list, _functions_of("by-name"))
@@ -55,7 +55,7 @@ def examine(view: View, state: State) -> Examination:
         at = walk.at
         if at >= view.end:
             return "read"
-    if bytes(view.data[at : at + 4096]).strip(b"\0\r\n\t "):
+    if bytes(view.data[at : min(view.end, at + 4096)]).strip(b"\0\r\n\t "):
         yield from state.malformed("trailing-data", view, at - view.start, "rds")
     return "read"
 
