@@ -26,10 +26,11 @@ MAX_CUT_BYTES = 2**15
 def test_hostile_files_fail_the_gate_and_none_is_silent(module: ModuleType) -> None:
     outcomes = {name: corpus.gate(content, name)[0] for name, content in module.attacks()}
 
-    counts = Counter(outcomes.values())
-    print(f"{module.__name__}: {dict(counts)}")
+    hostile = {name: outcome for name, outcome in outcomes.items() if not name.startswith("doubtful/")}
+    counts = Counter(hostile.values())
+    print(f"{module.__name__}: {dict(counts)}, {len(outcomes) - len(hostile)} doubtful")
     assert [name for name, outcome in outcomes.items() if outcome == "silent"] == []
-    assert counts["fails"] >= LEAST_SHARE * len(outcomes), [name for name, o in outcomes.items() if o == "told"]
+    assert counts["fails"] >= LEAST_SHARE * len(hostile), [name for name, o in hostile.items() if o == "told"]
 
 
 def test_names_of_hostile_files_are_not_given_twice() -> None:

@@ -131,6 +131,8 @@ class _Run:
         self.detections: list[Detection] = []
         self.gaps: list[Gap] = []
         self.digests: dict[str, str] = {}
+        self.vouched: set[str] = set()  # files that a signature or list was checked for, and fits
+        self.failed = False  # a signature or digest does not fit
 
     def look(self, file: str, named: bool) -> None:
         """Look into one file. What is no model counts only when it was named."""
@@ -168,7 +170,7 @@ class _Run:
             self._json(findings, news)
         else:
             self._text(findings, news, full, broken)
-        if broken:
+        if self.failed:
             return 5
         return 1 if failing or any(news.values()) else 3 if self.gaps or not self.states else 0
 
@@ -208,11 +210,38 @@ class _Run:
         write(file, [(state.path, state.format, state.imports) for state, _ in self.states])
 
     def _integrity(self) -> list[str]:
+        """Compute digests, check what lies beside the models and vouches for them, and return what does not fit."""
+        from pathlib import Path
+
+        from mlguard import rules
         from mlguard.evidence import digests
+        from mlguard.findings import Detection, Gap, Proof
+        from mlguard.rules import message_for
 
         for state, _ in self.states:
-            self.digests[state.path] = digests.sha256(state.path)
-        return []
+            self.digests[state.path] = digests.sha256(Path(state.path))
+        broken = []
+        for folder in sorted({os.path.dirname(state.path) for state, _ in self.states}):
+            for record in _vouchers(folder, self._settings()):
+                if isinstance(record, Detection):
+                    rule = rules.load().rules[record.rule]
+                    told = message_for(rule, record.check, record.facts)
+                    broken.append(
+                        f"{os.path.join(folder, record.location.path)}\n  {rule.severity:<8}   {told} ({rule.id})"
+                    )
+                elif isinstance(record, Proof) and record.rule == "model/missing-digest-or-signature":
+                    self.vouched.add(os.path.join(folder, record.path))
+                elif isinstance(record, Gap):
+                    self.gaps.append(record)
+                    broken.append(f"{os.path.join(folder, record.path)}\n  gap        {record.reason}")
+        self.failed = any("  gap  " not in line for line in broken)
+        return broken
+
+    def _vouched(self, path: str) -> str:
+        digest = self.digests.get(path, "")
+        if digest and path in self.vouched:
+            return f"{digest}\n  vouched    a signature or list of digests beside the file was checked, and fits"
+        return f"{digest}\n  vouched    by nothing that lies beside the file" if digest else ""
 
     # -- telling
 
@@ -231,7 +260,7 @@ class _Run:
                 gaps = [gap for gap in self.gaps if gap.path == state.path]
                 lines += _explained(
                     state, size, verdict, by_path.get(state.path, ()), gaps, news.get(state.path, ()),
-                    self.digests.get(state.path, ""), full,
+                    self._vouched(state.path), full,
                 )  # fmt: skip
         lines += broken
         if len(self.states) != 1:
@@ -239,7 +268,7 @@ class _Run:
             lines.append(f"{len(self.states)} model files: {shown or 'nothing that is a model'}")
         from mlguard.redact import printable
 
-        sys.stdout.write("".join(printable(line) + "\n" for line in lines))
+        sys.stdout.write("".join(printable(line) + "\n" for text in lines for line in text.split("\n")))
 
     def _json(self, findings: Sequence[Finding], news: Mapping[str, Sequence[str]]) -> None:
         import json
@@ -275,6 +304,31 @@ class _Run:
                 }
             )  # fmt: skip
         sys.stdout.write(json.dumps({"version": 1, "models": told}, indent=2, ensure_ascii=True) + "\n")
+
+
+def _vouchers(folder: str, config: Config) -> Iterator[Any]:
+    """Yield what signatures and lists of digests in a folder say. Paths are relative to the folder."""
+    from pathlib import Path
+
+    from mlguard.artifacts import Artifact, kind_of, read_head, regular
+    from mlguard.evidence import names
+    from mlguard.findings import Gap
+    from mlguard.scanners import Context
+    from mlguard.scanners.model import provenance
+
+    root, base = Path(folder or ".").absolute(), Path(config.path or "x").absolute().parent
+    settings = config.settings.get("model", {})
+    trusted = {key: [str(base / file) for file in settings.get(key, ())] for key in ("trusted_keys", "trusted_roots")}
+    for path in sorted(root.iterdir()):
+        if not path.is_file() or not (names.is_signature(path.name) or names.is_checksums(path.name)):
+            continue
+        artifact = Artifact(path.name, kind_of(path.name, read_head(path)), regular(path))
+        if names.role(artifact.path, artifact.kind) not in (names.SIGNATURE, names.CHECKSUMS):
+            continue
+        try:
+            yield from provenance.examine(artifact, Context(root, {**settings, **trusted}))
+        except Unreadable as trouble:
+            yield Gap("model", artifact.path, "unreadable", str(trouble))
 
 
 def _drained(examination: Iterator[Any], records: list[Any]) -> str:

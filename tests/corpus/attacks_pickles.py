@@ -30,7 +30,7 @@ NONE = stream(b"N")
 def attacks() -> Iterator[Attack]:
     """Yield (name of the file, content) of every attack."""
     for part in (
-        _names, _memo, _marks, _texts, _computed, _attributes, _changes, _constructors, _opcodes, _headers, _breaks,
+        _names, _memo, _marks, _texts, _computed, _attributes, _changes, _constructors, _opcodes, _headers, _breaks, _desync,
         _streams, _nested, _renamed, _bombs, _odd_names, _classes, _wrapped, _archives, _torch, _arrays, _joblib, _dumped,
         _polyglots, _misnamed,
     ):  # fmt: skip
@@ -524,6 +524,57 @@ def _headers() -> Iterator[Attack]:
     )
 
 
+def _desync() -> Iterator[Attack]:
+    """Streams that two readers follow differently: what a scanner takes for a text or an array is opcodes to a loader."""
+    frame = struct.Struct("<Q")
+
+    def framed(inside: bytes, behind: bytes) -> bytes:
+        return b"\x80\x04\x95" + frame.pack(len(inside)) + inside + behind
+
+    call = group(word("true")) + b"R."
+    yield "name-cut-by-a-frame.pkl", framed(b"ctorch.nn.x", b"imaplib\nIMAP4_stream\n" + call)
+    yield "text-cut-by-a-frame.pkl", framed(b"X\x02\0\0\0", b"os" + word("system") + b"\x93" + call)
+    yield "dropped-by-a-frame.pkl", framed(b"X\x02\0\0\0a", b"os" + word("system") + b"\x93" + call)
+    yield "frame-of-16k.pkl", framed(b"N0" * 9000 + b"ctorch.nn.x", b"imaplib\nIMAP4_stream\n" + call)
+    yield "frame-in-a-frame.pkl", framed(b"N0\x95" + frame.pack(30) + b"ctorch.nn.x", b"imaplib\nIMAP4_stream\n" + call)
+    yield "stop-before-the-frame-ends.pkl", framed(b"N." + b"N" * 20, RUN + b".")
+    yield "in-torch.pt", builders.torch_zip(framed(b"ctorch.nn.x", b"imaplib\nIMAP4_stream\n" + call))
+    yield "octal-number.pkl", stream(b"I010\n0", RUN)
+    yield "hexadecimal-long.pkl", stream(b"L0x10\n0", RUN)
+    yield "long-persistent-id.pkl", stream(b"P" + b"x" * 20_000 + b"\n0", RUN)
+    yield (
+        "spaces-before-an-index.pkl",
+        stream(word("os"), b"p" + b" " * 5000 + b"7\n0h\x07", word("system"), b"\x93", group(word("true")), b"R"),
+    )
+    made = builders.joblib_stream
+    behind = "APPEND\nRAW " + RUN.hex() + "\nSTOP"
+    hidden = RUN + b"0." + bytes(100 - len(RUN))
+    yield "opcodes-in-an-array.joblib", made(hidden[:96], (12,), "f8", "APPEND\nSTOP")
+    names = word("os") + b"\x940" + word("system") + b"\x940"
+    quiet = made(b"h\x00h\x01\x93" + group(word("true")) + b"R.........."[:11], (24,), "b1", "APPEND\nSTOP")
+    yield "opcodes-in-an-array-with-memo.joblib", quiet[:2] + names + quiet[2:]
+    for name, kind in (("no-size", "f"), ("name", "float64"), ("comma", "i4,f4"), ("subarray", "(2,)f4")):
+        yield f"type-by-{name}.joblib", made(bytes(80), (10,), kind, behind)
+    twice = made(bytes(40), (10,), "f8", behind)
+    whole = made(bytes(80), (10,), "f8", behind)
+    shape, order = word("shape"), word("order")
+    yield "shape-again.joblib", twice.replace(order, shape + b"K\x05\x85" + order)
+    yield "shape-computed.joblib", twice.replace(order, called("builtins.str", shape) + b"K\x05\x85" + order)
+    yield (
+        "shape-behind-many-keys.joblib",
+        twice.replace(order, b"".join(word(f"k{n}") + b"N" for n in range(70)) + shape + b"K\x05\x85" + order),
+    )
+    yield "shape-as-a-list.joblib", twice.replace(b"J\x0a\0\0\0t", b"J\x0a\0\0\0l")
+    yield (
+        "size-in-the-state.joblib",
+        made(bytes(90), (10,), "S5", behind).replace(b"\x87R", b"\x87R(K\x03" + word("|") + b"NNNK\x09K\x01K\x00tb"),
+    )
+    yield "wrapper-by-partial.joblib", whole.replace(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81",
+        called("functools.partial", lines("joblib.numpy_pickle.NumpyArrayWrapper")) + b")R")  # fmt: skip
+    yield "wrapper-by-copyreg.joblib", whole.replace(b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81",
+        called("copyreg.__newobj__", lines("joblib.numpy_pickle.NumpyArrayWrapper")))  # fmt: skip
+
+
 def _breaks() -> Iterator[Attack]:
     breaks = {
         "unknown-opcode": b"\xff", "nul": b"\0", "missing-mark": b"t", "missing-memo": b"h\x63", "missing-memo-text": b"g77\n",
@@ -610,7 +661,7 @@ def _renamed() -> Iterator[Attack]:
         "__builtin__.eval", "__builtin__.execfile", "__builtin__.apply", "__builtin__.reduce", "__builtin__.file", "__builtin__.raw_input",
         "__builtin__.reload", "commands.getoutput", "commands.getstatusoutput", "urllib2.urlopen", "urllib.urlopen", "urllib.urlretrieve", "httplib.HTTPConnection",
         "popen2.popen3", "os.popen2", "os.tempnam", "cPickle.loads", "cPickle.load", "itertools.imap", "itertools.ifilter", "new.function", "new.code", "new.classobj",
-        "imp.load_source", "thread.start_new_thread", "anydbm.open", "SocketServer.TCPServer", "SimpleHTTPServer.test", 
+        "imp.load_source", "thread.start_new_thread", "anydbm.open", "SocketServer.TCPServer", "SimpleHTTPServer.test",
         "Tkinter.Tk", "exceptions.SystemExit", "dl.open", "rexec.RExec", "ihooks.ModuleLoader", "sre_parse.Pattern", "compiler.compile", "md5.new", "mimetools.copyliteral",
         "posixfile.open", "multiprocessing.forking.Popen", "copy_reg.add_extension", "user.home", "test.test_support.run_unittest", "xmlrpclib.ServerProxy",
     ):  # fmt: skip

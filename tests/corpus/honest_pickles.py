@@ -732,6 +732,98 @@ def learning(keep: Keeper) -> None:
     _libraries(keep, {"prophet": prophet_, "shap": shap_, "skorch": skorch_, "optuna": optuna_, "hyperopt": hyperopt_, "arviz": arviz_, "pymc": pymc_})
 
 
+@part
+def others(keep: Keeper) -> None:
+    """Libraries that are met less often: no name of theirs is listed one by one in the policy."""
+    import importlib
+
+    import numpy as np
+    import pandas as pd
+
+    features, classes, numbers = toy()
+    frame = pd.DataFrame(features, columns=list("abcd")).assign(e=["x", "y", "z"] * 20)
+
+    def get(dotted: str) -> Any:
+        module, _, name = dotted.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+    def fitted(dotted: str, *data: Any, **options: Any) -> Callable[[], Any]:
+        def make() -> Any:
+            model = get(dotted)(**options)
+            model.fit(*data)
+            return model
+
+        return make
+
+    both, regression = (features, classes), (features, numbers)
+    narrow = (features.astype("f4"), classes)
+    dated = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2020", periods=48, freq="MS"), "y": np.sin(np.arange(48.0))})
+
+    def network() -> Any:
+        import pandas as pd
+        from pgmpy.models import DiscreteBayesianNetwork
+
+        model = DiscreteBayesianNetwork([("a", "b")])
+        return model.fit(pd.DataFrame({"a": [0, 1, 0, 1], "b": [0, 1, 1, 0]})) or model
+
+    def forecast() -> Any:
+        from statsforecast import StatsForecast
+        from statsforecast.models import AutoETS, Naive
+
+        return StatsForecast([Naive(), AutoETS(season_length=12)], "MS").fit(dated)
+
+    def evolved() -> Any:
+        import random
+
+        from deap import gp, tools
+
+        random.seed(0)
+        primitives = gp.PrimitiveSet("main", 1)
+        primitives.addPrimitive(__import__("operator").add, 2)
+        return [gp.PrimitiveTree(gp.genFull(primitives, 1, 2)), tools.Logbook()]
+
+    makers: dict[str, dict[str, Callable[[], Any]]] = {
+        "pgmpy": {"network": network}, "statsforecast": {"models": forecast}, "deap": {"tree": evolved},
+        "pygam": {"linear": fitted("pygam.LinearGAM", *regression), "logistic": fitted("pygam.LogisticGAM", *both)},
+        "imodels": {"figs": fitted("imodels.FIGSClassifier", *both), "rulefit": fitted("imodels.RuleFitClassifier", *both), "skope": fitted("imodels.HSTreeClassifierCV", *both)},
+        "rank_bm25": {"okapi": lambda: get("rank_bm25.BM25Okapi")([["a", "b"], ["b", "c"]])},
+        "sklego": {"thresholder": fitted("sklego.meta.Thresholder", *both, model=get("sklearn.linear_model.LogisticRegression")(), threshold=0.4), "columns": lambda: get("sklego.preprocessing.ColumnSelector")(["a"]), "lowess": fitted("sklego.linear_model.LowessRegression", features[:, :1], numbers)},
+        "skrub": {"table": fitted("skrub.TableVectorizer", frame), "gap": fitted("skrub.GapEncoder", frame["e"], n_components=2), "minhash": fitted("skrub.MinHashEncoder", frame["e"])},
+        "quantile_forest": {"forest": fitted("quantile_forest.RandomForestQuantileRegressor", *regression, n_estimators=3)},
+        "pyts": {"boss": fitted("pyts.classification.BOSSVS", np.random.default_rng(0).normal(size=(60, 40)), classes, window_size=10), "rocket": fitted("pyts.transformation.ROCKET", np.random.default_rng(0).normal(size=(4, 20)), n_kernels=10)},
+        "ruptures": {"pelt": fitted("ruptures.Pelt", numbers), "binseg": fitted("ruptures.Binseg", numbers)},
+        "pytorch_tabnet": {"model": lambda: _quiet(lambda: fitted("pytorch_tabnet.tab_model.TabNetClassifier", *narrow, verbose=0)())},
+        "botorch": {"gp": lambda: get("botorch.models.SingleTaskGP")(__import__("torch").tensor(features), __import__("torch").tensor(numbers)[:, None])},
+        "implicit": {"als": lambda: _implicit(get)}, "bayes_opt": {"space": lambda: get("bayes_opt.BayesianOptimization")(None, {"x": (0, 1)}, verbose=0)._space.keys},
+        "econml": {"dml": lambda: get("econml.dml.LinearDML")().fit(numbers, features[:, 0], X=features[:, 1:], inference=None), "learner": lambda: get("econml.metalearners.SLearner")(overall_model=get("sklearn.linear_model.Ridge")()).fit(numbers, classes, X=features)},
+        "uncertainties": {"value": lambda: get("uncertainties.ufloat")(1.0, 0.1), "product": lambda: get("uncertainties.ufloat")(1.0, 0.1) * 2}, "pint": {"quantity": lambda: get("pint.UnitRegistry")().Quantity(3, "metre")},
+        "pendulum": {"moment": lambda: get("pendulum.datetime")(2020, 1, 1, tz="Europe/Berlin"), "span": lambda: get("pendulum.duration")(days=1), "date": lambda: get("pendulum.date")(2020, 1, 1), "zone": lambda: get("pendulum.timezone")("UTC")},
+        "gplearn": {"regressor": fitted("gplearn.genetic.SymbolicRegressor", *regression, population_size=20, generations=2), "transformer": fitted("gplearn.genetic.SymbolicTransformer", *regression, population_size=20, generations=2, hall_of_fame=5, n_components=2)},
+        "skopt": {"space": lambda: [get("skopt.space.Real")(0, 1), get("skopt.space.Categorical")(["a", "b"])], "result": lambda: get("skopt.gp_minimize")(abs, [(-1.0, 1.0)], n_calls=5, n_initial_points=3).x_iters, "forest": fitted("skopt.learning.RandomForestRegressor", *regression, n_estimators=3)},
+        "fairlearn": {"threshold": lambda: get("fairlearn.postprocessing.ThresholdOptimizer")(estimator=get("sklearn.linear_model.LogisticRegression")(), predict_method="predict").fit(features, classes, sensitive_features=frame["e"]), "frame": lambda: get("fairlearn.metrics.MetricFrame")(metrics=get("sklearn.metrics.accuracy_score"), y_true=classes, y_pred=classes, sensitive_features=frame["e"])},
+        "arch": {"garch": lambda: get("arch.arch_model")(numbers).fit(disp="off"), "unfitted": lambda: get("arch.arch_model")(numbers)}, "tsfresh": {"selector": lambda: get("tsfresh.transformers.FeatureSelector")(), "settings": lambda: get("tsfresh.feature_extraction.MinimalFCParameters")()},
+        "kornia": {"augment": lambda: get("kornia.augmentation.RandomHorizontalFlip")(p=0.5), "filter": lambda: get("kornia.filters.GaussianBlur2d")((3, 3), (1.0, 1.0))}, "einops": {"rearrange": lambda: get("einops.layers.torch.Rearrange")("b c -> c b")},
+        "segmentation_models_pytorch": {"unet": lambda: get("segmentation_models_pytorch.Unet")("mobilenet_v2", encoder_weights=None)},
+    }  # fmt: skip
+    for library, made in makers.items():
+        _made(keep, library, made)
+
+
+def _quiet(make: Callable[[], Any]) -> Any:
+    import contextlib
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return make()
+
+
+def _implicit(get: Callable[[str], Any]) -> Any:
+    import scipy.sparse
+
+    model = get("implicit.als.AlternatingLeastSquares")(factors=2, iterations=1)
+    model.fit(scipy.sparse.random(6, 5, 0.5, "csr", random_state=0), show_progress=False)
+    return model
+
+
 # -- words and games
 
 

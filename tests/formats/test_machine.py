@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import datetime
 import decimal
 import fractions
 import functools
+import io
 import math
 import pathlib
 import pickle
@@ -19,13 +21,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlguard.scanners.model import machine as machines
 from mlguard.scanners.model import policy
 from mlguard.scanners.model.machine import Machine
-from mlguard.scanners.model.values import DANGEROUS, LOST, MALFORMED, UNKNOWN, Hit, Literal, names_trick
+from mlguard.scanners.model.values import DANGEROUS, LOST, MALFORMED, UNKNOWN, Hit, Literal, clean_name, names_trick
 from tests import corpus
 from tests.builders import assemble, called, group, lines, named, raw, stream, word
 
@@ -198,6 +200,37 @@ def test_a_code_of_the_extension_registry_is_blocked(opcode: bytes) -> None:
 )  # fmt: skip
 def test_a_name_that_no_pickler_writes_is_a_trick(module: str, name: str, odd: bool) -> None:
     assert bool(names_trick(module, name)) is odd
+
+
+@pytest.mark.parametrize(
+    ("inside", "behind"),
+    [
+        (b"ctorch.nn.x", b"imaplib\nIMAP4_stream\n."),
+        (b"X\x02\0\0\0", b"os."),
+        (b"N0\x95" + struct.pack("<Q", 2), b"N."),
+        (b"N.", b""),
+        (b"N.N", b""),
+    ],
+)
+def test_an_opcode_that_crosses_the_end_of_its_frame_is_told(inside: bytes, behind: bytes) -> None:
+    _, hits = walked(b"\x80\x04\x95" + struct.pack("<Q", len(inside)) + inside + behind)
+
+    assert [hit.check for hit in hits if hit.rule == MALFORMED] == ([] if inside == b"N." else ["frame-boundary"])
+
+
+def test_frames_of_picklers_are_no_trick() -> None:
+    for value in (list(range(100_000)), ["x" * 70_000, b"y" * 70_000, "z"], {"a": bytes(200_000)}):
+        for protocol in (4, 5):
+            slow = io.BytesIO()
+            pickle._Pickler(slow, protocol).dump(value)
+            fast = pickle.dumps(value, protocol)
+            for written in (fast, pickletools.optimize(fast), slow.getvalue()):
+                assert walked(written)[1] == []
+
+
+def test_every_opcode_is_known() -> None:
+    for opcode in pickletools.opcodes:
+        assert walked(b"\x80\x05N" + opcode.code.encode("latin-1"))[0].trouble != "an opcode is unknown", opcode.name
 
 
 @pytest.mark.parametrize(
@@ -376,6 +409,78 @@ def test_any_opcodes_end_and_a_blocked_name_stays_told(
         seen = [len(walked(content[:size], torch=torch, strict=strict)[1]) for size in range(2, len(content) + 1, 7)]
 
     assert seen == sorted(seen)
+
+
+class Anything:
+    """What every name stands for while a stream is followed by a real unpickler: takes all calls, does nothing."""
+
+    def __new__(cls, *_: object, **__: object) -> Anything:
+        return object.__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __call__(self, *_: object, **__: object) -> Anything:
+        return self
+
+    append = extend = add = __setitem__ = __call__
+
+
+def asked(kind: Any, content: bytes) -> list[tuple[str, str]]:
+    """Return the names that an unpickler asks for; it gets none of them."""
+    names: list[tuple[str, str]] = []
+
+    class Asking(kind):  # type: ignore[misc]  # the class is an argument
+        def find_class(self, module: str, name: str) -> Any:
+            names.append((module, name))
+            return Anything
+
+        def persistent_load(self, _: object) -> Any:
+            return Anything()
+
+    with contextlib.suppress(Exception):
+        Asking(io.BytesIO(content), buffers=[b"x"]).load()
+    return names
+
+
+NUMBERS = st.sampled_from(
+    [
+        b"I010\n",
+        b"I0x1\n",
+        b"I1_0\n",
+        b"L0x10\n",
+        b"L5L\n",
+        b"L-5\n",
+        b"I 5\n",
+        b"I5L\n",
+        b"F1\n",
+        b"Fx\n",
+        b"I\n",
+        b"L\n",
+    ]
+)
+FRAMES = st.integers(0, 40).map(lambda size: b"\x95" + struct.pack("<Q", size))
+LINES = st.tuples(
+    st.sampled_from(b"ci"),
+    st.sampled_from(["os", "a", "x.y", "torch", "é"]),
+    st.sampled_from(["system", "Popen", "a.b", ""]),
+).map(lambda parts: bytes([parts[0]]) + f"{parts[1]}\n{parts[2]}\n".encode())
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(PIECES), st.sampled_from(TEXTS), NUMBERS, FRAMES, LINES), max_size=30), st.integers(0, 5), st.sampled_from([0, 2, 2**14])
+)  # fmt: skip
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_name_that_an_unpickler_asks_for_is_missed(parts: list[bytes], protocol: int, near: int) -> None:
+    content = stream(*parts, protocol=protocol)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machines, "NEAR_ENTRIES", near)
+        patch.setattr(machines, "STEP_BYTES", 8)
+        machine, hits = walked(content)
+
+    for kind in (pickle._Unpickler, pickle.Unpickler):
+        missed = [names for names in asked(kind, content) if clean_name(*names) not in machine.imports]
+        assert not missed or any(hit.check.startswith("frame") for hit in hits)
 
 
 @given(st.binary(max_size=300))

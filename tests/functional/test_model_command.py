@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,36 @@ def test_folder_without_models_is_no_pass(tmp_path: Path) -> None:
     write(tmp_path, {"notes.md": "# Notes\n"})
 
     assert mlguard("model", ".", cwd=tmp_path).returncode == 3
+
+
+SIGNED = Path(__file__).parent.parent / "fixtures" / "signing"
+
+
+def signed(root: Path) -> Path:
+    shutil.copytree(SIGNED / "model", root / "model")
+    shutil.copy(SIGNED / "key.sig", root / "model" / "model.sig")
+    shutil.copy(SIGNED / "key.pub", root / "release.pub")
+    write(root, {"mlguard.yaml": "version: 1\nmodel: {trusted_keys: [release.pub]}\n"})
+    return root
+
+
+def test_digest_and_signature_of_a_model_are_shown(tmp_path: Path) -> None:
+    done = mlguard("model", "--digest", "model/model.safetensors", cwd=signed(tmp_path))
+
+    assert done.returncode == 0
+    assert re.search(r"sha256 +[0-9a-f]{64}\n", done.stdout)
+    assert "was checked, and fits" in done.stdout
+
+
+def test_model_that_was_changed_after_signing_ends_with_5(tmp_path: Path) -> None:
+    with open(signed(tmp_path) / "model" / "model.safetensors", "r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+
+    done = mlguard("model", "--digest", "model/model.safetensors", cwd=tmp_path)
+
+    assert done.returncode == 5
+    assert "model/failed-integrity-check" in done.stdout
 
 
 HEAVY = {

@@ -116,8 +116,14 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
     elif function.verdict == "allow" and not special and not function.plain and opcode in _CALLS:
         if evidence := _reference(arguments):
             yield blocked("suspicious-argument", name, evidence)
-    elif special == "applies-second":
-        if values and isinstance(values[0], Global) and not machine.policy.special.get((values[0].module, values[0].name)):
+    elif special == "applies-rest" and values and isinstance(values[0], Global):
+        rest = values[2] if len(values) > 2 and isinstance(values[2], tuple) else values[2:]
+        yield from _judge(machine, values[0], (*values[1:2], *rest), at, opcode)
+    elif special == "new-object":
+        if values and isinstance(values[0], Global) and values[0].kept:
+            yield from _judge(machine, values[0], values[1:], at, "NEWOBJ")
+    elif special in ("applies-second", "applies-rest"):
+        if values and isinstance(values[0], Global) and values[0] is not function:
             yield from _judge(machine, values[0], values[1] if len(values) > 1 else (), at, opcode)
         else:
             yield blocked("dynamic-name", name, "calls a value that is computed")
@@ -155,7 +161,7 @@ def _kept(
         _as_tuple(arguments),
     )
     is_class = leaf.lstrip("_")[:1].isupper()
-    bare = opcode not in _CALLS and (is_class or not values)
+    bare = opcode not in _CALLS and (is_class or not _has_text(values))
     if function.kept == "held":
         if values or not bare:
             yield blocked("library-call", name, "reaches files, programs or modules when it is called")
@@ -163,11 +169,13 @@ def _kept(
     for value in values:
         if isinstance(value, Literal) and not value.text and _looks_pickled(machine, value):
             yield Nested(value.offset, value.length, True)
-    if not bare and (evidence := _reference(arguments)):
+    if not bare and (evidence := _reference(arguments, relative=is_class)):
         yield blocked("suspicious-argument", name, evidence)
-    elif bare or is_class and _is_tame(values):
+    elif bare or is_class and _is_tame(values) and not _holds_callable(machine, values):
         return
-    elif not is_class and (machine.policy.calls.match(leaf) or not machine.policy.rebuilds.match(leaf) and _has_text(values)):
+    elif not is_class and (
+        machine.policy.calls.match(leaf) or not machine.policy.rebuilds.match(leaf) and _has_text(values)
+    ):
         yield blocked("library-call", name)
     elif is_class or not machine.policy.rebuilds.match(leaf):
         machine.called = True
@@ -187,6 +195,29 @@ def _has_text(values: tuple[Any, ...]) -> bool:
         elif isinstance(value, (bytes, Literal)) or value is LOST:
             return True
     return bool(queue)
+
+
+def _holds_callable(machine: Machine, values: tuple[Any, ...]) -> bool:
+    """Say whether a function that nobody has listed is among arguments, by itself or with arguments of its own."""
+    queue, left = list(values), MAX_LOOKED_AT
+    while queue:
+        left -= 1
+        value = queue.pop()
+        if left < 0 or value is LOST:
+            return True
+        if isinstance(value, (tuple, list)):
+            queue.extend(value[:64])
+        elif isinstance(value, dict):
+            queue.extend(value.values())
+        elif isinstance(value, Global) and value.kept:
+            if value.kept == "held" or not value.name.rpartition(".")[2].lstrip("_")[:1].isupper():
+                return True
+        elif isinstance(value, Call) and isinstance(value.function, Global):
+            if value.function.verdict == "ask" and not _is_bound(machine, _as_tuple(value.arguments)):
+                return True
+            if (value.function.module, value.function.name) == ("functools", "partial"):
+                queue.append(value.arguments)
+    return False
 
 
 _WORD = re.compile(rb"[\w \-]{0,48}$")
@@ -217,7 +248,7 @@ _PATH_LIKE = re.compile(
 )
 
 
-def _reference(arguments: Any) -> str:
+def _reference(arguments: Any, relative: bool = True) -> str:
     """Say in words what file, model or address the arguments of a class name, which then may fetch or open it."""
     if arguments is LOST:
         return _FAR
@@ -232,7 +263,7 @@ def _reference(arguments: Any) -> str:
         elif isinstance(value, bytes):
             if _SCHEME.match(value):
                 return "a URL"
-            if _PATH_LIKE.match(value):
+            if (_PATH_LIKE if relative else _ABSOLUTE).match(value):
                 return "the path of a file or model"
             if _SHELL.search(value) or _CODE.search(value):
                 return "program or shell text"
@@ -324,6 +355,8 @@ def _indirect(
         return
     elif special == "getattr" and (nested := _keras_model(_as_tuple(function.arguments), values)):
         yield nested
+    elif special == "getattr" and (method := _class_method(machine, _as_tuple(function.arguments), at)):
+        yield from _judge(machine, method, values, at, "REDUCE")
     elif (inner.module, inner.name) == ("functools", "partial"):
         target, bound = _applied(function)
         if isinstance(target, Global) and target.verdict != "ask":
@@ -361,6 +394,19 @@ def _is_keras_model(owner: tuple[Any, ...]) -> bool:
     if len(owner) != 2 or owner[1] != b"_unpickle_model" or not isinstance(owner[0], Global):
         return False
     return owner[0].module.partition(".")[0] in ("keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv")
+
+
+def _class_method(machine: Machine, owner: tuple[Any, ...], at: int) -> Global | None:
+    """Return the class method that getattr took, if it is named as one that rebuilds an object of a known library."""
+    target, name = (*owner, None, None)[:2]
+    if not (isinstance(target, Global) and isinstance(name, bytes) and target.module.partition(".")[0] in machine.policy.roots):
+        return None
+    text = name.decode("utf-8", "replace")
+    if target.verdict != "allow" and target.kept != "free" or not machine.policy.rebuilds.match(text):
+        return None
+    method = Global(target.module, f"{target.name}.{text}", at, "review", False)
+    method.kept = "free"
+    return method
 
 
 def _is_type(function: Call) -> bool:
@@ -425,6 +471,9 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
         judged = machine.policy.judge(texts[0], texts[1]) if len(texts) == 2 else None
         if judged is None or judged.special or not (judged.verdict == "allow" or judged.kept == "free"):
             yield "block", "dynamic-name", "asks for a function by name"
+    elif special == "data-only":
+        if _holds_callable(machine, values):
+            yield "block", "dynamic-name", "calls a value that it gets"
     elif special == "of-allowed":
         if not (isinstance(first, Global) and first.verdict == "allow"):
             yield "block", "dynamic-name", "calls a value that is computed"
@@ -604,20 +653,31 @@ def _suspicious(text: bytes, is_class: bool) -> str:
 # -- arrays of joblib
 
 
+NEVER_WRITTEN = -2
+"""The size of an array whose type or shape is given in a way that joblib does not write: readers may differ."""
+
+MAX_WRAPPER_KEYS = 12
+
+
 def array_size(state: Any) -> tuple[int, bool]:
     """Return the bytes of the raw array that a NumpyArrayWrapper with this state stands for (-1: unknown), and
     whether it is a pickle instead because the array holds objects."""
-    if not isinstance(state, dict):
-        return -1, False
+    if not isinstance(state, dict) or len(state) > MAX_WRAPPER_KEYS or b"" in state:
+        return NEVER_WRITTEN, False
     size, has_objects = item_size(state.get(b"dtype"))
     shape = state.get(b"shape")
-    if has_objects or size < 0 or not isinstance(shape, tuple):
-        return -1, has_objects
+    if not isinstance(shape, tuple) or len(shape) >= 64:
+        return NEVER_WRITTEN, False
     for extent in shape:
-        if not isinstance(extent, int) or extent < 0:
-            return -1, False
-        size *= extent
-    return size, False
+        if type(extent) is not int or extent < 0:
+            return NEVER_WRITTEN, False
+        size = size * extent if size >= 0 else size
+    return size, has_objects
+
+
+def is_wrapper_state(state: Any) -> bool:
+    """Say whether a state is that of an array wrapper of joblib."""
+    return isinstance(state, dict) and b"shape" in state and b"dtype" in state and b"allow_mmap" in state
 
 
 _DTYPE = re.compile(rb"[<>|=]?([biufcSUVOmMa?])(\d*)(?:\[[\w ]+\])?$")
@@ -629,18 +689,27 @@ _SMALL_FLOATS = re.compile(r"(?:u?int[24]|float[468]_\w+)$")
 def item_size(dtype: Any) -> tuple[int, bool]:
     """Return the bytes of one item of a ``numpy.dtype(…)`` call (-1: unknown) and whether it holds objects."""
     if not isinstance(dtype, Call) or not isinstance(dtype.arguments, tuple) or not dtype.arguments:
-        return -1, False
+        return NEVER_WRITTEN, False
     kind = dtype.arguments[0]
     if isinstance(kind, Global) and kind.module == "ml_dtypes":
         return (2 if kind.name == "bfloat16" else 1 if _SMALL_FLOATS.match(kind.name) else -1), False
-    match = _DTYPE.match(dtype.arguments[0]) if isinstance(dtype.arguments[0], bytes) else None
-    if not match:
+    if isinstance(kind, Global):
         return -1, False
-    state = dtype.state if isinstance(dtype.state, tuple) else ()
-    flags = state[7] if len(state) > 7 and isinstance(state[7], int) else 0
-    if match.group(1) == b"O" or flags & 1:
+    match = _DTYPE.match(kind) if isinstance(kind, bytes) else None
+    if not match or not isinstance(dtype.function, Global) or dtype.function.name != "dtype":
+        return NEVER_WRITTEN, False
+    state = dtype.state
+    if state is not None and not (isinstance(state, tuple) and len(state) in (8, 9) and state[2] is None):
+        return NEVER_WRITTEN, False
+    letter = match.group(1)
+    flags = state[7] if state else int(letter == b"O")
+    if not isinstance(flags, int) or letter == b"O" and not flags & 1:
+        return NEVER_WRITTEN, False
+    if flags & 1:
         return -1, True
-    if match.group(1) == b"V" and len(state) > 5 and isinstance(state[5], int) and state[5] >= 0:
-        return state[5], False
-    size = int(match.group(2) or (b"1" if match.group(1) == b"?" else b"0"))
+    if letter in b"SUVa" and state:  # the state counts, whatever the name says
+        return (state[5], False) if type(state[5]) is int and state[5] >= 0 else (NEVER_WRITTEN, False)
+    if not match.group(2):
+        return NEVER_WRITTEN, False
+    size = int(match.group(2)[:9])
     return size * (4 if match.group(1) == b"U" else 1), False

@@ -8,6 +8,7 @@ its file. Where the real machine would stop with an error this one may go on: it
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from array import array
 from collections.abc import Generator, Iterator
@@ -59,6 +60,13 @@ MAX_SPARSE = 500_000
 MAX_GLOBALS = 20_000
 """Different names: no model needs so many, and each costs memory."""
 
+MAX_INNER = 4
+"""Pickles of arrays of objects inside each other."""
+
+MAX_FORKS = 256
+MAX_FORK_BYTES = 2**18
+"""Arrays whose bytes are also walked as opcodes, and how far; nearly all begin with what is no opcode."""
+
 MAX_EVENTS = 2000
 """Different hits of one rule, and streams in bytes that only look like a pickle, that one pickle tells."""
 
@@ -67,6 +75,7 @@ MIN_MEMO_INDEX = 2**20
 """A memo index beyond both makes CPython allocate memory that the file does not fill."""
 
 
+_NO_FRAME = 2**63
 _OPAQUE, _MISSING = Opaque(), Opaque()
 _FORGOTTEN = 2**32 - 1
 _KEPT = 2**32 - 2**24
@@ -94,7 +103,7 @@ class Machine:
         self.called = False  # something that nobody has judged
         self.result: Any = None
         self.protocol = 0
-        self.arrays = 0
+        self.arrays = self._forks = 0
         self.asks = False  # a global whose verdict depends on its use is about
         self._stack: list[Any] = []
         self._marks: list[int] = []
@@ -103,6 +112,7 @@ class Machine:
         self._kept: list[Any] = []  # what the codes stand for, if it is no text
         self._extra: dict[int, Any] = {}  # entries behind a hole
         self._holes = 0
+        self._blind = False  # something was put into a container that is forgotten
         self._near = True  # every entry is in the first list
         self._globals: dict[tuple[bytes, bytes], Global] = {}
 
@@ -135,19 +145,26 @@ class Machine:
         text: Any = None
         written = 0  # where the opcode of ``text`` is
         opaque = _OPAQUE
-        steps, pause = 0, min(limit, pos + STEP_BYTES)
+        at, steps, step, frame = pos, 0, pos + STEP_BYTES, _NO_FRAME  # ``frame`` is where the frame ends
+        pause = min(limit, step)
         try:
             while True:
                 if pos >= pause:
+                    if pos >= frame:
+                        if pos > frame:
+                            yield self._hit(MALFORMED, "frame-boundary", at, pos - at, "", "FRAME")
+                        frame = _NO_FRAME
                     if pos >= limit:
                         raise Broken("the stream ends early")
-                    steps += 1
-                    if steps > MAX_STEPS or len(stack) > MAX_STACK:
-                        self.too_large = True
-                        raise Broken("there are more opcodes or values than the limit allows")
-                    pause = min(limit, pos + STEP_BYTES)
-                    if near and len(memo) >= NEAR_ENTRIES:
-                        near = self._near = False
+                    if pos >= step:
+                        steps += 1
+                        step = pos + STEP_BYTES
+                        if steps > MAX_STEPS or len(stack) > MAX_STACK:
+                            self.too_large = True
+                            raise Broken("there are more opcodes or values than the limit allows")
+                        if near and len(memo) >= NEAR_ENTRIES:
+                            near = self._near = False
+                    pause = min(limit, step, frame)
                 at = pos
                 op = data[pos]
                 pos += 1
@@ -198,8 +215,11 @@ class Machine:
                     if not inert or self.asks:
                         jump = yield from self._build(target, state, at, pos)
                         if jump > pos:
-                            pause = min(limit, pause + jump - pos)
-                            pos = jump
+                            if frame not in (pos, _NO_FRAME):
+                                yield self._hit(MALFORMED, "frame-boundary", at, 1, "", "BUILD")
+                            frame = _NO_FRAME
+                            step += jump - pos
+                            pos, pause = jump, min(limit, step)
                 elif op == 0x52:  # REDUCE
                     arguments = pop()
                     function = stack[-1]
@@ -231,7 +251,8 @@ class Machine:
                     written = at
                     push(text)
                     pos += size
-                    pause = min(limit, pause + size)
+                    step += size
+                    pause = min(limit, step, frame)
                 elif op == 0x72:  # LONG_BINPUT
                     index = _U32.unpack_from(data, pos)[0]
                     pos += 4
@@ -276,6 +297,10 @@ class Machine:
                                 key = stack[index]
                                 if type(key) is bytes:
                                     target[key] = stack[index + 1]
+                                elif type(key) in _ODD_KEYS:
+                                    target[b""] = None
+                            if len(stack) - base > 2 * keep:
+                                target[b""] = None
                     else:
                         yield from self._set_items(target, base, at)
                     del stack[base:]
@@ -351,14 +376,21 @@ class Machine:
                     if size > 8 and data[pos] == 0x80 and data[pos + size - 1] == 0x2E and 2 <= data[pos + 1] <= 5:
                         yield Nested(pos, size, False)
                     pos += size
-                    pause = min(limit, pause + size)
+                    step += size
+                    pause = min(limit, step, frame)
                 elif op == 0x95:  # FRAME
                     size = _U64.unpack_from(data, pos)[0]
                     pos += 8
                     if size > limit - pos:
                         yield self._hit(MALFORMED, "frame", at, 9, "", "FRAME")
+                    if frame != _NO_FRAME:
+                        yield self._hit(MALFORMED, "frame-boundary", at, 9, "", "FRAME")
+                    frame = max(pos + size, frame if frame != _NO_FRAME else 0)
+                    pause = min(limit, step, frame)
                 elif op == 0x2E:  # STOP
                     self.end = pos
+                    if frame not in (pos, _NO_FRAME) and frame <= limit:
+                        yield self._hit(MALFORMED, "frame-boundary", at, 1, "", "STOP")
                     self.result = pop()
                     if self.asks:
                         yield from self._escape((self.result,), at, "STOP")
@@ -523,7 +555,7 @@ class Machine:
             )
             return pos + size
         if op == 0x50:  # PERSID
-            line, pos = self._line(pos)
+            line, pos = self._text_line(op, pos)
             yield from self._persistent(line, at, "PERSID")
             return pos
         if op in (0x97, 0x98):  # NEXT_BUFFER, READONLY_BUFFER
@@ -539,13 +571,15 @@ class Machine:
         line, pos = self._text_line(op, pos)
         stack = self._stack
         if op in b"FIL":
-            stack.append(_number(op, line))
+            stack.append(_number(op, line, self.strict))
         elif op == 0x56:  # UNICODE
             stack.append(line if isinstance(line, Literal) else _unescaped(line))
         elif op == 0x53:  # STRING
             stack.append(line if isinstance(line, Literal) else _unquoted(line))
         else:  # GET, PUT
-            index = int(line) if isinstance(line, bytes) else -1
+            if isinstance(line, Literal):
+                line = self.data[line.offset : line.offset + line.length]
+            index = int(line.strip().lstrip(b"0")[:MAX_TEXT] or b"0")
             if index < 0:
                 raise Broken("a memo index is negative")
             if op == 0x67:
@@ -670,11 +704,12 @@ class Machine:
             yield from self._escape(stack[base:], at, "SETITEMS")
         if type(target) is dict:
             if len(target) < self.keep:
-                target.update(_text_keys(stack[base : base + 2 * self.keep], self.keep))
+                target.update(_text_keys(stack[base : base + 2 * self.keep + 2], self.keep))
         else:
             yield from self._injection(target, at, "SETITEMS")
 
     def _injection(self, target: Any, at: int, opcode: str) -> Iterator[Hit]:
+        self._blind |= target is LOST
         if type(target) is Call and type(target.function) is Global and calls.gives_others(target.function):
             target = target.function
         if type(target) is Global:
@@ -689,6 +724,8 @@ class Machine:
             yield from self._injection(target, at, "BUILD")
             return pos
         function = target.function
+        if type(function) is not Global and calls.is_wrapper_state(state):
+            yield self._hit(MALFORMED, "raw-array", at, 1, "", "BUILD")
         if self.asks and calls.hooks(state):
             self.blocked = True
             yield self._hit(DANGEROUS, "state-injection", at, 1, "(computed callable)", "BUILD")
@@ -707,6 +744,8 @@ class Machine:
                 for nested in calls.streams_of(state):
                     name = clean_name(function.module, function.name)
                     yield nested or self._hit(UNKNOWN, "known-library", at, 1, name, "BUILD")
+            if calls.is_wrapper_state(state):  # a wrapper that was made by a detour
+                yield self._hit(MALFORMED, "raw-array", at, 1, clean_name(function.module, function.name), "BUILD")
             if function.name in ("NDArrayWrapper", "ZNDArrayWrapper") and calls.leaves_folder(state):
                 self.blocked = True
                 name = clean_name(function.module, function.name)
@@ -719,10 +758,16 @@ class Machine:
 
         Format: joblib/numpy_pickle.py, NumpyArrayWrapper.write_array and read_array.
         """
+        at = pos - 1
         size, has_objects = calls.array_size(state)
         self.arrays += 1
+        yield from self._as_opcodes(pos)
+        self._stack[-1] = Call(Global("numpy", "ndarray", at, "allow", True), ())
+        if size == calls.NEVER_WRITTEN or self._blind:
+            yield self._hit(MALFORMED, "raw-array", at, 1, "", "BUILD")
+            raise Broken("the size of a raw array is not written as joblib does")
         if has_objects:
-            if self.depth >= 4:
+            if self.depth >= MAX_INNER:
                 raise Broken("pickles are nested too deeply")
             inner = Machine(
                 self.data, pos, self.limit, self.policy, origin=self.origin, script=self.script, torch=self.torch,
@@ -742,6 +787,27 @@ class Machine:
         if size > self.limit - pos:
             raise Broken("a raw array is longer than the rest of the file")
         return pos + size
+
+    def _as_opcodes(self, pos: int) -> Iterator[Hit | Nested]:
+        """Tell what happens when a loader that is not joblib's goes on with opcodes where the array stands."""
+        if self.depth >= MAX_INNER or self._forks >= MAX_FORKS or not _may_import(self.data, pos, self.limit):
+            return
+        self._forks += 1
+        end = min(self.limit, pos + MAX_FORK_BYTES)
+        fork = Machine(self.data, pos, end, self.policy, origin=self.origin, strict=True, depth=MAX_INNER)
+        fork._stack, fork._marks, fork._memo = list(self._stack), list(self._marks), list(self._memo)
+        fork._late, fork._kept, fork._extra = self._late[:], list(self._kept), dict(self._extra)
+        fork._near, fork._holes, fork.asks = self._near and not self._late, self._holes, self.asks
+        hits = [event for event in fork.run() if isinstance(event, Hit) and self._runs(event)]
+        for value in fork._kept[len(self._kept) :]:
+            if isinstance(value, (Global, Call)):
+                value.code = 0
+        self.blocked |= bool(hits)
+        yield from hits
+
+    def _runs(self, hit: Hit) -> bool:
+        """Say whether a hit names what runs things: the bytes of honest arrays may, by chance, name anything else."""
+        return hit.rule == DANGEROUS and bool(self.policy.leaves.match(hit.name.rpartition(".")[2]))
 
     def _hit(self, rule: str, check: str, at: int, length: int, name: str, opcode: str, note: str = "") -> Hit:
         return Hit(rule, check, at - self.origin, length, name, opcode, note)
@@ -787,22 +853,70 @@ _REMEMBERED = frozenset(
 """Classes whose calls are told apart by arguments and state."""
 
 
+_ODD_KEYS = frozenset({Call, Global, Opaque})  # what the key is nobody knows
+
+
 def _text_keys(items: list[Any], most: int) -> Iterator[tuple[bytes, Any]]:
+    """Yield the pairs that are kept; the key "" stands for those that are not, and for keys that are computed."""
     for key, value in zip(items[::2], items[1::2], strict=False):
-        if type(key) is bytes and most > 0:
+        if type(key) in _ODD_KEYS or most <= 0:
+            yield b"", None
+            if most <= 0:
+                return
+        elif type(key) is bytes:
             most -= 1
             yield key, value
 
 
-def _number(op: int, line: Any) -> Any:
+_DIGITS = re.compile(rb"\s*[+-]?[0-9A-Fa-fxXoO_]*L?\s*$")
+
+
+def _number(op: int, line: Any, strict: bool) -> Any:
+    """Return a number; C's unpickler takes more forms than Python's (octal ones with a single zero)."""
     if op == 0x46 or not isinstance(line, bytes) or len(line) > 64:
         return _OPAQUE
     if op == 0x49 and line in (b"00", b"01"):
         return line == b"01"
-    try:
-        return int(line.rstrip(b"L") if op == 0x4C else line, 10 if op == 0x4C else 0)
-    except ValueError:
-        raise Broken("a number is malformed") from None
+    for base in (0, 8):
+        try:
+            return int(line.rstrip(b"L") if op == 0x4C else line, base)
+        except ValueError:
+            continue
+    if strict and not _DIGITS.match(line):
+        raise Broken("a number is malformed")
+    return _OPAQUE
+
+
+_WIDTHS = {
+    0x80: 1, 0x4B: 1, 0x4D: 2, 0x4A: 4, 0x47: 8, 0x68: 1, 0x6A: 4, 0x71: 1, 0x72: 4, 0x95: 8, 0x82: 1, 0x83: 2, 0x84: 4,
+    **dict.fromkeys(b"(.012NRabdelost)]}Qu\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98", 0),
+}  # fmt: skip
+_COUNTED = {0x8C: 1, 0x55: 1, 0x43: 1, 0x8A: 1, 0x58: 4, 0x54: 4, 0x42: 4, 0x8B: 4, 0x8D: 8, 0x8E: 8, 0x96: 8}
+
+
+def _may_import(data: Buffer, pos: int, limit: int) -> bool:
+    """Say whether the bytes at ``pos`` can be read as opcodes up to one that imports. Random bytes hardly ever can."""
+    end = min(limit, pos + MAX_FORK_BYTES)
+    while pos < end:
+        op = data[pos]
+        pos += 1
+        if op in (0x93, 0x82, 0x83, 0x84):
+            return True
+        if op in _WIDTHS:
+            if op == 0x2E:
+                return False
+            pos += _WIDTHS[op]
+        elif op in _COUNTED:
+            width = _COUNTED[op]
+            pos += width + int.from_bytes(data[pos : pos + width], "little")
+        elif op in b"cigpIFLSVP":
+            stop = data.find(b"\n", pos, min(end, pos + MAX_NAME))
+            if stop < 0 or op in b"ci":
+                return stop > 0 and data[pos:stop].isascii()
+            pos = stop + 1
+        else:
+            return False
+    return False
 
 
 def _unescaped(line: bytes) -> bytes:

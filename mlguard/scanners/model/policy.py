@@ -154,7 +154,7 @@ class Policy:
             check = "embedded-code" if verdict == "review" else ""
             return Judgement(verdict, module, name, check, special=special)
         if (module, name) in self.exact or any(
-            _fits(pattern, name) and self._is_own(name) for pattern in self.patterns.get(module, ())
+            _fits(pattern, name) and ("." in name or self._is_own(name)) for pattern in self.patterns.get(module, ())
         ):
             return Judgement("allow", module, name)
         root = module.partition(".")[0]
@@ -194,7 +194,7 @@ class Policy:
             return Judgement("block", module, name, "stdlib-call")
         if _is_among(self.held, module, name) and self._is_own(name):
             return Judgement("review", module, name, "known-library", kept="held")
-        if self.leaves.match(name):
+        if self.leaves.match(name) or known and _LOADS.match(name):
             return Judgement("block", module, name, "library-call")
         if known:
             if _CLASS.match(name) and (known.bears(module) or name.endswith(_ERRORS)):
@@ -242,6 +242,9 @@ _PLACES = frozenset({"__main__", "__mp_main__", "__torch__", "__builtin__", "__f
 
 
 _ERRORS = ("Error", "Warning", "Exception")
+_LOADS = re.compile(r"_*(?:open|loads?|read|download|fetch|import|urlopen|eval|exec)(?:_(?!state)|[0-9]|$)|unpickle$", re.A)
+"""Names of functions that no honest file holds, not even as a value: to call one is all that is missing."""
+
 _SHORT = frozenset({"np", "pd", "tf", "plt", "sp", "nx", "mp", "F", "nn", "ne", "smart_open"})
 """Names under which modules are imported."""
 

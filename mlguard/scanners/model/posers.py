@@ -34,8 +34,8 @@ _SCRIPTS = (
     (re.compile(rb"\s*<\?php\b", re.I), "PHP script"),
     (re.compile(rb"\s*<script\b", re.I), "script in a web page"),
 )  # fmt: skip
-_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S)
-_REFUSAL = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<Error>\s*<Code>")
+_PAGE = re.compile(rb"<(?:!doctype\s+html|html)\b", re.I)
+_REFUSAL = re.compile(rb"(?:<\?xml[^>]*>\s*)?<Error>\s*<Code>")
 _IMPORT = re.compile(rb"^(?:import[ \t]+[A-Za-z_]|from[ \t]+[.\w]+[ \t]+import[ \t]+[\w(*])", re.M)
 _POINTERS = (
     (re.compile(rb"version https://git-lfs\.github\.com/spec/"), "an LFS pointer: the model itself is not here", "fetch it with git lfs pull, and scan again"),
@@ -93,8 +93,12 @@ def examine(view: View, state: State) -> Examination:
 
 
 def _plain(head: bytes) -> bytes:
+    """Return text as UTF-8, without the comments of markup that stand first."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return head.decode("utf-16", "replace").encode("utf-8", "replace")
+        head = head.decode("utf-16", "replace").encode("utf-8", "replace")
+    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    while head.startswith(b"<!--") and (end := head.find(b"-->")) >= 0:
+        head = head[end + 3 :].lstrip()
     return head
 
 

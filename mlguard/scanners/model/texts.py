@@ -35,6 +35,9 @@ _SECRET_KEY = lazy.pattern(
 )
 _RUN = lazy.pattern(r"[A-Za-z0-9_+/=.~:%-]{16,}|-----BEGIN")
 _EMAIL = lazy.pattern(r"[\w.+%-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}")
+_CONTACT = lazy.pattern(r"\s*[^\n@<>]{0,80}<?[\w.+%-]{1,64}@[\w.-]{3,200}>?\s*\Z")
+"""An address that stands alone, or behind a name: an author, and not the build of a library."""
+
 _NUMBER = lazy.pattern(r"(?<![\w.])(?:\+|\(|[A-Z]{2})?\d(?:[ ()/.-]?[\dA-Z]){6,33}(?![\w.])")
 _PERSON = lazy.pattern(r"[^\W\d_]+(?:[-'’][^\W\d_]+)?,?(?: [^\W\d_]\.?)? [^\W\d_]+(?:[-'’][^\W\d_]+)?\Z")
 _HOST = lazy.pattern(r"\b(?:https?|ftp|s3|gs)://([A-Za-z0-9.-]{1,253})")
@@ -148,7 +151,8 @@ class _Column:
         hits = [hit for value in shaped[:20_000] for hit in shapes.find(value) if hit.valid and not hit.reserved]
         mails = {hit.text for hit in hits if hit.entity == "EMAIL_ADDRESS"}
         if mails and not column:
-            yield from self._tell(DEVELOPER, "email")
+            if any(_CONTACT.match(value) for value in shaped):
+                yield from self._tell(DEVELOPER, "email")
         elif mails:
             yield from self._tell(PERSONAL, "column", what="e-mail addresses", cells=len(mails))
         if column and (people or len(shaped) >= MANY):

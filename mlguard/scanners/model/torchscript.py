@@ -26,10 +26,10 @@ MAX_GRAPH_BYTES = 32 * 2**20
 
 MAX_NODES = 4_000_000
 
-_SPACE = rb"(?:[\s\\]|#[^\n]*\n)*"
+_SPACE = rb"(?:[\s\\]++|#[^\n]*+\n)*+"
 _CHAIN = re.compile(
     rb'"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
-    rb"|(?<![\w.])(torch|ops)\b((?:" + _SPACE + rb"\." + _SPACE + rb"\w+)*)"
+    rb"|(?<![\w.])(torch|ops)\b((?:" + _SPACE + rb"\." + _SPACE + rb"\w++)*+)"
 )
 """Strings and comments are passed over."""
 
