@@ -87,28 +87,12 @@ _SUFFIXES: dict[str, str] = {
 }  # fmt: skip
 
 _MODEL_SUFFIXES = frozenset(
-    [
-        ".pkl",
-        ".pickle",
-        ".p",
-        ".pckl",
-        ".pk",
-        ".sav",
-        ".joblib",
-        ".jbl",
-        ".pt",
-        ".pth",
-        ".bin",
-        ".ckpt",
-        ".dill",
-        ".cloudpickle",
-        ".model",
-        ".mdl",
-        ".npy",
-        ".npz",
-        ".safetensors",
-    ]
-)
+    {
+        ".pkl", ".pickle", ".p", ".pckl", ".pk", ".sav", ".joblib", ".jbl", ".pt", ".pth", ".pt2", ".ptl", ".bin", ".ckpt", ".dill",
+        ".cloudpickle", ".model", ".mdl", ".npy", ".npz", ".safetensors", ".onnx", ".gguf", ".h5", ".keras", ".nemo", ".mar", ".skops",
+        ".tflite", ".llamafile",
+    }
+)  # fmt: skip
 
 _MODEL_TEXT_SUFFIXES = frozenset({".json", ".xml", ".pmml", ".txt", ".lgb", ""})
 MODEL_TEXT_BYTES = 16 * 2**10
@@ -132,7 +116,7 @@ _MODEL_TEXT_NAME = re.compile(
 _MODEL_TEXT = re.compile(
     rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map|base_code)"\s*:'
     rb'|"class_name"\s*:\s*"(?:Sequential|Functional|Model|Lambda)"|"learner"\s*:\s*\{|"arg_nodes"\s*:|"format"\s*:\s*"(?:graph|layers)-model")'
-    rb"|\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE[^<]*(?:<![^<]*)*\s*)*<(?:PMML\b|net\s+[^>]*\bversion=)"
+    rb"|\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^<]*+(?:<![^<]*+)*+\s*+)*+<(?:PMML\b|net\s+[^>]*\bversion=)"
     rb"|\Atree\r?\nversion=v\d|\A(?:RDA[23]\n)?A\n[23]\n\d+\n\d+\n",
     re.S,
 )

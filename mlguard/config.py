@@ -252,9 +252,7 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
             AcceptedGap(**{**item, "until": _date(item, path)}) for item in gate.get("accepted_gaps", ())
         ),
         ignore=tuple(Ignore(**{**item, "until": _date(item, path)}) for item in body.get("ignore", ())),
-        allow=tuple(
-            Allow(**{**item, "until": _date(item, path)}) for item in body.get("model", {}).get("allow", ())
-        ),
+        allow=tuple(Allow(**{**item, "until": _date(item, path)}) for item in body.get("model", {}).get("allow", ())),
         settings={**settings, **body.get("settings", {})},
         digest=_digest(body) if path else "",
     )

@@ -222,7 +222,9 @@ def compile_pages(pages: Path) -> dict[str, Any]:
 
 def compile_tables(pages: Path) -> dict[str, Any]:
     """Return the tables under ``pages`` by name, as plain JSON values."""
-    return {path.stem: tables.plain_yaml(path.read_text(encoding="utf-8")) for path in sorted(pages.glob("tables/*.yaml"))}
+    return {
+        path.stem: tables.plain_yaml(path.read_text(encoding="utf-8")) for path in sorted(pages.glob("tables/*.yaml"))
+    }
 
 
 def _thaw(compiled: dict[str, Any]) -> Catalogue:

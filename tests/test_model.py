@@ -751,7 +751,7 @@ def test_archives_without_model_files_are_gaps_and_no_alarm(tmp_path: Path) -> N
     ("name", "content", "word"),
     [
         ("m.gguf", b"GGUF" + bytes(50), "GGUF"),
-        ("m.onnx", b"\x08\x07\x12\x07pytorch" + bytes(50), "onnx"),
+        ("m.onnx", b"\x08\x07\x12\x07pytorch" + bytes(50), "binary"),
         ("m.dat", bytes(range(256)), "binary"),
     ],
 )

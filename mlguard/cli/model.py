@@ -194,7 +194,7 @@ class _Run:
 
         from mlguard.cli.run import configuration
 
-        return configuration([Path(state.path) for state, _ in self.states], None)
+        return configuration([Path.cwd()], None)
 
     def _news(self) -> dict[str, list[str]]:
         """Return, by path, the names that the accepted inventory does not list."""
@@ -225,6 +225,7 @@ class _Run:
             for record in _vouchers(folder, self._settings()):
                 if isinstance(record, Detection):
                     rule = rules.load().rules[record.rule]
+                    self.failed = self.failed or record.rule == "model/failed-integrity-check"
                     told = message_for(rule, record.check, record.facts)
                     broken.append(
                         f"{os.path.join(folder, record.location.path)}\n  {rule.severity:<8}   {told} ({rule.id})"
@@ -234,7 +235,6 @@ class _Run:
                 elif isinstance(record, Gap):
                     self.gaps.append(record)
                     broken.append(f"{os.path.join(folder, record.path)}\n  gap        {record.reason}")
-        self.failed = any("  gap  " not in line for line in broken)
         return broken
 
     def _vouched(self, path: str) -> str:
@@ -266,9 +266,12 @@ class _Run:
         if len(self.states) != 1:
             shown = ", ".join(f"{counts[name]} {_IN_WORDS[name][0]}" for name in _IN_WORDS if counts.get(name))
             lines.append(f"{len(self.states)} model files: {shown or 'nothing that is a model'}")
-        from mlguard.redact import printable
+        told = [line for text in lines for line in text.split("\n")]
+        if not all(line.isascii() and line.isprintable() for line in told):
+            from mlguard.redact import printable
 
-        sys.stdout.write("".join(printable(line) + "\n" for text in lines for line in text.split("\n")))
+            told = [printable(line) for line in told]
+        sys.stdout.write("".join(line + "\n" for line in told))
 
     def _json(self, findings: Sequence[Finding], news: Mapping[str, Sequence[str]]) -> None:
         import json
@@ -347,6 +350,7 @@ def _fails(finding: Finding) -> bool:
 
 _IN_WORDS = {
     "blocked": ("blocked", "loading this file can run code, reach files or mislead the loader: do not load it"),
+    "held": ("not to ship", "loading it shows no danger, but what it holds must not be handed on as it is"),
     "review": ("for review", "a person must look at what is listed below before it is loaded"),
     "unknown": ("not wholly read", "parts of the file were not looked at: nothing is proven"),
     "clean": ("clean", "nothing that it names or holds can run code beyond rebuilding its objects"),
@@ -354,12 +358,12 @@ _IN_WORDS = {
 
 
 def verdict_of(state: State, findings: Sequence[Finding] = ()) -> str:
-    """Return clean, review, blocked or unknown. Findings that were set aside with a reason do not count."""
+    """Return clean, review, held, blocked or unknown. Findings that were set aside with a reason do not count."""
     live = [finding for finding in findings if finding.state == "new"]
     if state.blocked and (not findings or any(_fails(finding) for finding in live)):
         return "blocked"
     if any(_fails(finding) for finding in live):
-        return "blocked"
+        return "held"
     if state.partial:
         return "unknown"
     return "review" if live else "clean"

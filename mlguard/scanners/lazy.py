@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, AnyStr
 
 
 class _Lazy:
@@ -11,7 +14,7 @@ class _Lazy:
 
     def __init__(self, *arguments: Any) -> None:
         self._arguments = arguments
-        self._compiled: re.Pattern[str] | None = None
+        self._compiled: re.Pattern[Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         if self._compiled is None:
@@ -19,6 +22,8 @@ class _Lazy:
         return getattr(self._compiled, name)
 
 
-def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
+def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """Return what behaves like ``re.compile(text, flags)``. An error in ``text`` shows at the first use, so test each."""
-    return cast("re.Pattern[str]", _Lazy(text, flags))
+    made: Any = _Lazy(text, flags)
+    found: re.Pattern[AnyStr] = made
+    return found

@@ -20,9 +20,19 @@ _ANY_PICKLE = "model/executable-model-format"  # of every pickle, honest ones to
 
 def attack_modules() -> list[ModuleType]:
     """Return the modules that offer ``attacks()``: pairs of a file's name and its content. A new one is added here."""
-    from tests.corpus import attacks_hub, attacks_keras, attacks_pickles
+    from tests.corpus import (
+        attacks_binaries,
+        attacks_bundles,
+        attacks_gadgets,
+        attacks_graphs,
+        attacks_hub,
+        attacks_keras,
+        attacks_pickles,
+    )  # fmt: skip
 
-    return [attacks_hub, attacks_keras, attacks_pickles]
+    return [
+        attacks_binaries, attacks_bundles, attacks_gadgets, attacks_graphs, attacks_hub, attacks_keras, attacks_pickles,
+    ]  # fmt: skip
 
 
 def records(content: bytes | Path, name: str) -> list[Record]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 
+from tests.builders import archive, called, group, named, raw, stream, word
+
 TRUE = "true"
 CODE = "print('example')"
 FILE = "example.pkl"
@@ -726,7 +728,16 @@ def built(module: str, name: str, argument: str) -> bytes:
 
 def in_memo(module: str, name: str, argument: str) -> bytes:
     """The parts of the name come from the memo, where harmless ones stood before."""
-    head = _text("collections") + b"q\x00" + _text("OrderedDict") + b"q\x01" + _text(module) + b"q\x00" + _text(name) + b"q\x01000"
+    head = (
+        _text("collections")
+        + b"q\x00"
+        + _text("OrderedDict")
+        + b"q\x01"
+        + _text(module)
+        + b"q\x00"
+        + _text(name)
+        + b"q\x01000"
+    )
     return b"\x80\x04" + head + b"0h\x00h\x01\x93" + _text(argument) + b"\x85R."
 
 
@@ -758,12 +769,129 @@ ENCODINGS: tuple[Callable[[str, str, str], bytes], ...] = (
 ARGUMENTS = (TRUE, CODE, FILE, URL)
 
 
+UNLISTED = "dask.array.core.from_npy_stack"
+"""A function of a known library that reads a pickle of a folder; a value of that name alone tells nothing."""
+
+HOSTILE = stream(called("os.system", word(TRUE)))
+
+
+def composites() -> Iterator[tuple[str, bytes]]:
+    """Yield calls of names that are harmless by themselves, which call or resolve what they get."""
+    held = called("functools.partial", named(UNLISTED), word("folder"))
+    mapping = b"}" + word("filename") + word("file") + b"s"
+    yield (
+        "called-by-environment",
+        called("stable_baselines3.common.vec_env.dummy_vec_env.DummyVecEnv", b"]" + held + b"a"),
+    )
+    yield "called-directly", called(UNLISTED, word("folder"))
+    yield "called-through-partial", called(held)
+    yield "called-by-generator", called("numpy.random._pickle.__generator_ctor", word("folder"), named(UNLISTED))
+    yield "called-by-variable", called("tensorflow.python.ops.resource_variable_ops.ResourceVariable", held)
+    yield "called-by-array", called("dill._dill._create_array", named(UNLISTED), group(word("folder")), b"N", b"N")
+    yield "called-by-type", called("dill._dill._create_ftype", named(UNLISTED), word("folder"), group(), b"}")
+    yield (
+        "called-by-numba",
+        called("numba.core.types.abstract._type_reconstructor", named(UNLISTED), group(word("folder")), b"}"),
+    )
+    yield (
+        "called-by-itself",
+        called(
+            "numba.core.types.abstract._type_reconstructor",
+            named("numba.core.types.abstract._type_reconstructor"),
+            group(named(UNLISTED), group(word("folder")), b"}"),
+            b"}",
+        ),
+    )
+    yield (
+        "called-by-rebuilder",
+        called("torch._tensor._rebuild_from_type_v2", named(UNLISTED), b"N", group(word("folder")), b"N"),
+    )
+    yield "called-by-file-system", called("fsspec.spec.make_instance", named("builtins.print"), group(word("x")), b"}")
+    yield "folded", called("functools.reduce", named("numpy.add"), b"]")
+    yield "item-of-object", called("operator.getitem", called("collections.defaultdict", held), word("key"))
+    yield "item-of-module", called("operator.getitem", named("sys.modules"), word("os"))
+    for name, module, leaf in (
+        ("system", "os", "system"),
+        ("unlisted", "dask.array.core", "load_stack"),
+        ("builtin", "builtins", "eval"),
+    ):
+        yield f"resolved-ufunc-{name}", called("numpy.core._ufunc_reconstruct", word(module), word(leaf))
+        yield (
+            f"resolved-curry-{name}",
+            called(
+                "toolz.functoolz._restore_curry",
+                named("toolz.functoolz.curry"),
+                word(f"{module}:{leaf}"),
+                group(),
+                b"}",
+                b"}",
+                b"\x88",
+            ),
+        )
+    for maker in ("copyreg.__newobj__", "copy_reg.__newobj__"):
+        yield f"made-{maker.partition('.')[0]}", called(maker, named("numpy.memmap"), word("file"))
+    yield "made-with-names", called("copyreg.__newobj_ex__", named("numpy.memmap"), group(word("file")), b"}")
+    yield "made-by-pandas", called("pandas.core.indexes.base._new_Index", named("numpy.memmap"), mapping)
+    yield (
+        "made-by-base",
+        called("copyreg._reconstructor", named("joblib.memory.Memory"), named("joblib.memory.Memory"), word("folder")),
+    )
+    yield "made-by-opcode", named("numpy.memmap") + group(word("file")) + b"\x81"
+    bytes_of = {"pickle": HOSTILE, "zip": archive({"archive/data.pkl": HOSTILE, "archive/version": b"3\n"})}
+    for kind, content in bytes_of.items():
+        state = b"}" + word("__cuda_dependent_attributes__") + raw(content) + b"sb"
+        yield f"state-of-skorch-{kind}", named("skorch.classifier.NeuralNetClassifier") + b")\x81" + state
+    yield "bytes-of-numba", called("numba.core.serialize._unpickle__CustomPickled", raw(HOSTILE))
+    yield "bytes-of-spacy", called("spacy.vocab.unpickle_vocab", b"N", b"N", b"N", b"N", raw(HOSTILE), b"N", b"N")
+    yield (
+        "bytes-of-method",
+        called(called("builtins.getattr", named("pendulum.tz.timezone.Timezone"), word("_unpickle")), raw(HOSTILE)),
+    )
+    yield "bytes-of-rebuilder", called("polars.series.series._restore", raw(HOSTILE))
+    yield (
+        "method-of-model",
+        called(
+            called("builtins.getattr", named("transformers.BertModel"), word("from_pretrained")), word("example/model")
+        ),
+    )
+    yield "method-by-name", called("transformers:BertModel.from_pretrained", word("example/model"))
+    yield (
+        "method-of-pattern",
+        called(
+            called("builtins.getattr", called("re._compile", word("x"), b"K\x00"), word("sub")),
+            named("os.system"),
+            word("x"),
+        ),
+    )
+    yield "module-through-library", called("operator.getitem", named("sklearn.utils.os"), word("system"))
+    yield "module-gets-state", named("sklearn.utils.os") + b"}" + word("environ") + b"}sb"
+    yield (
+        "wrapper-of-cloudpickle",
+        named("stable_baselines3.common.vec_env.base_vec_env.CloudpickleWrapper") + b")\x81" + raw(HOSTILE) + b"b",
+    )
+    yield (
+        "destructor",
+        named("transformers.integrations.integration_utils.NeptuneCallback")
+        + b")\x81}"
+        + word("_volatile_checkpoints_dir")
+        + word("folder")
+        + b"sb",
+    )
+    yield "lazy-module", called("optuna._imports._LazyImport", word("antigravity"))
+    yield "model-by-name", called("sentence_transformers.SentenceTransformer", word("example/model"))
+    yield "constant-of-module", named("os:torch.contiguous_format")
+
+
 def attacks() -> Iterator[tuple[str, bytes]]:
-    """Yield (file name, content): every gadget in two encodings, the most used ones in all."""
+    """Yield (file name, content): every gadget in two encodings, the most used ones in all; then calls that are composed."""
+    for name, parts in composites():
+        yield f"composites/{name}.pkl", stream(parts)
     everywhere = {("os", "system"), ("builtins", "eval"), ("subprocess", "Popen"), ("numpy", "load"), ("torch.hub", "load"), ("pandas", "read_pickle"), ("pydoc", "locate"), ("joblib", "load"), ("transformers", "pipeline"), ("sklearn.datasets", "load_files"), ("numpy", "memmap"), ("joblib", "Memory")}  # fmt: skip
     for number, (module, name) in enumerate(names()):
         argument = ARGUMENTS[number % len(ARGUMENTS)]
-        chosen = ENCODINGS if (module, name) in everywhere else (stack_global, ENCODINGS[1 + number % (len(ENCODINGS) - 1)])
+        chosen = (
+            ENCODINGS if (module, name) in everywhere else (stack_global, ENCODINGS[1 + number % (len(ENCODINGS) - 1)])
+        )
         for encode in chosen:
             if encode in (built, new_object, new_object_ex, reconstructed, partial) and name in HELD:
                 continue

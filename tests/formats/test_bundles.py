@@ -341,3 +341,25 @@ def test_any_bytes_are_a_directory_or_unreadable(content: bytes) -> None:
             zips.read(data, 0, len(data))
         except Unreadable:
             continue
+
+
+SLOW = {
+    "comments.bin": b"<!-- x -->" * 400,
+    "comments.xml": b"<!-- x -->" * 6000,
+    "words.mar": attacks_bundles._mar({"setup.sh": b"curl-" * 50_000, "x.ps1": b"powershell " * 30_000, "requirements.txt": b"\n" * 200_000}),
+    "spaces.pt": attacks_bundles._script("torch" + " " * 2_000_000 + "torch #" * 100_000),
+    "source.mar": attacks_bundles._mar({"handler.py": b"x = " + b"(" * 100_000 + b")" * 100_000}),
+    "deep/model_config.yaml": b"{a: [" + b"[x]," * 100_000 + b"[" * 5000,
+    "aliases/model_config.yaml": b"a: &a [x,x,x,x]\n" + b"".join(b"%c: &%c [*%c,*%c,*%c]\n" % ((98 + i,) * 2 + (97 + i,) * 3) for i in range(20)),
+    "deep.pmml": b"<PMML>" + b"<a>" * 500_000,
+    "ends.pt": b"PK\5\6" * 100_000,
+    "locals.pt": b"PK\3\4" * 500_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_texts_made_to_be_slow_are_not(name: str, tmp_path: Path) -> None:
+    started = time.process_time()
+    records_of(SLOW[name], tmp_path, name)
+
+    assert time.process_time() - started < 5

@@ -29,7 +29,7 @@ from mlguard.scanners.model import policy
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.values import DANGEROUS, LOST, MALFORMED, UNKNOWN, Hit, Literal, clean_name, names_trick
 from tests import corpus
-from tests.builders import assemble, called, group, lines, named, raw, stream, word
+from tests.builders import assemble, called, group, joblib_stream, lines, named, raw, stream, word
 
 RUN = called("os.system", word("true"))
 
@@ -496,3 +496,13 @@ def test_a_listing_and_its_parts_are_the_same() -> None:
     listing = 'PROTO 4\nSHORT_BINUNICODE "os"\nSHORT_BINUNICODE "system"\nSTACK_GLOBAL\nMARK\nSHORT_BINUNICODE "true"\nTUPLE\nREDUCE\nSTOP'
 
     assert assemble(listing) == stream(RUN)
+
+
+def test_bytes_of_arrays_that_look_like_opcodes_take_linear_time() -> None:
+    wrapper = joblib_stream(b"", (1000,), "b1", "POP")[3:]
+    content = stream(b"N" * 200_000, (wrapper + (b"N0" * 499 + b"N\x93")) * 2000)
+
+    started = time.process_time()
+    walked(content)
+
+    assert time.process_time() - started < 10

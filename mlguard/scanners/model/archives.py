@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-import tarfile
 import zlib
 from collections.abc import Generator, Iterator
-from dataclasses import replace
-from typing import IO, cast
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import codecs, members, pickles, torchscript, zips
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.members import Bundle
 from mlguard.scanners.model.source import MAX_TOTAL_BYTES, MAX_UNPACKED_BYTES, View, collect
 from mlguard.scanners.model.state import MODEL_SUFFIXES, Examination, State
 from mlguard.scanners.model.zips import Directory, Member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import tarfile
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_CHECKSUM_BYTES = 64 * 2**20
 """A stored member up to this size is compared with its checksum."""
@@ -242,7 +245,8 @@ def _within(view: View, member: Member) -> str:
 def _head(member: Member, view: View) -> bytes:
     if member.method == 0:
         return bytes(view.data[member.start : min(member.end, member.start + HEAD_BYTES)])
-    part = replace(member, end=min(member.end, member.start + 2**16))
+    end = min(member.end, member.start + 2**16)
+    part = member.other(member.method, member.crc, member.packed, member.size, end)
     try:
         return next(zips.iterate(view.data, part), b"")[:HEAD_BYTES]
     except (Unreadable, codecs.Missing):
@@ -359,8 +363,11 @@ def tarred(view: View, state: State) -> Examination:
     bundle = Bundle(view, "tar")
     problems: list[tuple[str, View, int]] = []
     seen: dict[str, int] = {}
+    import tarfile
+
+    file: Any = _File(view)
     try:
-        with tarfile.TarFile(fileobj=cast(IO[bytes], _File(view)), mode="r") as archive:
+        with tarfile.TarFile(fileobj=file, mode="r") as archive:
             for entry in archive:
                 count += 1
                 if count > MAX_TAR_MEMBERS:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.model.values import (
     DANGEROUS,
     LOST,
@@ -19,7 +19,10 @@ from mlguard.scanners.model.values import (
     clean_name,
 )  # fmt: skip
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from mlguard.scanners.model.machine import Machine
 
 MAX_LOOKED_AT = 256
@@ -31,11 +34,11 @@ MAX_ENCODED = 64 * 2**20
 MAX_ALLOCATION = 2**30
 """Bytes: a call that makes a larger empty object is an attack on memory."""
 
-_SHELL = re.compile(
+_SHELL = lazy.pattern(
     rb"(?:^|[;&|`(])\s*(?:/[\w/]+/)?(?:sh|bash|zsh|curl|wget|nc|ncat|powershell(?:\.exe)?|cmd(?:\.exe)?|chmod|rm)\s+[-/\"'$\w]"
     rb"|\$\(|&&|\|\s*(?:ba)?sh\b|/dev/tcp/|(?:^|\s)/(?:usr/)?bin/\w"
 )
-_SHELL_IN_CODE = re.compile(
+_SHELL_IN_CODE = lazy.pattern(
     rb"/bin/(?:ba|z)?sh\b|\|\s*(?:ba)?sh\b|/dev/tcp/|\bcurl\s+(?:-\S+\s+)*\S+://|\bwget\s+\S+://|\brm\s+-rf"
 )
 _RUNNERS = frozenset(
@@ -45,14 +48,14 @@ _RUNNERS = frozenset(
         b"create_connection", b"import_module", b"startfile",
     }
 )  # fmt: skip
-_CODE = re.compile(
+_CODE = lazy.pattern(
     rb"__import__|\bimport\s+\w+|\b(?:exec|eval|compile|open|getattr|globals)\s*\(|\bos\.\w+\(|\bsubprocess\b|lambda\s*[\w,]*:"
     rb"|__(?:builtins|class|mro|bases?|subclasses|globals|code|closure|dict|reduce|reduce_ex|getattribute|init|call|loader|spec)__"
 )
-_URL = re.compile(rb"^\s*(?:https?|ftp|file|s3|gs|ssh|ldap|jdbc|tcp|unc)://|^\\\\", re.I)
-_ABSOLUTE = re.compile(rb"^(?:/(?:etc|home|root|tmp|var|usr|bin|proc|dev|opt)/|[A-Za-z]:\\|~/)")
-_ATTRIBUTE = re.compile(rb"_?[A-Za-z][A-Za-z0-9_]*$")
-_PATH = re.compile(rb"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*$")
+_URL = lazy.pattern(rb"^\s*(?:https?|ftp|file|s3|gs|ssh|ldap|jdbc|tcp|unc)://|^\\\\", re.I)
+_ABSOLUTE = lazy.pattern(rb"^(?:/(?:etc|home|root|tmp|var|usr|bin|proc|dev|opt)/|[A-Za-z]:\\|~/)")
+_ATTRIBUTE = lazy.pattern(rb"_?[A-Za-z][A-Za-z0-9_]*$")
+_PATH = lazy.pattern(rb"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*$")
 _LATIN = frozenset({b"latin1", b"latin-1", b"iso-8859-1"})
 
 
@@ -220,7 +223,7 @@ def _holds_callable(machine: Machine, values: tuple[Any, ...]) -> bool:
     return False
 
 
-_WORD = re.compile(rb"[\w \-]{0,48}$")
+_WORD = lazy.pattern(rb"[\w \-]{0,48}$")
 
 
 def _is_tame(values: tuple[Any, ...]) -> bool:
@@ -242,8 +245,8 @@ def _is_tame(values: tuple[Any, ...]) -> bool:
 
 _CALLS = frozenset({"REDUCE", "OBJ", "INST"})  # NEWOBJ only makes an empty object
 _FAR = "arguments that stood far away in its memo"
-_SCHEME = re.compile(rb"^\s*[A-Za-z][A-Za-z0-9+.-]{1,20}://")
-_PATH_LIKE = re.compile(
+_SCHEME = lazy.pattern(rb"^\s*[A-Za-z][A-Za-z0-9+.-]{1,20}://")
+_PATH_LIKE = lazy.pattern(
     rb"^(?:[\w.~-]+[/\\])+[\w.-]+$|^[/~\\]|^[A-Za-z]:[/\\]|^[\w-]+\.(?:pkl|pickle|pth?|bin|joblib|npy|npz|h5|db|so|dll|py|sh|yaml|zip|tar)$"
 )
 
@@ -399,7 +402,11 @@ def _is_keras_model(owner: tuple[Any, ...]) -> bool:
 def _class_method(machine: Machine, owner: tuple[Any, ...], at: int) -> Global | None:
     """Return the class method that getattr took, if it is named as one that rebuilds an object of a known library."""
     target, name = (*owner, None, None)[:2]
-    if not (isinstance(target, Global) and isinstance(name, bytes) and target.module.partition(".")[0] in machine.policy.roots):
+    if not (
+        isinstance(target, Global)
+        and isinstance(name, bytes)
+        and target.module.partition(".")[0] in machine.policy.roots
+    ):
         return None
     text = name.decode("utf-8", "replace")
     if target.verdict != "allow" and target.kept != "free" or not machine.policy.rebuilds.match(text):
@@ -680,10 +687,10 @@ def is_wrapper_state(state: Any) -> bool:
     return isinstance(state, dict) and b"shape" in state and b"dtype" in state and b"allow_mmap" in state
 
 
-_DTYPE = re.compile(rb"[<>|=]?([biufcSUVOmMa?])(\d*)(?:\[[\w ]+\])?$")
+_DTYPE = lazy.pattern(rb"[<>|=]?([biufcSUVOmMa?])(\d*)(?:\[[\w ]+\])?$")
 
 
-_SMALL_FLOATS = re.compile(r"(?:u?int[24]|float[468]_\w+)$")
+_SMALL_FLOATS = lazy.pattern(r"(?:u?int[24]|float[468]_\w+)$")
 
 
 def item_size(dtype: Any) -> tuple[int, bool]:

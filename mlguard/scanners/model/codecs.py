@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import CHUNK_BYTES, Buffer, chunks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_LZMA_BYTES = 192 * 2**20
 """Memory of an lzma or xz decoder. The strongest preset of the xz tool needs 65 MiB."""
@@ -279,8 +282,9 @@ def _zstandard(data: Buffer, start: int, end: int) -> Iterator[bytes]:
         raise Missing("zstandard") from None
     if needs_dictionary(data[start : min(end, start + 18)]):
         raise Unreadable("the compressed stream needs a dictionary, which is not here")
+    source: Any = _Reading(data, start, end)
     reader = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES).stream_reader(
-        cast(IO[bytes], _Reading(data, start, end)), read_across_frames=True
+        source, read_across_frames=True
     )
     try:
         while piece := reader.read(16 * CHUNK_BYTES):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 
-from mlguard.findings import Record
-from mlguard.scanners.model import archives, codecs, formats, npy, pickles, posers, safetensors, texts, zips
+from mlguard.errors import Unreadable
+from mlguard.scanners.model import archives, codecs, formats, holdings, npy, pickles, posers, safetensors, texts, zips
 from mlguard.scanners.model.source import MAX_TOTAL_BYTES, View, collect
 from mlguard.scanners.model.state import MAX_DEPTH, MODEL_SUFFIXES, Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 _NAMED_FORMATS = ((b"Rar!\x1a\x07", "RAR"),)
 
@@ -21,6 +25,41 @@ def examine(view: View, state: State) -> Examination:
     head = view.head()
     if not head:
         return "inert"
+    look = yield from _by_content(view, head, state)
+    graph = next((module for suffix, module in _GRAPHS if view.name.lower().endswith(suffix)), "")
+    if graph and _begins_otherwise(head):
+        yield from _second_reading(graph, view, state)
+    return look
+
+
+_GRAPHS = ((".onnx", "onnx"), (".pb", "tensorflow"), (".mlmodel", "coreml"), (".pdmodel", "paddle"))
+"""Formats without a magic number: a field that nobody knows may spell the first bytes of another format."""
+
+
+def _begins_otherwise(head: bytes) -> bool:
+    """Say whether the first bytes are those of a format that is told by them before any name counts."""
+    return (
+        head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY", b"\x80"))
+        or bool(codecs.codec_of(head))
+        or archives.is_tar(head)
+        or _is_safetensors(head)
+    )
+
+
+def _second_reading(graph: str, view: View, state: State) -> Iterator[Record]:
+    """Look at the bytes once more as the loader does that the name stands for, and tell it when that is not harmless."""
+    apart = State(state.scanner, state.path, state.policy, state.examine)
+    try:
+        found = list(_module(graph)(view, apart))
+    except Unreadable:
+        return
+    if apart.blocked:
+        state.blocked = True
+        state.imports.update(apart.imports)
+        yield from found
+
+
+def _by_content(view: View, head: bytes, state: State) -> Examination:
     may_hide = view.name.lower().endswith(_HDF5) and not head.startswith(b"\x89HDF")
     if may_hide and (yield from _behind_prefix(view, head, state)):
         return "read"
@@ -52,8 +91,7 @@ def _behind_prefix(view: View, head: bytes, state: State) -> Generator[Record, N
     start = hdf5_file.find(view.data, view.start, view.end)
     if start < 0:
         return False
-    other = head[:1] == b"\x80" or head.startswith((b"PK", b"\x93NUMPY")) or head[257:262] == b"ustar"
-    other = other or bool(codecs.codec_of(head)) or _is_safetensors(head)
+    other = _begins_otherwise(head)
     if other:
         yield from state.malformed("prefix", view, start - view.zero, "hdf5")
     yield from hdf5.examine(view, state)
@@ -191,6 +229,8 @@ def _array(view: View, state: State) -> Examination:
         if header.objects:
             return (yield from pickles.pickled(rest.rest(header.start), state))
         after = header.start + header.size
+        if header.characters:
+            yield from holdings.array(rest.data, header.start, min(after, view.end), header.characters, rest, state)
         if header.size < 0 or after == view.end:
             return "read"
         if after > view.end:
@@ -208,8 +248,7 @@ def _compressed(view: View, state: State, codec: str) -> Examination:
         pieces = codecs.pieces(view.data, view.start, view.end, codec)
         unpacked = collect(pieces, len(view), max(0, min(_most(), MAX_TOTAL_BYTES - state.unpacked)))
     except codecs.Missing as missing:
-        yield from state.gap("skipped", f"{codec} streams are read only when {missing} is installed", view.within,
-                             "pip install 'mlguard[compression]'")  # fmt: skip
+        yield from state.gap("skipped", f"{codec} streams are read only when {missing} is installed", view.within)
         return "read"
     state.unpacked += unpacked.size
     if unpacked.bomb:

@@ -14,7 +14,6 @@ from array import array
 from collections.abc import Generator, Iterator
 from functools import lru_cache
 from mmap import mmap
-from typing import Any
 
 from mlguard.scanners.model import calls
 from mlguard.scanners.model.policy import Judgement, Policy
@@ -34,6 +33,10 @@ from mlguard.scanners.model.values import (
     clean_name,
     names_trick,
 )  # fmt: skip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Buffer = bytes | mmap
 
@@ -64,11 +67,25 @@ MAX_INNER = 4
 """Pickles of arrays of objects inside each other."""
 
 MAX_FORKS = 256
-MAX_FORK_BYTES = 2**18
-"""Arrays whose bytes are also walked as opcodes, and how far; nearly all begin with what is no opcode."""
+MAX_FORK_BYTES = 2**22
+"""Arrays whose bytes are also walked as opcodes, and how much of them all; nearly all begin with what is no opcode."""
 
 MAX_EVENTS = 2000
 """Different hits of one rule, and streams in bytes that only look like a pickle, that one pickle tells."""
+
+MAX_COLUMNS = 64
+"""Arrays whose texts are noted."""
+
+MIN_BUFFER = 24
+"""Bytes: a longer run that begins with so many printable characters may be the texts of a column, one after the other."""
+
+_TOLD = frozenset({b"_fit_X", b"support_vectors_", b"X_train_", b"X_fit_", b"_raw_data", b"training_data_"})
+"""Attributes in which estimators of scikit-learn, umap and hdbscan keep rows of the data that they were fitted on."""
+
+_WORDS = frozenset({b"vocabulary_", b"fixed_vocabulary_", b"stop_words_", b"_mapping", b"word_index"})
+"""Attributes that map the words of the training data to numbers."""
+
+_NOTED = _TOLD | _WORDS
 
 MAX_MEMO_RATIO = 10
 MIN_MEMO_INDEX = 2**20
@@ -103,7 +120,9 @@ class Machine:
         self.called = False  # something that nobody has judged
         self.result: Any = None
         self.protocol = 0
-        self.arrays = self._forks = 0
+        self.arrays = self._forks = self._forked = 0
+        self.columns: list[Any] = []  # texts that arrays hold: the first ones, or (place, characters each)
+        self.stored: set[str] = set()  # attributes of estimators that hold rows of their training data
         self.asks = False  # a global whose verdict depends on its use is about
         self._stack: list[Any] = []
         self._marks: list[int] = []
@@ -139,7 +158,7 @@ class Machine:
     def _walk(self) -> Iterator[Hit | Nested]:
         data, start, pos, limit, keep = self.data, self.start, self.start, self.limit, self.keep
         stack, marks, memo, late = self._stack, self._marks, self._memo, self._late
-        push, pop = stack.append, stack.pop
+        push, pop, remember = stack.append, stack.pop, memo.append
         near = True
         places = limit - start < _KEPT  # the place of a text fits a code
         text: Any = None
@@ -168,16 +187,16 @@ class Machine:
                 at = pos
                 op = data[pos]
                 pos += 1
-                if op == 0x68:  # BINGET
-                    push(memo[data[pos]] if near else self._get(data[pos]))
-                    pos += 1
-                elif op == 0x94:  # MEMOIZE
+                if op == 0x94:  # MEMOIZE
                     if near:
-                        memo.append(stack[-1])
+                        remember(stack[-1])
                     elif places and stack[-1] is text:
                         late.append(written - start)
                     else:
                         self._memoize()
+                elif op == 0x68:  # BINGET
+                    push(memo[data[pos]] if near else self._get(data[pos]))
+                    pos += 1
                 elif op == 0x71:  # BINPUT
                     index = data[pos]
                     pos += 1
@@ -196,6 +215,9 @@ class Machine:
                     written = at
                     push(text)
                     pos += size
+                    if near and pos < pause and data[pos] == 0x94:  # nearly always a MEMOIZE follows
+                        remember(text)
+                        pos += 1
                 elif op == 0x28:  # MARK
                     marks.append(len(stack))
                 elif op == 0x47:  # BINFLOAT
@@ -212,6 +234,11 @@ class Machine:
                     state = pop()
                     target = stack[-1]
                     inert = type(target) is Call and type(target.function) is Global and target.function.made is target
+                    if type(state) is tuple:
+                        if len(state) == 5:
+                            self._array(state[2], state[4])
+                    elif type(state) is dict and not _NOTED.isdisjoint(state):
+                        self._noted(target, state)
                     if not inert or self.asks:
                         jump = yield from self._build(target, state, at, pos)
                         if jump > pos:
@@ -228,7 +255,12 @@ class Machine:
                         and (function.plain or arguments == () and function.calm)
                         and not self.asks
                     ):
-                        stack[-1] = function.made or Call(function, arguments)
+                        made = function.made
+                        if made is None:
+                            made = Call(function, arguments)
+                            if function.name == "_frombuffer" and type(arguments) is tuple and len(arguments) > 1:
+                                self._array(arguments[1], arguments[0])
+                        stack[-1] = made
                     else:
                         result, events = calls.reduce(self, function, arguments, at, "REDUCE")
                         stack[-1] = result
@@ -375,6 +407,10 @@ class Machine:
                     push(text)
                     if size > 8 and data[pos] == 0x80 and data[pos + size - 1] == 0x2E and 2 <= data[pos + 1] <= 5:
                         yield Nested(pos, size, False)
+                    if size >= MIN_BUFFER and len(self.columns) < MAX_COLUMNS:
+                        first = data[pos : pos + MIN_BUFFER]
+                        if first.isascii() and first.decode("ascii").isprintable():
+                            self.columns.append((text, 0))
                     pos += size
                     step += size
                     pause = min(limit, step, frame)
@@ -670,6 +706,32 @@ class Machine:
         else:
             yield self._hit(UNKNOWN, "persistent-id", at, 1, "persistent id", opcode)
 
+    # -- what a person may want to know of the data
+
+    def _array(self, dtype: Any, data: Any) -> None:
+        """Note the texts of an array: of objects, or of characters of four bytes (numpy/_core/src/multiarray/methods.c)."""
+        if len(self.columns) >= MAX_COLUMNS:
+            return
+        if type(data) is list:
+            texts = [value for value in data if type(value) is bytes]
+            if texts:
+                self.columns.append(texts)
+        elif type(data) is Literal and type(dtype) is Call and type(dtype.arguments) is tuple and dtype.arguments:
+            kind = dtype.arguments[0]
+            if type(kind) is bytes and kind[:1] == b"U" and kind[1:].isdigit() and 0 < int(kind[1:5]) < 2000:
+                self.columns.append((data, int(kind[1:5])))
+
+    def _noted(self, target: Any, state: dict[bytes, Any]) -> None:
+        """Note what an estimator keeps: rows of its training data, and the words that it has seen."""
+        for name in _WORDS.intersection(state):
+            if type(state[name]) is dict and len(self.columns) < MAX_COLUMNS:
+                self.columns.append([*state[name]])
+        owner = target.function if type(target) is Call else None
+        if type(owner) is Global:
+            for name in _TOLD.intersection(state):
+                if type(state[name]) is Call:
+                    self.stored.add(f"{owner.name}.{name.decode('ascii')}")
+
     # -- what may change other things
 
     def _escape(self, values: Any, at: int, opcode: str) -> Iterator[Hit]:
@@ -777,6 +839,7 @@ class Machine:
             self.blocked |= inner.blocked
             for name, verdict in inner.imports.items():
                 self.imports.setdefault(name, verdict)
+            self.columns += inner.columns[: MAX_COLUMNS - len(self.columns)]
             if inner.trouble:
                 raise Broken(inner.trouble)
             return inner.end
@@ -786,19 +849,25 @@ class Machine:
             pos += 1 + self.data[pos]
         if size > self.limit - pos:
             raise Broken("a raw array is longer than the rest of the file")
+        self._array(state.get(b"dtype") if isinstance(state, dict) else None, Literal(pos, size, False))
         return pos + size
 
     def _as_opcodes(self, pos: int) -> Iterator[Hit | Nested]:
         """Tell what happens when a loader that is not joblib's goes on with opcodes where the array stands."""
-        if self.depth >= MAX_INNER or self._forks >= MAX_FORKS or not _may_import(self.data, pos, self.limit):
+        end = min(self.limit, pos + MAX_FORK_BYTES - self._forked)
+        if self.depth >= MAX_INNER or self._forks >= MAX_FORKS:
+            return
+        place = _import_in(self.data, pos, end)
+        self._forked += abs(place) - pos
+        if place < 0:
             return
         self._forks += 1
-        end = min(self.limit, pos + MAX_FORK_BYTES)
         fork = Machine(self.data, pos, end, self.policy, origin=self.origin, strict=True, depth=MAX_INNER)
         fork._stack, fork._marks, fork._memo = list(self._stack), list(self._marks), list(self._memo)
         fork._late, fork._kept, fork._extra = self._late[:], list(self._kept), dict(self._extra)
         fork._near, fork._holes, fork.asks = self._near and not self._late, self._holes, self.asks
         hits = [event for event in fork.run() if isinstance(event, Hit) and self._runs(event)]
+        self._forked += fork.end - pos
         for value in fork._kept[len(self._kept) :]:
             if isinstance(value, (Global, Call)):
                 value.code = 0
@@ -846,6 +915,7 @@ _REMEMBERED = frozenset(
         "ZNDArrayWrapper",
         "partial",
         "BytesIO",
+        "_frombuffer",
         "_reconstructor",
         "__newobj__",
     }
@@ -894,29 +964,28 @@ _WIDTHS = {
 _COUNTED = {0x8C: 1, 0x55: 1, 0x43: 1, 0x8A: 1, 0x58: 4, 0x54: 4, 0x42: 4, 0x8B: 4, 0x8D: 8, 0x8E: 8, 0x96: 8}
 
 
-def _may_import(data: Buffer, pos: int, limit: int) -> bool:
-    """Say whether the bytes at ``pos`` can be read as opcodes up to one that imports. Random bytes hardly ever can."""
-    end = min(limit, pos + MAX_FORK_BYTES)
+def _import_in(data: Buffer, pos: int, end: int) -> int:
+    """Return the place of the first opcode that imports, when the bytes at ``pos`` can be read as opcodes up to it, else
+    the place where they no longer can, negative. Random bytes hardly ever can."""
     while pos < end:
         op = data[pos]
-        pos += 1
         if op in (0x93, 0x82, 0x83, 0x84):
-            return True
-        if op in _WIDTHS:
-            if op == 0x2E:
-                return False
-            pos += _WIDTHS[op]
+            return pos
+        if op in _WIDTHS and op != 0x2E:
+            pos += 1 + _WIDTHS[op]
         elif op in _COUNTED:
             width = _COUNTED[op]
-            pos += width + int.from_bytes(data[pos : pos + width], "little")
+            pos += 1 + width + int.from_bytes(data[pos + 1 : pos + 1 + width], "little")
         elif op in b"cigpIFLSVP":
             stop = data.find(b"\n", pos, min(end, pos + MAX_NAME))
+            if op in b"ci" and stop > 0 and data[pos:stop].isascii():
+                return pos
             if stop < 0 or op in b"ci":
-                return stop > 0 and data[pos:stop].isascii()
+                break
             pos = stop + 1
         else:
-            return False
-    return False
+            break
+    return -min(pos, end)
 
 
 def _unescaped(line: bytes) -> bytes:

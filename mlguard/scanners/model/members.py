@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
 
-from mlguard.artifacts import kind_of
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners import lazy
 from mlguard.scanners.model import codecs, formats, posers, texts
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import MODEL_SUFFIXES, State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from mlguard.findings import Record
+
+    Role: TypeAlias = Literal[
+        "nothing", "model", "text-model", "source", "library", "pointer", "text", "picture", "other"
+    ]
+    """What a member may be: empty; worth a look by its content; text of a known kind; or none of these."""
+
+    Content: TypeAlias = Callable[[], Generator[Record, None, View]]
+    """Yields what unpacking shows and returns the member's content. Raises Unreadable."""
+
 MAX_TEXT_BYTES = 2**18
 """Text of one member that is looked at for what texts show."""
 
 MAX_LATER = 20_000
 """Members that wait until it is clear whether the archive holds a model."""
-
-Role = Literal["nothing", "model", "text-model", "source", "library", "pointer", "text", "picture", "other"]
-"""What a member may be: empty; worth a look by its content; text of a known kind; or none of these."""
-
-Content = Callable[[], Generator[Record, None, View]]
-"""Yields what unpacking shows and returns the member's content. Raises Unreadable."""
 
 _SOURCES = (".py", ".pyi", ".pyw", ".sh", ".bash", ".zsh", ".ps1", ".bat", ".cmd")
 _LIBRARIES = lazy.pattern(r"\.(?:so(?:\.\d+)*|dll|dylib|pyd|exe|cubin|fatbin|hsaco|ptx|node)$", re.I)
@@ -73,6 +77,8 @@ def role_of(name: str, head: bytes) -> Role:
         return "source"
     if posers.program(head)[0] or _LIBRARIES.search(lower):
         return "library"
+    from mlguard.artifacts import kind_of
+
     kind = kind_of(base, head)
     if kind == "model":
         return "model"
@@ -83,18 +89,17 @@ def role_of(name: str, head: bytes) -> Role:
     return "picture" if kind in _PICTURES else "other"
 
 
-@dataclass
 class Bundle:
-    """What the members of one archive have shown so far. ``kind`` is the archive's format, ``told`` its own words for it."""
+    """What the members of one archive have shown so far. ``kind`` is the archive's format, ``told`` its own words for it.
 
-    view: View
-    kind: str
-    package: bool = False  # of code, such as a wheel: others look at its sources
-    known: re.Pattern[str] | None = None  # sources that need no review because everybody has them
-    read: int = 0
-    unread: int = 0
-    trouble: int = 0
-    later: list[tuple[Role, str, Content]] = field(default_factory=list)
+    ``package`` is one of code, such as a wheel: others look at its sources. ``known`` are sources that need no review
+    because everybody has them.
+    """
+
+    def __init__(self, view: View, kind: str, package: bool = False, known: re.Pattern[str] | None = None) -> None:
+        self.view, self.kind, self.package, self.known = view, kind, package, known
+        self.read = self.unread = self.trouble = 0
+        self.later: list[tuple[Role, str, Content]] = []
 
 
 def look(bundle: Bundle, name: str, head: bytes, content: Content, state: State) -> Iterator[Record]:
@@ -171,6 +176,8 @@ def _settled(role: Role, name: str, content: Content, bundle: Bundle, state: Sta
 
 def _text(inner: View, bundle: Bundle, state: State) -> Iterator[Record]:
     """Look at the text of a model's bundle that is no model text itself."""
+    from mlguard.artifacts import kind_of
+
     kind = kind_of(inner.name, inner.head(4096))
     if kind == "requirements":
         text = inner.head(MAX_TEXT_BYTES).decode("utf-8", "replace")

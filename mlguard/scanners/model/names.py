@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 
 def told(
@@ -22,7 +25,7 @@ def told(
     dotted = clean_name(module, name)
     state.imports.setdefault(dotted, judged.verdict)
     facts: dict[str, str | int] = {"name": dotted, "opcode": place, "format": kind}
-    if judged.verdict in ("block", "ask"):
+    if judged.verdict in ("block", "ask") or judged.kept == "held":  # what stands here is called
         check = judged.check or "dynamic-name"
         yield from state.detection(DANGEROUS, check, view.within, byte, length, dotted, facts)
     elif judged.verdict == "review":

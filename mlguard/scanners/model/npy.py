@@ -5,25 +5,32 @@ Format: numpy/lib/format.py (NEP 1), versions 1 to 3.
 
 from __future__ import annotations
 
-import ast
 import re
-from dataclasses import dataclass
-from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_HEADER_BYTES = 2**16
 _TYPE = re.compile(r"[<>|=]?([biufcSUVOmMa?T])(\d*)(?:\[[\w ]+\])?$")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """``objects`` says that the data is a pickle; else it takes ``size`` bytes from ``start`` on (-1: unknown)."""
+_TEXT = re.compile(r"[<=|]?U(\d{1,4})$")
 
-    start: int
-    size: int
-    objects: bool
+
+class Header:
+    """``objects`` says that the data is a pickle; else it takes ``size`` bytes from ``start`` on (-1: unknown).
+
+    ``characters`` is how many each item has when the items are texts of four bytes a character, else 0.
+    """
+
+    __slots__ = ("characters", "objects", "size", "start")
+
+    def __init__(self, start: int, size: int, objects: bool, characters: int = 0) -> None:
+        self.start, self.size, self.objects, self.characters = start, size, objects, characters
 
 
 def read(view: View) -> Header:
@@ -40,11 +47,14 @@ def read(view: View) -> Header:
     size, objects = _item(value["descr"], 0)
     for extent in value["shape"]:
         size = size * extent if size >= 0 else size
-    return Header(begin + length, size, objects)
+    text = _TEXT.match(value["descr"]) if isinstance(value["descr"], str) else None
+    return Header(begin + length, size, objects, int(text.group(1)) if text else 0)
 
 
 def _literal(text: str) -> dict[str, Any]:
     """Return the header's dictionary. Only literals are read, nothing is evaluated. Raises Unreadable."""
+    import ast
+
     try:
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):

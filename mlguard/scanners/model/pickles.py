@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
-from mlguard.findings import Record
-from mlguard.scanners.model import zips
+from mlguard.scanners.model import holdings, zips
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import MAX_DEPTH, MODEL_SUFFIXES, Examination, State
 from mlguard.scanners.model.values import Hit, Nested
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from mlguard.findings import Record
 
 MAX_PICKLES = 100_000
 """Pickles one after the other in one stream."""
@@ -139,6 +143,7 @@ def _told(machine: Machine, events: Iterator[Hit | Nested], view: View, state: S
             yield from _nested(machine, event, view, state)
     for name, verdict in machine.imports.items():
         state.imports.setdefault(name, verdict)
+    yield from holdings.told(machine, view, state)
 
 
 def _nested(machine: Machine, event: Nested, view: View, state: State) -> Iterator[Record]:

@@ -9,39 +9,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Literal
 
 from mlguard import tables
+from mlguard.scanners import lazy
 
-Verdict = Literal["allow", "ask", "review", "block"]
-Kept = Literal["", "free", "held", "loads"]
-"""How far a name that is not allowed may be about: not at all; as a value, and as a class of which the pickle makes an
-instance without running ``__init__``; ("held") as the same, while each call of it with arguments is blocked; ("loads") as
-such a class, which unpickles the bytes in its state."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
+
+    Verdict: TypeAlias = Literal["allow", "ask", "review", "block"]
+    Kept: TypeAlias = Literal["", "free", "held", "loads"]
+    """How far a name that is not allowed may be about: not at all; as a value, and as a class of which the pickle makes an
+    instance without running ``__init__``; ("held") as the same, while each call of it with arguments is blocked; ("loads")
+    as such a class, which unpickles the bytes in its state."""
 
 _ORDER: tuple[Verdict, ...] = ("allow", "ask", "review", "block")
 MAX_KNOWN = 10_000
 """Verdicts that are kept."""
 
-_CLASS = re.compile(r"_{0,2}[A-Z][A-Za-z0-9_]*$")
+_CLASS = lazy.pattern(r"_{0,2}[A-Z][A-Za-z0-9_]*$")
 
 
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """What is thought of a global. ``special`` names the rule for calls of it ("" for none); "ask" is decided by the call.
 
     With ``kept`` the verdict "review" is meant for whoever calls the name, see calls.py.
     """
 
-    verdict: Verdict
-    module: str
-    name: str
-    check: str = ""
-    note: str = ""
-    special: str = ""
-    kept: Kept = ""
+    __slots__ = ("check", "kept", "module", "name", "note", "special", "verdict")
+
+    def __init__(
+        self,
+        verdict: Verdict,
+        module: str,
+        name: str,
+        check: str = "",
+        note: str = "",
+        special: str = "",
+        kept: Kept = "",
+    ) -> None:
+        self.verdict, self.module, self.name = verdict, module, name
+        self.check, self.note, self.special, self.kept = check, note, special, kept
 
 
 class Policy:
@@ -161,7 +170,7 @@ class Policy:
         known = None if _is_among(self.told, module, name) else self.roots.get(root)
         if f"{module}.{name}" in self.held:
             return Judgement("review", module, name, "known-library", kept="held")
-        if _is_among(self.loading, module, name) and name.isidentifier():
+        if _is_among(self.loading, module, name) and self._is_own(name):
             return Judgement("review", module, name, "known-library", kept="loads")
         if known and name.startswith("__pyx_unpickle_") and name.isidentifier():
             return Judgement("allow", module, name)
@@ -170,7 +179,9 @@ class Policy:
     def _traversal(self, module: str, name: str, root: str, known: _Root | None) -> Judgement | None:
         parts = name.split(".")
         if parts[0] == "torch" and len(parts) == 2 and ("torch", parts[1]) in self.exact and (known or root in _PLACES):
-            return Judgement("allow", "torch", parts[1])  # constants that pickle found in the first module that imports torch
+            return Judgement(
+                "allow", "torch", parts[1]
+            )  # constants that pickle found in the first module that imports torch
         hidden = any("__" in part for part in parts) or any(
             "__" in part for part in module.split(".") if part not in _PLACES
         )
@@ -206,7 +217,8 @@ class Policy:
 
     def _is_own(self, name: str) -> bool:
         """Say whether a name is a library's own and not a module that its code imports, such as ``os``."""
-        return name.isidentifier() and name not in self.stdlib and name not in self.roots and name not in _SHORT
+        bare = name.lstrip("_")
+        return name.isidentifier() and not (bare in self.stdlib or bare in self.roots or bare in _SHORT)
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -242,10 +254,12 @@ _PLACES = frozenset({"__main__", "__mp_main__", "__torch__", "__builtin__", "__f
 
 
 _ERRORS = ("Error", "Warning", "Exception")
-_LOADS = re.compile(r"_*(?:open|loads?|read|download|fetch|import|urlopen|eval|exec)(?:_(?!state)|[0-9]|$)|unpickle$", re.A)
+_LOADS = lazy.pattern(
+    r"_*(?:open|loads?|read|download|fetch|import|urlopen|eval|exec)(?:_(?!state)|[0-9]|$)|unpickle$", re.A
+)
 """Names of functions that no honest file holds, not even as a value: to call one is all that is missing."""
 
-_SHORT = frozenset({"np", "pd", "tf", "plt", "sp", "nx", "mp", "F", "nn", "ne", "smart_open"})
+_SHORT = frozenset({"np", "pd", "tf", "plt", "sp", "nx", "mp", "F", "nn", "ne", "osp", "op", "smart_open"})
 """Names under which modules are imported."""
 
 

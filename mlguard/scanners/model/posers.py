@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import MODEL_SUFFIXES, Examination, State
 from mlguard.scanners.model.values import DANGEROUS
@@ -28,20 +29,20 @@ _PROGRAMS = (
     (b"L\0\0\0\x01\x14\x02\0", "Windows shortcut"),
 )
 _SCRIPTS = (
-    (re.compile(rb"\s*(?:@echo\s+off|@?setlocal\b|@rem\s)", re.I), "batch script"),
-    (re.compile(rb"(?:[^\0]{0,400}?)(?:\bInvoke-(?:Expression|WebRequest)\b|\bIEX\b\s*[(\"'$]|\$ErrorActionPreference\b|\bNew-Object\s+Net\.)", re.I), "PowerShell script"),
-    (re.compile(rb"(?:[^\0]{0,400}?)\b(?:WScript\.(?:Shell|CreateObject)|new\s+ActiveXObject\b|CreateObject\(\"(?:WScript|Shell)\.)", re.I), "Windows script"),
-    (re.compile(rb"\s*<\?php\b", re.I), "PHP script"),
-    (re.compile(rb"\s*<script\b", re.I), "script in a web page"),
+    (lazy.pattern(rb"\s*(?:@echo\s+off|@?setlocal\b|@rem\s)", re.I), "batch script"),
+    (lazy.pattern(rb"(?:[^\0]{0,400}?)(?:\bInvoke-(?:Expression|WebRequest)\b|\bIEX\b\s*[(\"'$]|\$ErrorActionPreference\b|\bNew-Object\s+Net\.)", re.I), "PowerShell script"),
+    (lazy.pattern(rb"(?:[^\0]{0,400}?)\b(?:WScript\.(?:Shell|CreateObject)|new\s+ActiveXObject\b|CreateObject\(\"(?:WScript|Shell)\.)", re.I), "Windows script"),
+    (lazy.pattern(rb"\s*<\?php\b", re.I), "PHP script"),
+    (lazy.pattern(rb"\s*<script\b", re.I), "script in a web page"),
 )  # fmt: skip
-_PAGE = re.compile(rb"<(?:!doctype\s+html|html)\b", re.I)
-_REFUSAL = re.compile(rb"(?:<\?xml[^>]*>\s*)?<Error>\s*<Code>")
-_IMPORT = re.compile(rb"^(?:import[ \t]+[A-Za-z_]|from[ \t]+[.\w]+[ \t]+import[ \t]+[\w(*])", re.M)
+_PAGE = lazy.pattern(rb"<(?:!doctype\s+html|html)\b", re.I)
+_REFUSAL = lazy.pattern(rb"(?:<\?xml[^>]*>\s*)?<Error>\s*<Code>")
+_IMPORT = lazy.pattern(rb"^(?:import[ \t]+[A-Za-z_]|from[ \t]+[.\w]+[ \t]+import[ \t]+[\w(*])", re.M)
 _POINTERS = (
-    (re.compile(rb"version https://git-lfs\.github\.com/spec/"), "an LFS pointer: the model itself is not here", "fetch it with git lfs pull, and scan again"),
-    (re.compile(rb"# xet version "), "a Xet pointer: the model itself is not here", "fetch it with git xet, and scan again"),
-    (re.compile(rb"(?:\.\./|/)?[^\n\0]{0,200}annex/objects/[^\n\0]+\n?\Z"), "a git-annex pointer: the model itself is not here", "fetch it with git annex get, and scan again"),
-    (re.compile(rb"(?:outs|md5|deps):\s*\n(?:[ \t-][^\n]*\n)*?[ \t-]*(?:md5|etag|hash|path):"), "a DVC pointer: the model itself is not here", "fetch it with dvc pull, and scan again"),
+    (lazy.pattern(rb"version https://git-lfs\.github\.com/spec/"), "an LFS pointer: the model itself is not here", "fetch it with git lfs pull, and scan again"),
+    (lazy.pattern(rb"# xet version "), "a Xet pointer: the model itself is not here", "fetch it with git xet, and scan again"),
+    (lazy.pattern(rb"(?:\.\./|/)?[^\n\0]{0,200}annex/objects/[^\n\0]+\n?\Z"), "a git-annex pointer: the model itself is not here", "fetch it with git annex get, and scan again"),
+    (lazy.pattern(rb"(?:outs|md5|deps):\s*\n(?:[ \t-][^\n]*\n)*?[ \t-]*(?:md5|etag|hash|path):"), "a DVC pointer: the model itself is not here", "fetch it with dvc pull, and scan again"),
 )  # fmt: skip
 
 

@@ -6,12 +6,14 @@ Format: https://github.com/huggingface/safetensors, README, "Format", and valida
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the reference implementation."""
@@ -29,12 +31,13 @@ class _Twice(ValueError):
     """A key occurs twice."""
 
 
-@dataclass
 class Header:
-    """What the header said: the number of tensors, and (key, text) of its metadata and names."""
+    """What the header said: the number of tensors, and (key, text) of its metadata."""
 
-    tensors: int = 0
-    texts: list[tuple[str, str]] = field(default_factory=list)
+    __slots__ = ("tensors", "texts")
+
+    def __init__(self, tensors: int = 0, texts: Sequence[tuple[str, str]] = ()) -> None:
+        self.tensors, self.texts = tensors, texts
 
 
 def check(view: View) -> Generator[tuple[str, int], None, Header]:

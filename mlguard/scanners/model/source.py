@@ -66,15 +66,28 @@ class View:
 def opened(path: str | os.PathLike[str]) -> Buffer:
     """Return the bytes of a file: read when it is small, else mapped. Raises Unreadable."""
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            size = os.fstat(file).st_size
             if size <= SMALL_BYTES:
-                return file.read(SMALL_BYTES + 1)
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                return _whole(file, size)
+            return mmap.mmap(file, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(file)
     except PermissionError:
         raise Unreadable("permission denied; make the file readable for this user or exclude it") from None
     except (OSError, ValueError):
         raise Unreadable("cannot be read") from None
+
+
+def _whole(file: int, size: int) -> bytes:
+    """Return what is left to read, at most SMALL_BYTES + 1. A file may grow, and /proc says that all are empty."""
+    data = os.read(file, size + 1)
+    if len(data) == size:
+        return data
+    while len(data) <= SMALL_BYTES and (piece := os.read(file, CHUNK_BYTES)):
+        data += piece
+    return data
 
 
 class Unpacked:

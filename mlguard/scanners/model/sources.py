@@ -9,16 +9,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners import lazy
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlguard.findings import Record
     from mlguard.scanners.code.names import Names
     from mlguard.scanners.code.tree import Scope, Tree
 

@@ -27,7 +27,7 @@ MAX_DEPTH = 7
 MODEL_SUFFIXES = (
     ".pkl", ".pickle", ".p", ".joblib", ".jbl", ".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".dill", ".cloudpickle",
     ".model", ".mdl", ".npy", ".npz", ".safetensors", ".keras", ".h5", ".hdf5", ".onnx", ".gguf", ".pb", ".tflite",
-    ".nemo", ".mar", ".ptl", ".pckl", ".pk", ".sav", ".skops", ".pmml", ".weights", ".llamafile",
+    ".nemo", ".mar", ".ptl", ".pckl", ".pk", ".sav", ".skops", ".pmml", ".weights", ".llamafile", ".pt2",
 )  # fmt: skip
 
 

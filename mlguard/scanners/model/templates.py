@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners import lazy
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 CODE = "model/bundled-executable-code"
 

@@ -6,16 +6,16 @@ find costs a regular expression and no more. No text is ever shown, nor a key th
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from mlguard import redact
-from mlguard.findings import Record
 from mlguard.scanners import lazy
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_CHARS = 32 * 2**20
 """Characters of all texts that one call looks at."""
@@ -106,11 +106,19 @@ def told(texts: Iterable[tuple[str, str]], view: View, state: State, kind: str, 
         yield from column.program()
 
 
+def addresses(run: str) -> Iterator[str]:
+    """Yield the e-mail addresses in a run of texts that nothing parts."""
+    if "@" in run:
+        yield from _EMAIL.findall(run)
+
+
 class _Column:
     """The texts under one key, and where what they show is told."""
 
     def __init__(self, key: str, values: Sequence[str], view: View, state: State, kind: str, byte: int) -> None:
         self.key, self.values, self.view, self.state, self.kind, self.byte = key, values, view, state, kind, byte
+        from mlguard import redact
+
         self.shown = redact.text(key, 80) if _KEY.match(key) else "the metadata"
         self.leaf = key.rsplit(".", 1)[-1]
 
@@ -176,6 +184,8 @@ class _Column:
 
     def developer(self) -> Iterator[Record]:
         """Tell of home folders and accounts of whoever made the file; note the hosts that it links to."""
+        from mlguard import redact
+
         for value in self.values:
             for host in _HOST.findall(value[:MAX_PROGRAM_CHARS]):
                 self.state.hosts.add(redact.text(redact.printable(host.lower()), 100))
@@ -203,6 +213,9 @@ class _Column:
 
     def _pickled(self, text: str) -> Iterator[Record]:
         """Judge what is a pickle once it is decoded."""
+        import base64
+        import binascii
+
         text = text.rstrip("=").replace("-", "+").replace("_", "/")
         text = text[: len(text) - (len(text) % 4 == 1)]
         try:

@@ -12,11 +12,15 @@ import json
 import re
 from collections.abc import Iterator
 
-from mlguard.findings import Record
+from mlguard.scanners import lazy
 from mlguard.scanners.model import names
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_CODE_BYTES = 64 * 2**20
 """TorchScript of one file that is searched."""
@@ -27,15 +31,15 @@ MAX_GRAPH_BYTES = 32 * 2**20
 MAX_NODES = 4_000_000
 
 _SPACE = rb"(?:[\s\\]++|#[^\n]*+\n)*+"
-_CHAIN = re.compile(
+_CHAIN = lazy.pattern(
     rb'"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*'
     rb"|(?<![\w.])(torch|ops)\b((?:" + _SPACE + rb"\." + _SPACE + rb"\w++)*+)"
 )
 """Strings and comments are passed over."""
 
-_CLASS = re.compile(rb"__torch__\.torch\.classes\.(\w+)\.(\w+)")
-_PART = re.compile(rb"#[^\n]*\n|[\s\\]+")
-_OPERATOR = re.compile(rb"(?:X(.)\0\0\0|\x8c(.))?(?<!\w)([A-Za-z_]\w{1,60})::([A-Za-z_]\w{1,80})", re.S)
+_CLASS = lazy.pattern(rb"__torch__\.torch\.classes\.(\w+)\.(\w+)")
+_PART = lazy.pattern(rb"#[^\n]*\n|[\s\\]+")
+_OPERATOR = lazy.pattern(rb"(?:X(.)\0\0\0|\x8c(.))?(?<!\w)([A-Za-z_]\w{1,60})::([A-Za-z_]\w{1,80})", re.S)
 
 _FILES = frozenset({"save", "load", "from_file", "_save", "_load", "fopen"})
 _REMOTE = frozenset({"rpc_async", "rpc_sync", "rpc_remote", "remote"})
@@ -149,9 +153,9 @@ def _told(
 
 # -- exported graphs
 
-_PLAIN_EXPRESSION = re.compile(r"[\w\s+\-*/%().,<>=!&|~\[\]'\"$:]*\Z", re.A)
-_CODE = re.compile(r"__|\b(?:import|exec|eval|compile|open|getattr|lambda|globals|os|sys|subprocess)\b")
-_SYMBOLIC = re.compile(r"torch\.(?:_?sym_\w+|_check\w*)$|math\.\w+$|_operator\.\w+$")
+_PLAIN_EXPRESSION = lazy.pattern(r"[\w\s+\-*/%().,<>=!&|~\[\]'\"$:]*\Z", re.A)
+_CODE = lazy.pattern(r"__|\b(?:import|exec|eval|compile|open|getattr|lambda|globals|os|sys|subprocess)\b")
+_SYMBOLIC = lazy.pattern(r"torch\.(?:_?sym_\w+|_check\w*)$|math\.\w+$|_operator\.\w+$")
 
 
 def graph(view: View, state: State) -> Examination:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_NAME = 200
 """Characters: a longer name of a global is not shown."""
@@ -14,30 +16,26 @@ DANGEROUS, UNKNOWN, MALFORMED = "model/dangerous-import", "model/unknown-callabl
 BUNDLED = "model/bundled-executable-code"
 
 
-@dataclass(frozen=True, slots=True)
 class Hit:
     """Something that must be told. ``check`` is a check of a rule's page, ``note`` says why in plain words."""
 
-    rule: str
-    check: str
-    offset: int
-    length: int
-    name: str
-    opcode: str
-    note: str = ""
+    __slots__ = ("check", "length", "name", "note", "offset", "opcode", "rule")
+
+    def __init__(self, rule: str, check: str, offset: int, length: int, name: str, opcode: str, note: str = "") -> None:
+        self.rule, self.check, self.offset, self.length = rule, check, offset, length
+        self.name, self.opcode, self.note = name, opcode, note
 
 
-@dataclass(frozen=True, slots=True)
 class Nested:
     """Bytes that are, or may be, a stream of their own; ``data`` is set when they had to be computed.
 
     ``certain`` says that a loader gets them; otherwise they only look like a pickle.
     """
 
-    offset: int
-    length: int
-    certain: bool
-    data: bytes = b""
+    __slots__ = ("certain", "data", "length", "offset")
+
+    def __init__(self, offset: int, length: int, certain: bool, data: bytes = b"") -> None:
+        self.offset, self.length, self.certain, self.data = offset, length, certain, data
 
 
 class Broken(Exception):

@@ -12,11 +12,13 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import Buffer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_COMMENT_BYTES = 65535
 MAX_MEMBERS = 1_000_000
@@ -32,34 +34,39 @@ _ENCRYPTED = 0x2041  # encrypted, strong encryption, masked header values
 _ODD_FLAGS = _ENCRYPTED | 0x20  # and "compressed patched data"
 
 
-@dataclass(frozen=True, slots=True)
 class Member:
-    """One entry: ``start`` and ``end`` bound its (packed) data, ``header`` is where its local header begins."""
+    """One entry: ``start`` and ``end`` bound its (packed) data, ``header`` is where its local header begins.
 
-    name: str
-    flags: int
-    method: int
-    crc: int
-    packed: int
-    size: int
-    header: int
-    start: int
-    end: int
-    attributes: int = 0
-    also: str = ""  # the name in a Unicode path field, where it is another one
+    ``also`` is the name in a Unicode path field, where it is another one. A member is never changed.
+    """
+
+    __slots__ = ("also", "attributes", "crc", "end", "flags", "header", "method", "name", "packed", "size", "start")
+
+    def __init__(
+        self, name: str, flags: int, method: int, crc: int, packed: int, size: int, header: int, start: int, end: int,
+        attributes: int = 0, also: str = "",
+    ) -> None:  # fmt: skip
+        self.name, self.flags, self.method, self.crc, self.packed, self.size = name, flags, method, crc, packed, size
+        self.header, self.start, self.end, self.attributes, self.also = header, start, end, attributes, also
 
     @property
     def encrypted(self) -> bool:
         return bool(self.flags & _ENCRYPTED)
 
+    def other(self, method: int, crc: int, packed: int, size: int, end: int) -> Member:
+        """Return the same entry as another header describes its data."""
+        return Member(
+            self.name, self.flags, method, crc, packed, size, self.header, self.start, end, self.attributes, self.also
+        )
 
-@dataclass
+
 class Directory:
     """The members in the directory's order. ``problems`` are (check, member's name or "", byte)."""
 
-    members: list[Member] = field(default_factory=list)
-    problems: list[tuple[str, str, int]] = field(default_factory=list)
-    unsearched: bool = False  # a hole between members is too large to be looked through
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.problems: list[tuple[str, str, int]] = []
+        self.unsearched = False  # a hole between members is too large to be looked through
 
 
 def find_end(data: Buffer, start: int, end: int) -> int:
@@ -226,11 +233,11 @@ def _differs(member: Member, local: tuple[int, int, int, int], data: Buffer, beg
         return None
     packed = member.packed if packed in (0, _WIDE) else packed
     size = member.size if size in (0, _WIDE) else size
-    return replace(member, method=method, crc=crc or member.crc, packed=packed, size=size, end=min(end, begin + packed))
+    return member.other(method, crc or member.crc, packed, size, min(end, begin + packed))
 
 
 def _name(raw: bytes, flags: int) -> str:
-    return raw.decode("utf-8" if flags & 0x800 else "cp437", "replace")
+    return raw.decode("utf-8" if flags & 0x800 or raw.isascii() else "cp437", "replace")
 
 
 def _path_field(extra: bytes) -> str:

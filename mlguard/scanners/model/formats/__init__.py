@@ -16,7 +16,14 @@ def _starts(*magics: bytes) -> Test:
     return lambda head, name: head.startswith(magics)
 
 
-_R = (b"X\n\0\0\0", b"A\n2\n", b"A\n3\n", b"B\n\2\0\0\0", b"B\n\3\0\0\0", *(b"RD" + kind + b"\n" for kind in (b"X2", b"X3", b"A2", b"A3", b"B2", b"B3")))
+_R = (
+    b"X\n\0\0\0",
+    b"A\n2\n",
+    b"A\n3\n",
+    b"B\n\2\0\0\0",
+    b"B\n\3\0\0\0",
+    *(b"RD" + kind + b"\n" for kind in (b"X2", b"X3", b"A2", b"A3", b"B2", b"B3")),
+)
 
 _TENSORFLOW = re.compile(r"\.(?:pb|cpb|pbtxt|meta|index|ckpt|ckpt-\d+|data-\d{5}-of-\d{5})\Z")
 _PADDLE = re.compile(r"\.(?:pdmodel|pdiparams)\Z|(?:^|/)__(?:model|params)__\Z")
@@ -31,7 +38,9 @@ def _graph(head: bytes) -> str:
     return graphs.kind(head)
 
 
-_BOOSTER = re.compile(rb"[\x06\x08\x04]\0{7}(?:gbtree|gblinear|dart)")  # behind the parameters of a binary model without magic
+_BOOSTER = re.compile(
+    rb"[\x06\x08\x04]\0{7}(?:gbtree|gblinear|dart)"
+)  # behind the parameters of a binary model without magic
 _NAMED_MAP = re.compile(rb"[\x81-\x8f][\xa3-\xbf][A-Za-z_][A-Za-z_]{2}")  # MessagePack: a map whose first key is a name
 _OCDBT = (b"\x0c\xdb\x3a\x2a", b"\x0c\xdb\x20\xde", b"\x0c\xdb\x12\x34")
 _CHUNK = re.compile(r"\d+(?:\.\d+)*|[0-9a-f]{32}")  # of a Zarr array or an OCDBT store, with nothing else known of it

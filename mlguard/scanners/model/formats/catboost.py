@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import texts
 from mlguard.scanners.model.formats import flatbuffer
 from mlguard.scanners.model.formats.flatbuffer import Outside, Table, TooMuch
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_FEATURES = 100_000
 MAX_KEYS = 10_000

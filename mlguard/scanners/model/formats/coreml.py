@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners.model import protobuf
 from mlguard.scanners.model.formats import operators
 from mlguard.scanners.model.protobuf import BYTES, Place, Wire
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_BLOBS = 1_000_000
 """Entries of one weight.bin."""

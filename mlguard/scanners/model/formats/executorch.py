@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners.model import texts
 from mlguard.scanners.model.formats import flatbuffer, lite_operators
 from mlguard.scanners.model.formats.flatbuffer import Outside, Table, TooMuch
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_PARTS = 100_000
 """Plans, operators, delegates, segments or names of a program."""

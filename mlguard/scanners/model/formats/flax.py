@@ -10,13 +10,16 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import pickles, texts
 from mlguard.scanners.model.formats.msgpack import Reader, Value
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_TEXTS = 50_000
 MAX_PROBES = 10_000

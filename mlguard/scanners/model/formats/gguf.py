@@ -10,10 +10,13 @@ import re
 import struct
 from collections.abc import Generator, Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners.model import templates, texts
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 VERSIONS = range(1, 4)
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import texts, zips
 from mlguard.scanners.model.formats import hdf5_chunks, hdf5_file, keras
 from mlguard.scanners.model.formats.hdf5_file import File
@@ -32,6 +31,10 @@ from mlguard.scanners.model.formats.hdf5_parts import (
 from mlguard.scanners.model.machine import Machine
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_ELEMENTS = 300_000
 """Texts of all datasets, and of one attribute."""

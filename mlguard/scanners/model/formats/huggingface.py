@@ -11,15 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from mlguard.findings import Record
 from mlguard.scanners import lazy
 from mlguard.scanners.model import names, templates, texts
 from mlguard.scanners.model.formats.operators import leaves
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import MALFORMED, UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 CODE = "model/bundled-executable-code"
 

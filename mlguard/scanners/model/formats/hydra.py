@@ -10,15 +10,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator, Iterator
-from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import names, texts
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
 from mlguard.scanners.model.yamlpairs import MAX_PAIRS, MAX_YAML_BYTES, Pair, Path, pairs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_PATH = 8
 """Keys of a place in JSON that are kept, the innermost."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model.formats import huggingface
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, Look, State
 from mlguard.scanners.model.values import DANGEROUS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_BYTES = 48 * 2**20
 """Of a JSON text that is parsed. The largest tokenizers have 35 MB."""

@@ -20,11 +20,9 @@ import re
 from collections.abc import Generator, Iterator
 from functools import cache
 from itertools import islice
-from typing import Any
 
 from mlguard import tables
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners import lazy
 from mlguard.scanners.model import names as callables
 from mlguard.scanners.model import texts
@@ -35,6 +33,9 @@ from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
     from mlguard.scanners.model.members import Bundle
 
 MAX_CONFIG_BYTES = 8 * 2**20

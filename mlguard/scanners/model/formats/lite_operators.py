@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners.model.formats import operators
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 _NODE = re.compile(rb"\x12([\x01-\x60])([A-Za-z][A-Za-z0-9_>.]{0,95})")
 _COMPILED: tuple[tuple[bytes, str], ...] = (

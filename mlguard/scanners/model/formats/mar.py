@@ -10,11 +10,14 @@ import json
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import names as callables
 from mlguard.scanners.model import texts, zips
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_MANIFEST_BYTES = 2**20
 MAX_FILES = 10_000

@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import names, texts, zips
 from mlguard.scanners.model.formats import hydra
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS
 from mlguard.scanners.model.yamlpairs import Pair, pairs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_TEXTS = 20_000
 

@@ -10,12 +10,15 @@ import struct
 from collections.abc import Iterator, Mapping
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import texts
 from mlguard.scanners.model.formats.lite_operators import shown_name
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_ARRAYS = 1_000_000
 MAX_NAME_BYTES = 4096

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from mlguard.findings import Record
 from mlguard.scanners.model import protobuf
 from mlguard.scanners.model.formats import graphs, operators
 from mlguard.scanners.model.protobuf import BYTES, VARINT, Place, Wire, signed
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_DIMENSIONS = 1000
 """Of one tensor."""

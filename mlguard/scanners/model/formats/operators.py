@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from mlguard import tables
-from mlguard.findings import Record
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_OPERATORS = 10_000
 """Different operators of one file."""

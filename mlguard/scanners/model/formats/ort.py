@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model.formats import flatbuffer, operators
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_NODES = 2_000_000
 MAX_DEPTH = 100

@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from mlguard.findings import Record
 from mlguard.scanners.model import protobuf
 from mlguard.scanners.model.formats import operators
 from mlguard.scanners.model.protobuf import BYTES, VARINT, Place, Wire, signed, varint
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_TENSORS = 1_000_000
 MAX_DESCRIPTION_BYTES = 10_000

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Set
 from functools import cache
 
 from mlguard import tables
-from mlguard.findings import Record
 from mlguard.scanners.model import texts
 from mlguard.scanners.model.formats.rstream import Closure, Promise, Trouble, Walk
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_STREAMS = 1000
 """Objects one after the other in one file."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Any
 
 from mlguard.scanners.model.source import Buffer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_ITEMS = 3_000_000
 """Items outside vectors of numbers and texts."""

@@ -12,14 +12,18 @@ import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import codecs, members, zips
 from mlguard.scanners.model.members import Bundle
 from mlguard.scanners.model.source import BOMB_FROM_BYTES, BOMB_RATIO, MAX_TOTAL_BYTES, View, chunks
 from mlguard.scanners.model.state import MODEL_SUFFIXES, Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_HEADER_BYTES = 64 * 2**20
 MAX_FILES = 200_000

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import names
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_SCHEMA_BYTES = 32 * 2**20
 MAX_NODES = 2_000_000

@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from mlguard.findings import Record
 from mlguard.scanners.model import protobuf
 from mlguard.scanners.model.formats import graphs, operators
 from mlguard.scanners.model.protobuf import BYTES, VARINT, Place, Wire
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, Look, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mlguard.findings import Record
 
 MAX_TREE_NODES = 1_000_000
 """Values of one JSON graph."""

@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import codecs, texts, zips
 from mlguard.scanners.model.formats import flatbuffer, lite_operators, operators
 from mlguard.scanners.model.formats.flatbuffer import Outside, Table, TooMuch
 from mlguard.scanners.model.source import View, collect
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_OPERATORS = 100_000
 """Operator codes of a model, and operators of all its subgraphs whose options are looked at."""

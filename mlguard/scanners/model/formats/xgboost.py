@@ -13,11 +13,14 @@ from array import array
 from collections.abc import Generator, Iterator, Mapping
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import texts
 from mlguard.scanners.model.formats.ubjson import Numbers, Reader, Text
 from mlguard.scanners.model.source import Buffer, View
 from mlguard.scanners.model.state import Examination, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 WHOLE_BYTES = 16 * 2**20
 """JSON text up to this size is read with its numbers; from there on lists of numbers are left out."""

@@ -11,11 +11,14 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import names, texts
 from mlguard.scanners.model.source import CHUNK_BYTES, View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_XML_BYTES = 128 * 2**20
 MAX_DEPTH = 2000

@@ -12,11 +12,14 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.findings import Record
 from mlguard.scanners.model import pickles, texts
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.findings import Record
 
 MAX_METADATA_BYTES = 16 * 2**20
 MAX_NODES = 500_000
