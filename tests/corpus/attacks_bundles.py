@@ -35,6 +35,25 @@ VERSION = Entry("archive/version", b"3\n")
 TORCH = builders.torch_zip(PAYLOAD)
 
 
+REVIEWED = frozenset(
+    {
+        "packages/own.pt", "packages/library.pt", "scripts/alias.pt", "scripts/alias-ops.pt", "scripts/custom.pt", "scripts/class.pt",
+        "scripts/lite-custom.ptl", "exports/library.pt2", "exports/custom.pt2", "exports/own.pt2", "sources/plain.mar",
+        "archives_of_servers/handler-unknown.mar", "archives_of_servers/requirements.mar", "archives_of_servers/requirements-git.mar",
+        "mlflows/own/MLmodel", "mlflows/dotted/MLmodel", "hydras/unknown.nemo", "hydras/env.nemo", "hydras/eval-resolver.nemo",
+        "xmls/function.pmml", "xmls/extension.xml", "xmls/opset.xml", "skops/method-shown.skops", "skops/operator-getter.skops", "skops/own.skops",
+    }
+)  # fmt: skip
+"""Doubtful files, which a person has to look at."""
+
+UNREAD = frozenset(
+    {"posers/page.safetensors", "posers/refusal.bin", "posers/annex.bin", "posers/source.bin", "posers/lfs-in-tar.tar", "posers/lfs-in-zip.zip"}
+)  # fmt: skip
+"""Files that are no models, which a gap says."""
+
+DOUBTFUL = REVIEWED | UNREAD
+
+
 def attacks() -> Iterator[tuple[str, bytes]]:
     for group in (
         zips,

@@ -18,7 +18,7 @@ from mlguard.findings import Detection, Gap
 from mlguard.scanners.model import codecs, sources, zips
 from tests import builders
 from tests.corpus import attacks_bundles, honest_bundles
-from tests.corpus.attacks_bundles import CLEAN, PAYLOAD, SOURCES, attacks
+from tests.corpus.attacks_bundles import CLEAN, PAYLOAD, REVIEWED, SOURCES, UNREAD, attacks
 from tests.corpus.bundle_parts import Entry, Item, seven_of, zip_of
 from tests.models import checks_of, gaps_of, records_of, rules_of
 from tests.scanning import scan
@@ -27,21 +27,6 @@ DANGEROUS, UNKNOWN = "model/dangerous-import", "model/unknown-callable"
 MALFORMED, CODE = "model/malformed-model-archive", "model/bundled-executable-code"
 
 ATTACKS = dict(attacks())
-REVIEWED = frozenset(
-    {
-        "packages/own.pt", "packages/library.pt", "scripts/alias.pt", "scripts/alias-ops.pt", "scripts/custom.pt", "scripts/class.pt",
-        "scripts/lite-custom.ptl", "exports/library.pt2", "exports/custom.pt2", "exports/own.pt2", "sources/plain.mar",
-        "archives_of_servers/handler-unknown.mar", "archives_of_servers/requirements.mar", "archives_of_servers/requirements-git.mar",
-        "mlflows/own/MLmodel", "mlflows/dotted/MLmodel", "hydras/unknown.nemo", "hydras/env.nemo", "hydras/eval-resolver.nemo",
-        "xmls/function.pmml", "xmls/extension.xml", "xmls/opset.xml", "skops/method-shown.skops", "skops/operator-getter.skops", "skops/own.skops",
-    }
-)  # fmt: skip
-"""Doubtful files, which a person has to look at."""
-
-UNREAD = frozenset(
-    {"posers/page.safetensors", "posers/refusal.bin", "posers/annex.bin", "posers/source.bin", "posers/lfs-in-tar.tar", "posers/lfs-in-zip.zip"}
-)  # fmt: skip
-"""Files that are no models, which a gap says."""
 
 
 @pytest.mark.parametrize("name", ATTACKS)
