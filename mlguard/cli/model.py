@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mlguard.config import Config
     from mlguard.findings import Detection, Finding, Gap
+    from mlguard.scanners.model.source import View
     from mlguard.scanners.model.state import State
 
 _HELP = """Usage: mlguard model [OPTIONS] PATH...
@@ -130,13 +131,14 @@ class _Run:
         self.states: list[tuple[State, int]] = []  # and the size in bytes
         self.detections: list[Detection] = []
         self.gaps: list[Gap] = []
+        self.others = 0  # binary files in folders that are in no format of models
         self.digests: dict[str, str] = {}
         self.vouched: set[str] = set()  # files that a signature or list was checked for, and fits
         self.failed = False  # a signature or digest does not fit
 
     def look(self, file: str, named: bool) -> None:
         """Look into one file. What is no model counts only when it was named."""
-        from mlguard.scanners.model import is_nothing, new_state, opened
+        from mlguard.scanners.model import new_state, opened
 
         shown = file.replace(os.sep, "/").removeprefix("./")
         state = new_state(shown, self.policy)
@@ -145,8 +147,10 @@ class _Run:
         try:
             view = opened(file)
             size = len(view)
+            if not named and not _may_be_model(view, shown):
+                return
             look = _drained(state.examine(view, state), records)
-            if look != "read" and (not named and (look == "inert" or is_nothing(view, shown))):
+            if look != "read" and not named and self._passes_over(look, view, shown):
                 return
         except Unreadable as trouble:
             records += state.gap("unreadable", str(trouble), "")
@@ -155,6 +159,18 @@ class _Run:
         self.states.append((state, size))
         for record in records:
             (self.detections if hasattr(record, "rule") else self.gaps).append(record)
+
+    def _passes_over(self, look: str, view: View, shown: str) -> bool:
+        """Say whether a file of a folder is no model, and count those that hold something all the same."""
+        from mlguard.scanners.model import is_nothing
+        from mlguard.scanners.model.state import MODEL_SUFFIXES
+
+        if look == "inert" or is_nothing(view, shown):
+            return True
+        if shown.lower().endswith(MODEL_SUFFIXES):
+            return False
+        self.others += 1
+        return True
 
     def told(self, full: bool) -> int:
         """Print what was seen and return the exit code."""
@@ -265,7 +281,8 @@ class _Run:
         lines += broken
         if len(self.states) != 1:
             shown = ", ".join(f"{counts[name]} {_IN_WORDS[name][0]}" for name in _IN_WORDS if counts.get(name))
-            lines.append(f"{len(self.states)} model files: {shown or 'nothing that is a model'}")
+            more = f"; {self.others} other binary files were not looked into" if self.others else ""
+            lines.append(f"{len(self.states)} model files: {shown or 'nothing that is a model'}{more}")
         told = [line for text in lines for line in text.split("\n")]
         if not all(line.isascii() and line.isprintable() for line in told):
             from mlguard.redact import printable
@@ -307,6 +324,19 @@ class _Run:
                 }
             )  # fmt: skip
         sys.stdout.write(json.dumps({"version": 1, "models": told}, indent=2, ensure_ascii=True) + "\n")
+
+
+_SURE = (b"\x80", b"PK\x03\x04", b"\x93NUMPY", b"\x89HDF", b"GGUF")
+
+
+def _may_be_model(view: View, shown: str) -> bool:
+    """Say whether a scan would give a file to the scanner of models."""
+    if view.head(8).startswith(_SURE):
+        return True
+    from mlguard.artifacts import HEAD_BYTES, kind_of
+    from mlguard.scanners.model import KINDS
+
+    return kind_of(shown, view.head(HEAD_BYTES)) in KINDS
 
 
 def _vouchers(folder: str, config: Config) -> Iterator[Any]:

@@ -120,6 +120,7 @@ class Machine:
         self.called = False  # something that nobody has judged
         self.result: Any = None
         self.protocol = 0
+        self._again = False  # a second PROTO was told
         self.arrays = self._forks = self._forked = 0
         self.columns: list[Any] = []  # texts that arrays hold: the first ones, or (place, characters each)
         self.stored: set[str] = set()  # attributes of estimators that hold rows of their training data
@@ -528,7 +529,8 @@ class Machine:
         data, stack, limit = self.data, self._stack, self.limit
         if op == 0x80:  # PROTO
             self.protocol = data[pos]
-            if at != self.start:
+            if at != self.start and not self._again:
+                self._again = True
                 yield self._hit(UNKNOWN, "unusual-opcode", at, 2, "PROTO", "PROTO")
             return pos + 1
         if op == 0x30:  # POP

@@ -18,6 +18,9 @@ MAX_HEADER_BYTES = 2**16
 _TYPE = re.compile(r"[<>|=]?([biufcSUVOmMa?T])(\d*)(?:\[[\w ]+\])?$")
 
 
+_LONG = re.compile(r"(?<![\w'\"])(\d+)L\b")
+"""A whole number as Python 2 wrote it, which numpy reads too (numpy/lib/_format_impl.py, _filter_header)."""
+
 _TEXT = re.compile(r"[<=|]?U(\d{1,4})$")
 
 
@@ -56,7 +59,7 @@ def _literal(text: str) -> dict[str, Any]:
     import ast
 
     try:
-        value = ast.literal_eval(text.strip())
+        value = ast.literal_eval(_LONG.sub(r"\1", text.strip()))
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         raise Unreadable("the header of the array is not a plain dictionary") from None
     fits = isinstance(value, dict) and set(value) == {"descr", "fortran_order", "shape"}

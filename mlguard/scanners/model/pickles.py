@@ -28,7 +28,7 @@ MAX_LEADING_BYTES = 2**16
 MAX_FOLLOWING = 64
 """Pickles without header that are walked until one shows what it is."""
 
-MAX_WALKED_BYTES = 16 * 2**20
+MAX_WALKED_BYTES = 4 * 2**20
 """What is walked in that search, all attempts together."""
 
 MAX_PROBES = 10_000

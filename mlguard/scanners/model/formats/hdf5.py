@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.model import texts, zips
+from mlguard.scanners.model import pickles, texts, zips
 from mlguard.scanners.model.formats import hdf5_chunks, hdf5_file, keras
 from mlguard.scanners.model.formats.hdf5_file import File
 from mlguard.scanners.model.formats.hdf5_parts import (
@@ -289,9 +289,10 @@ class _Judge:
                 "unreadable", "the HDF5 file is shorter than it says; was it cut short?", self.view.within
             )
         elif file.stated < file.end and not zips.ends_here(file.data, file.base, file.end):
-            rest = View(file.data, file.stated, min(file.end, file.stated + 2**20), "", "")
-            if rest.head(2**20).strip(b"\0"):
+            rest = self.view.rest(file.stated)
+            if found := list(pickles.searched(rest, self.state)):  # old libraries leave other bytes there
                 yield from self._malformed("trailing-data", file.stated)
+                yield from found
 
 
 def _varies(kind: Kind) -> bool:

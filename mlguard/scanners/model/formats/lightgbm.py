@@ -48,10 +48,11 @@ def examine(view: View, state: State) -> Examination:
         state.tensors += len(sizes)
         tail = _behind(view, end, sizes)
         if tail < 0:
-            yield from state.malformed("header", view, end - view.start, "lightgbm")
+            if header.get("version") != "v2":  # which has no end mark
+                yield from state.malformed("header", view, end - view.start, "lightgbm")
             tail = end
     yield from texts.told(list(_texts(header)), view, state, "lightgbm")
-    yield from _tail(view, tail, state)
+    yield from _tail(view, tail, state, "feature importances:" if header.get("version") == "v2" else "end of trees")
     return "read"
 
 
@@ -81,14 +82,14 @@ def _texts(header: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield key, header[key]
 
 
-def _tail(view: View, at: int, state: State) -> Iterator[Record]:
+def _tail(view: View, at: int, state: State, mark: str) -> Iterator[Record]:
     """Look at parameters and categories behind the trees."""
     if view.end - at > MAX_TAIL_BYTES:
-        at = max(at, view.data.rfind(b"end of trees", view.end - MAX_TAIL_BYTES, view.end))
+        at = max(at, view.data.rfind(mark.encode(), view.end - MAX_TAIL_BYTES, view.end))
     if view.end - at > MAX_TAIL_BYTES:
         yield from state.gap("too-large", "what follows the trees is larger than the limit", view.within)
     body = bytes(view.data[at : min(view.end, at + MAX_TAIL_BYTES)]).decode("utf-8", "replace")
-    if "end of trees" not in body:
+    if mark not in body:
         yield from state.gap("unreadable", "the model has no end of its trees; was it cut short?", view.within)
     pairs: list[tuple[str, str]] = []
     parameters = body.partition("\nparameters:")[2].partition("\nend of parameters")
