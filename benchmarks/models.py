@@ -260,7 +260,9 @@ def main() -> int:
         if shutil.which("strace"):
             size = read_by([OURS, "model", str(zipped)], folder, zipped)
             most = 64 * 1024 + 100 * (TENSORS + 2)
-            bench.line("1 GB torch zip, bytes by read calls", f"{size:,} (the file is mapped)   at most {most:,}", size <= most)
+            bench.line(
+                "1 GB torch zip, bytes by read calls", f"{size:,} (the file is mapped)   at most {most:,}", size <= most
+            )
         for file in ("model.safetensors", "arrays.joblib", "raw.pkl"):
             bench.over(f"1 GB {file} over the start", [OURS, "model", str(folder / file)], start, 50)
         bench.against("6 million opcodes / picklescan", [OURS, "model", str(folder / "ops.pkl")],

@@ -44,6 +44,10 @@ class Dataset:
     within: str = ""
 
 
+DESCRIPTIONS = frozenset({"huggingface", "jinja", "hydra", "mlflow", "keras-metadata", "tensorflow-fingerprint"})
+"""Formats of files that say something of a model and are none themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFile:
     """A model artifact. ``imports`` are the globals that loading it would use, as ``module.name``, sorted.

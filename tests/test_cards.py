@@ -297,12 +297,12 @@ def test_licence_of_a_card_and_its_model_is_told_once() -> None:
 
 def bases(*pairs: tuple[str, str], **more: Any) -> list[tuple[str, str, str]]:
     found = told([ModelCard("m/README.md", "markdown", bases=pairs, sections=SECTIONS)], **more)
-    return [item for item in found if item[0] == "model/unpinned-base-model"]
+    return [item for item in found if item[0] == "model/unrecorded-base-revision"]
 
 
 @pytest.mark.parametrize("revision", ["", "main", "v1.0", COMMIT[:7], COMMIT.upper()])
 def test_base_model_without_a_full_commit_is_told(revision: str) -> None:
-    assert bases(("example/base", revision)) == [("model/unpinned-base-model", "card-base", "m/README.md")]
+    assert bases(("example/base", revision)) == [("model/unrecorded-base-revision", "card-base", "m/README.md")]
 
 
 @pytest.mark.parametrize("name", ["gpt2", "models/base", "../base", "outputs/run-1", "/opt/base", "a/b/c", "m/base"])
@@ -329,8 +329,8 @@ def test_configuration_and_card_of_one_folder_are_told_once() -> None:
         ModelCard("m/README.md", "markdown", bases=(("example/base", ""),), sections=SECTIONS),
     ]
 
-    assert [item for item in told(facts) if item[0].endswith("base-model")] == [
-        ("model/unpinned-base-model", "config-base", "m/adapter_config.json")
+    assert [item for item in told(facts) if item[0].endswith("base-revision")] == [
+        ("model/unrecorded-base-revision", "config-base", "m/adapter_config.json")
     ]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 INCOMPLETE, LICENCE, BASE = (
     "model/incomplete-model-card",
     "model/license-restriction-violated",
-    "model/unpinned-base-model",
+    "model/unrecorded-base-revision",
 )
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z", re.A)
@@ -153,7 +153,8 @@ def _bases(
             if (folder, name) in told or name in pinned or not _is_hub(name, folder, folders):
                 continue
             told.add((folder, name))
-            if not _COMMIT.match(revision):
+            asked = models or isinstance(fact, ModelCard) or fact.path.endswith("adapter_config.json")
+            if asked and not _COMMIT.match(revision):
                 check = "card-base" if isinstance(fact, ModelCard) else "config-base"
                 yield Detection(BASE, check, Location(fact.path), {"name": name}, anchor=name, subject=fact.path)
 

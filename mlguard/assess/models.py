@@ -8,7 +8,7 @@ from mlguard.artifacts import Artifact
 from mlguard.assess import cards, integrity
 from mlguard.assess.declared import Model, is_personal, model_of, models_of
 from mlguard.evidence import names
-from mlguard.facts import Fact, ModelCard, ModelFile
+from mlguard.facts import DESCRIPTIONS, Fact, ModelCard, ModelFile
 from mlguard.findings import Detection, Location, Proof, Record
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Se
 
 
 def _is_weights(model: ModelFile) -> bool:
-    if model.format in _ARRAYS:
+    if model.format in _ARRAYS | DESCRIPTIONS:
         return False
     return model.format in _IN_TEXT or not f"/{model.path}".lower().endswith(_SIDE)
 

@@ -10,10 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from mlguard.facts import Dataset, Fact, FileDigest, ModelCard, ModelFile, Package
+from mlguard.facts import DESCRIPTIONS, Dataset, Fact, FileDigest, ModelCard, ModelFile, Package
 from mlguard.findings import Report, Verdict
 from mlguard.rules import Catalogue
 from mlguard.tables import table
@@ -52,7 +53,7 @@ def _serial(text: str) -> str:
 
 
 def _bill(report: Report) -> dict[str, Any]:
-    models = _of(report.facts, ModelFile)
+    models = _described(_of(report.facts, ModelFile))
     cards = [card for card in _of(report.facts, ModelCard) if card.form != "cyclonedx"]  # a bill draws on no other bill
     known = {fact.path: fact.sha256 for fact in _of(report.facts, FileDigest)}
     named = dict.fromkeys(name for card in cards for name in card.datasets)
@@ -87,6 +88,24 @@ def _hashes(path: str, known: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 # --- Models
+
+
+def _described(files: Sequence[ModelFile]) -> list[ModelFile]:
+    """Return the models, with the base models and licences that configurations in their folders name."""
+    beside: dict[str, list[ModelFile]] = {}
+    for file in files:
+        if file.format in DESCRIPTIONS:
+            beside.setdefault(file.path.rpartition("/")[0], []).append(file)
+    return [
+        replace(
+            file,
+            bases=tuple(dict.fromkeys([*file.bases, *(base for other in others for base in other.bases)])),
+            licences=tuple(dict.fromkeys([*file.licences, *(name for other in others for name in other.licences)])),
+        )
+        for file in files
+        if file.format not in DESCRIPTIONS
+        for others in [beside.get(file.path.rpartition("/")[0], [])]
+    ]
 
 
 def _card_of(model: ModelFile, cards: Sequence[ModelCard]) -> ModelCard | None:

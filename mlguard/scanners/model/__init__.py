@@ -163,7 +163,9 @@ def is_nothing(view: View, path: str) -> bool:
 
 def is_model(state: State) -> bool:
     """Say whether the file is a model, or holds one: an archive of other things is none."""
-    return bool(state.format) and (state.pickles > 0 or state.format not in ("zip", "tar", "7z"))
+    from mlguard.facts import DESCRIPTIONS
+
+    return bool(state.format) and (state.pickles > 0 or state.format not in DESCRIPTIONS | {"zip", "tar", "7z"})
 
 
 def _summary(state: State, artifact: Artifact, allowed: Sequence[str] | None) -> Iterator[Record]:
@@ -188,7 +190,7 @@ def _summary(state: State, artifact: Artifact, allowed: Sequence[str] | None) ->
         verdict = "unknown"
     elif state.doubtful:
         verdict = "review"
-    if is_model(state):
+    if is_model(state) or state.bases or state.licences:
         yield ModelFile(
             artifact.path, state.format, verdict, imports, state.tensors, artifact.size, tuple(dict.fromkeys(state.bases)),
             tuple(sorted(set(state.licences))), tuple(sorted(state.stored)), tuple(state.formats),

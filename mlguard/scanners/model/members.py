@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Content: TypeAlias = Callable[[], Generator[Record, None, View]]
     """Yields what unpacking shows and returns the member's content. Raises Unreadable."""
 
-MAX_TEXT_BYTES = 2**18
+MAX_TEXT_BYTES = 16 * 2**20
 """Text of one member that is looked at for what texts show."""
 
 MAX_LATER = 20_000
@@ -185,6 +185,10 @@ def _text(inner: View, bundle: Bundle, state: State) -> Iterator[Record]:
             facts: dict[str, str | int] = {"name": "requirements", "opcode": "member", "format": bundle.kind}
             place = len(text[: match.start()].encode())
             yield from state.detection(UNKNOWN, "bundled-requirement", inner.within, place, None, "requirements", facts)
-    elif kind in _SETTINGS or kind == "text" and inner.name.lower().endswith((".txt", ".cfg")):
+    elif (
+        kind in _SETTINGS or kind == "text" and ("." not in inner.name or inner.name.lower().endswith((".txt", ".cfg")))
+    ):
+        if len(inner) > MAX_TEXT_BYTES:
+            yield from state.gap("too-large", "a text in an archive is looked at only in its first part", inner.within)
         text = inner.head(MAX_TEXT_BYTES).decode("utf-8", "replace")
         yield from texts.told([(clean_name("", inner.name.rsplit(".", 1)[0]), text)], inner, state, bundle.kind)

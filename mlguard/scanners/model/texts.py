@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from mlguard.scanners import lazy
 from mlguard.scanners.model.source import View
@@ -78,6 +79,9 @@ _PROGRAM = (  # pattern, what it is, and texts one of which every match holds
     ),
 )
 _PICKLED = lazy.pattern(r"(?:gA[I-X]|Y29z|KGRw|Y19f|Y3Bvc2l4)[A-Za-z0-9+/_-]{12,}={0,2}")
+MAX_PICKLES = 200
+"""Pickles that one text holds in base64, which are decoded and judged."""
+
 MAX_PROGRAM_CHARS = 2**16
 """Characters of one text that are searched for program text."""
 
@@ -208,7 +212,7 @@ class _Column:
                     and (len(self.values) < MANY or len(text) >= 48)
                 ):
                     yield from self._tell(CODE, "metadata-code", note=note)
-            if match := _PICKLED.search(value):
+            for match in islice(_PICKLED.finditer(value), MAX_PICKLES):
                 yield from self._pickled(match.group())
 
     def _pickled(self, text: str) -> Iterator[Record]:
