@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .venv-demo
 
-.PHONY: check demo lint types layers test wheel bench clean
+.PHONY: check demo lint types layers test wheel bench honest clean
 
 check: lint types layers test  ## lint, types, layering, tests
 
@@ -53,6 +53,10 @@ wheel: $(BIN)/mlguard  ## build the wheel, install it into an empty environment,
 
 bench: $(BIN)/mlguard  ## CPU ratios against the peers, in one run
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/models.py
+
+honest: $(BIN)/mlguard  ## write models with the real libraries (large, slow) and say what is wrongly reported
+	$(BIN)/python tests/corpus/honest.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist demo-report .mypy_cache .ruff_cache .pytest_cache

@@ -59,7 +59,9 @@ def role(path: str, kind: str) -> str:
     """Return what a file of this kind may say about others, "" for nothing."""
     name = path.rsplit("/", 1)[-1]
     if is_signature(name):
-        return SIGNATURE if kind in _READ_AS_TEXT or kind == "binary" else ""
+        return (
+            SIGNATURE if kind in _READ_AS_TEXT or kind in ("binary", "model") else ""
+        )  # any bytes may begin a raw one
     if kind not in _READ_AS_TEXT:
         return ""
     if is_checksums(name):

@@ -130,6 +130,7 @@ class Machine:
         self._memo: list[Any] = []  # the first entries
         self._late: array[int] = array("I")  # codes of those behind
         self._kept: list[Any] = []  # what the codes stand for, if it is no text
+        self._codes: dict[int, int] = {}  # of what is kept, by identity
         self._extra: dict[int, Any] = {}  # entries behind a hole
         self._holes = 0
         self._blind = False  # something was put into a container that is forgotten
@@ -159,7 +160,7 @@ class Machine:
     def _walk(self) -> Iterator[Hit | Nested]:
         data, start, pos, limit, keep = self.data, self.start, self.start, self.limit, self.keep
         stack, marks, memo, late = self._stack, self._marks, self._memo, self._late
-        push, pop, remember = stack.append, stack.pop, memo.append
+        push, pop, remember, names = stack.append, stack.pop, memo.append, self._globals
         near = True
         places = limit - start < _KEPT  # the place of a text fits a code
         text: Any = None
@@ -195,20 +196,6 @@ class Machine:
                         late.append(written - start)
                     else:
                         self._memoize()
-                elif op == 0x68:  # BINGET
-                    push(memo[data[pos]] if near else self._get(data[pos]))
-                    pos += 1
-                elif op == 0x71:  # BINPUT
-                    index = data[pos]
-                    pos += 1
-                    if near and index == len(memo):
-                        memo.append(stack[-1])
-                    else:
-                        self._put(index)
-                        near, places = self._near, places and not (self._extra or self._holes)
-                elif op == 0x4B:  # BININT1
-                    push(data[pos])
-                    pos += 1
                 elif op == 0x8C or op == 0x55:  # SHORT_BINUNICODE, SHORT_BINSTRING
                     size = data[pos]
                     pos += 1
@@ -219,14 +206,27 @@ class Machine:
                     if near and pos < pause and data[pos] == 0x94:  # nearly always a MEMOIZE follows
                         remember(text)
                         pos += 1
-                elif op == 0x28:  # MARK
-                    marks.append(len(stack))
+                elif op == 0x68:  # BINGET
+                    push(memo[data[pos]] if near else self._get(data[pos]))
+                    pos += 1
+                elif op == 0x4B:  # BININT1
+                    push(data[pos])
+                    pos += 1
+                elif op == 0x71:  # BINPUT
+                    index = data[pos]
+                    pos += 1
+                    if near and index == len(memo):
+                        memo.append(stack[-1])
+                    else:
+                        self._put(index)
+                        near, places = self._near, places and not (self._extra or self._holes)
                 elif op == 0x47:  # BINFLOAT
                     push(opaque)
                     pos += 8
-                elif op == 0x4A:  # BININT
-                    push(_I32.unpack_from(data, pos)[0])
-                    pos += 4
+                elif op == 0x4E:  # NONE
+                    push(None)
+                elif op == 0x28:  # MARK
+                    marks.append(len(stack))
                 elif op == 0x85:  # TUPLE1
                     stack[-1] = (stack[-1],)
                     if self.asks:
@@ -256,21 +256,16 @@ class Machine:
                         and (function.plain or arguments == () and function.calm)
                         and not self.asks
                     ):
-                        made = function.made
-                        if made is None:
-                            made = Call(function, arguments)
+                        result = function.made
+                        if result is None:
+                            result = Call(function, arguments)
                             if function.name == "_frombuffer" and type(arguments) is tuple and len(arguments) > 1:
                                 self._array(arguments[1], arguments[0])
-                        stack[-1] = made
+                        stack[-1] = result
                     else:
                         result, events = calls.reduce(self, function, arguments, at, "REDUCE")
                         stack[-1] = result
                         yield from events
-                elif op == 0x87:  # TUPLE3
-                    last, middle = pop(), pop()
-                    stack[-1] = (stack[-1], middle, last)
-                    if self.asks:
-                        yield from self._escape(stack[-1], at, "TUPLE3")
                 elif op == 0x58 or op == 0x8D or op == 0x54:  # BINUNICODE, BINUNICODE8, BINSTRING
                     if op == 0x8D:
                         size = _U64.unpack_from(data, pos)[0]
@@ -298,22 +293,13 @@ class Machine:
                             yield self._hit(MALFORMED, "memo-bomb", at, 5, "", "LONG_BINPUT")
                         self._put(index)
                         near, places = self._near, places and not (self._extra or self._holes)
-                elif op == 0x6A:  # LONG_BINGET
-                    index = _U32.unpack_from(data, pos)[0]
-                    push(memo[index] if near else self._get(index))
-                    pos += 4
-                elif op == 0x4D:  # BININT2
-                    push(_U16.unpack_from(data, pos)[0])
-                    pos += 2
-                elif op == 0x4E:  # NONE
-                    push(None)
                 elif op == 0x88 or op == 0x89:  # NEWTRUE, NEWFALSE
                     push(op == 0x88)
-                elif op == 0x86:  # TUPLE2
-                    last = pop()
-                    stack[-1] = (stack[-1], last)
+                elif op == 0x87:  # TUPLE3
+                    last, middle = pop(), pop()
+                    stack[-1] = (stack[-1], middle, last)
                     if self.asks:
-                        yield from self._escape(stack[-1], at, "TUPLE2")
+                        yield from self._escape(stack[-1], at, "TUPLE3")
                 elif op == 0x74:  # TUPLE
                     base = marks.pop()
                     value = tuple(stack[base : base + keep])
@@ -321,76 +307,9 @@ class Machine:
                         yield from self._escape(stack[base:], at, "TUPLE")
                     del stack[base:]
                     push(value)
-                elif op == 0x75:  # SETITEMS
-                    base = marks.pop()
-                    target = stack[base - 1]
-                    if type(target) is dict and not self.asks:
-                        if len(target) < keep:
-                            for index in range(base, min(len(stack) - 1, base + 2 * keep), 2):
-                                key = stack[index]
-                                if type(key) is bytes:
-                                    target[key] = stack[index + 1]
-                                elif type(key) in _ODD_KEYS:
-                                    target[b""] = None
-                            if len(stack) - base > 2 * keep:
-                                target[b""] = None
-                    else:
-                        yield from self._set_items(target, base, at)
-                    del stack[base:]
-                elif op == 0x65:  # APPENDS
-                    base = marks.pop()
-                    target = stack[base - 1]
-                    if type(target) is list and not self.asks:
-                        if len(target) < keep:
-                            target.extend(stack[base : base + keep - len(target)])
-                    else:
-                        yield from self._append(target, stack[base:], at, "APPENDS")
-                    del stack[base:]
-                elif op == 0x29:  # EMPTY_TUPLE
-                    push(())
-                elif op == 0x7D:  # EMPTY_DICT
-                    push({})
-                elif op == 0x5D or op == 0x8F:  # EMPTY_LIST, EMPTY_SET
-                    push([])
-                elif op == 0x61:  # APPEND
-                    value = pop()
-                    target = stack[-1]
-                    if type(target) is list and not self.asks:
-                        if len(target) < keep:
-                            target.append(value)
-                    else:
-                        yield from self._append(target, [value], at, "APPEND")
-                elif op == 0x73:  # SETITEM
-                    yield from self._set_items(stack[-3], len(stack) - 2, at)
-                    del stack[-2:]
-                elif op == 0x93:  # STACK_GLOBAL
-                    name, module = pop(), pop()
-                    value, events = self._stack_global(module, name, at)
-                    push(value)
-                    if events:
-                        yield from events
-                elif op == 0x63:  # GLOBAL
-                    module, pos = self._line(pos)
-                    name, pos = self._line(pos)
-                    value, events = self._global(module, name, at, pos - at, "GLOBAL")
-                    push(value)
-                    if events:
-                        yield from events
-                elif op == 0x81:  # NEWOBJ
-                    arguments = pop()
-                    function = stack[-1]
-                    if (
-                        type(function) is Global
-                        and (function.plain or arguments == () and function.calm)
-                        and not self.asks
-                    ):
-                        stack[-1] = function.made or Call(function, arguments)
-                    else:
-                        result, events = calls.reduce(self, function, arguments, at, "NEWOBJ")
-                        stack[-1] = result
-                        yield from events
-                elif op == 0x51:  # BINPERSID
-                    yield from self._persistent(pop(), at, "BINPERSID")
+                elif op == 0x4A:  # BININT
+                    push(_I32.unpack_from(data, pos)[0])
+                    pos += 4
                 elif op == 0x43 or op == 0x42 or op == 0x8E or op == 0x96:  # bytes and bytearrays
                     if op == 0x43:
                         size = data[pos]
@@ -415,6 +334,92 @@ class Machine:
                     pos += size
                     step += size
                     pause = min(limit, step, frame)
+                elif op == 0x93:  # STACK_GLOBAL
+                    name, module = pop(), pop()
+                    known = names.get((module, name)) if type(module) is bytes and type(name) is bytes else None
+                    if known is not None:
+                        push(known)
+                    else:
+                        made, events = self._stack_global(module, name, at)
+                        push(made)
+                        if events:
+                            yield from events
+                elif op == 0x86:  # TUPLE2
+                    last = pop()
+                    stack[-1] = (stack[-1], last)
+                    if self.asks:
+                        yield from self._escape(stack[-1], at, "TUPLE2")
+                elif op == 0x6A:  # LONG_BINGET
+                    index = _U32.unpack_from(data, pos)[0]
+                    push(memo[index] if near else self._get(index))
+                    pos += 4
+                elif op == 0x75:  # SETITEMS
+                    base = marks.pop()
+                    target = stack[base - 1]
+                    if type(target) is dict and not self.asks:
+                        if len(target) < keep:
+                            for index in range(base, min(len(stack) - 1, base + 2 * keep), 2):
+                                key = stack[index]
+                                if type(key) is bytes:
+                                    target[key] = stack[index + 1]
+                                elif type(key) in _ODD_KEYS:
+                                    target[b""] = None
+                            if len(stack) - base > 2 * keep:
+                                target[b""] = None
+                    else:
+                        yield from self._set_items(target, base, at)
+                    del stack[base:]
+                elif op == 0x7D:  # EMPTY_DICT
+                    push({})
+                elif op == 0x29:  # EMPTY_TUPLE
+                    push(())
+                elif op == 0x81:  # NEWOBJ
+                    arguments = pop()
+                    function = stack[-1]
+                    if (
+                        type(function) is Global
+                        and (function.plain or arguments == () and function.calm)
+                        and not self.asks
+                    ):
+                        stack[-1] = function.made or Call(function, arguments)
+                    else:
+                        result, events = calls.reduce(self, function, arguments, at, "NEWOBJ")
+                        stack[-1] = result
+                        yield from events
+                elif op == 0x4D:  # BININT2
+                    push(_U16.unpack_from(data, pos)[0])
+                    pos += 2
+                elif op == 0x65:  # APPENDS
+                    base = marks.pop()
+                    target = stack[base - 1]
+                    if type(target) is list and not self.asks:
+                        if len(target) < keep:
+                            target.extend(stack[base : base + keep - len(target)])
+                    else:
+                        yield from self._append(target, stack[base:], at, "APPENDS")
+                    del stack[base:]
+                elif op == 0x5D or op == 0x8F:  # EMPTY_LIST, EMPTY_SET
+                    push([])
+                elif op == 0x61:  # APPEND
+                    value = pop()
+                    target = stack[-1]
+                    if type(target) is list and not self.asks:
+                        if len(target) < keep:
+                            target.append(value)
+                    else:
+                        yield from self._append(target, [value], at, "APPEND")
+                elif op == 0x73:  # SETITEM
+                    yield from self._set_items(stack[-3], len(stack) - 2, at)
+                    del stack[-2:]
+                elif op == 0x63:  # GLOBAL
+                    module, pos = self._line(pos)
+                    name, pos = self._line(pos)
+                    value, events = self._global(module, name, at, pos - at, "GLOBAL")
+                    push(value)
+                    if events:
+                        yield from events
+                elif op == 0x51:  # BINPERSID
+                    yield from self._persistent(pop(), at, "BINPERSID")
                 elif op == 0x95:  # FRAME
                     size = _U64.unpack_from(data, pos)[0]
                     pos += 8
@@ -486,10 +491,11 @@ class Machine:
         """Return the code under which ``value`` is kept: of containers and numbers nothing is."""
         kind = type(value)
         if kind is Global or kind is Call:
-            if not value.code and len(self._kept) < MAX_KEPT_FAR:
+            code = self._codes.get(id(value), 0)
+            if not code and len(self._kept) < MAX_KEPT_FAR:
                 self._kept.append(value)
-                value.code = _KEPT + len(self._kept) - 1
-            return value.code or _FORGOTTEN
+                code = self._codes[id(value)] = _KEPT + len(self._kept) - 1
+            return code or _FORGOTTEN
         if (kind is bytes or kind is Literal) and len(self._kept) < MAX_KEPT_FAR:
             self._kept.append(value)
             return _KEPT + len(self._kept) - 1
@@ -671,6 +677,12 @@ class Machine:
         known = self._globals.get(key)
         if known is not None:
             return known, ()
+        ready = self.policy.ready[self.script].get(key)
+        if ready is not None and len(self._globals) < MAX_GLOBALS:
+            value, dotted = ready
+            self._globals[key] = value
+            self.imports.setdefault(dotted, "allow")
+            return value, ()
         self._flooded()
         judge = _judged if len(module) + len(name) < MAX_NAME else _judged.__wrapped__
         judged, dotted, verdict, check, note, exact = judge(self.policy, module, name, self.script)
@@ -682,6 +694,8 @@ class Machine:
             self.too_large = self.blocked = True
             events = (self._hit(MALFORMED, "flood", at, length, "", opcode),)
         self._globals[key] = value
+        if verdict == "allow" and len(module) + len(name) < MAX_NAME and dotted[:1] != "(":
+            self.policy.keep_ready(self.script, key, value, dotted)
         kept = verdict == "review" and judged.kept
         self.imports.setdefault(dotted, "allow" if judged.special == "loads" or kept else verdict)
         if verdict == "block":
@@ -814,7 +828,8 @@ class Machine:
                 self.blocked = True
                 name = clean_name(function.module, function.name)
                 yield self._hit(DANGEROUS, "suspicious-argument", at, 1, name, "BUILD", "a path outside its folder")
-        target.state = state
+        if type(target.function) is not Global or target.function.made is not target:
+            target.state = state
         return pos
 
     def _raw_array(self, state: Any, pos: int) -> Generator[Hit | Nested, None, int]:
@@ -867,12 +882,10 @@ class Machine:
         fork = Machine(self.data, pos, end, self.policy, origin=self.origin, strict=True, depth=MAX_INNER)
         fork._stack, fork._marks, fork._memo = list(self._stack), list(self._marks), list(self._memo)
         fork._late, fork._kept, fork._extra = self._late[:], list(self._kept), dict(self._extra)
+        fork._codes = dict(self._codes)
         fork._near, fork._holes, fork.asks = self._near and not self._late, self._holes, self.asks
         hits = [event for event in fork.run() if isinstance(event, Hit) and self._runs(event)]
         self._forked += fork.end - pos
-        for value in fork._kept[len(self._kept) :]:
-            if isinstance(value, (Global, Call)):
-                value.code = 0
         self.blocked |= bool(hits)
         yield from hits
 

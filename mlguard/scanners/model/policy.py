@@ -58,6 +58,7 @@ class Policy:
 
     def __init__(self, table: Mapping[str, Any], also: Iterable[str] = ()) -> None:
         self.known: dict[tuple[str, str, bool], Judgement] = {}
+        self.ready: tuple[dict[Any, Any], dict[Any, Any]] = ({}, {})  # of harmless names, what machines make of them
         self.exact: set[tuple[str, str]] = set()
         self.patterns: dict[str, list[str]] = {}
         for entry in table["allowed"]:
@@ -107,6 +108,11 @@ class Policy:
     def rebuilds(self) -> re.Pattern[str]:
         """Names of functions that put an object together again."""
         return _any_of(self._leaves["rebuilders"])
+
+    def keep_ready(self, script: bool, key: tuple[bytes, bytes], value: object, shown: str) -> None:
+        """Keep what a machine made of a harmless name, for the next one. Such a value is never changed."""
+        if len(self.ready[script]) < MAX_KNOWN:
+            self.ready[script][key] = (value, shown)
 
     def _allow(self, module: str, names: Iterable[str]) -> None:
         for name in names:

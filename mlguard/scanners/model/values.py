@@ -64,15 +64,15 @@ class Literal:
 class Global:
     """An imported name. ``plain`` says that it may be called with anything, ``calm`` that it may be without arguments.
 
-    ``made`` is what all calls give whose arguments do not matter; ``code`` is the machine's number for the value.
+    ``made`` is what all calls give whose arguments do not matter. Machines share harmless names, so none is ever changed.
     ``kept`` says how far a name of a known library may be about although nobody has listed it (policy.Kept).
     """
 
-    __slots__ = ("calm", "code", "kept", "made", "module", "name", "offset", "plain", "verdict")
+    __slots__ = ("calm", "kept", "made", "module", "name", "offset", "plain", "verdict")
 
     def __init__(self, module: str, name: str, offset: int, verdict: str, plain: bool, calm: bool = False) -> None:
         self.module, self.name, self.offset, self.verdict = module, name, offset, verdict
-        self.plain, self.calm, self.code = plain, calm or plain, 0
+        self.plain, self.calm = plain, calm or plain
         self.kept = ""
         self.made: Call | None = None
 
@@ -80,10 +80,10 @@ class Global:
 class Call:
     """The result of calling ``function``; ``state`` is what BUILD gave it."""
 
-    __slots__ = ("arguments", "code", "function", "state")
+    __slots__ = ("arguments", "function", "state")
 
     def __init__(self, function: Any, arguments: Any) -> None:
-        self.function, self.arguments, self.code = function, arguments, 0
+        self.function, self.arguments = function, arguments
         self.state: Any = None
 
 
