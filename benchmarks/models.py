@@ -22,14 +22,14 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from peers import BIN, ROOT, prepare
+
 sys.path.insert(0, str(ROOT))
 
-from tests.builders import assemble  # noqa: E402
+from tests.builders import assemble
 
 PEERS = ROOT / "build" / "model-bench-venv"
 PACKAGES = ("picklescan==1.0.5", "hayward==1.4.1", "modelaudit==0.2.54", "scikit-learn")
-BIN = Path(sys.executable).parent
 OURS = str(BIN / "mlguard")
 TENSORS, ITEMS = 200, 1_310_720
 PATIENCE = 240
@@ -216,23 +216,9 @@ def read_by(command: Command, folder: Path, file: Path) -> int:
     return sum(map(int, reads))
 
 
-def prepare() -> None:
-    """Make the peers' environment, and compile byte code on both sides."""
-    if not (PEERS / "bin" / "hayward").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-        subprocess.run([str(PEERS / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    for python, folders in (
-        (PEERS / "bin/python", [PEERS / "lib"]),
-        (BIN / "python", [BIN.parent / "lib", ROOT / "mlguard"]),
-    ):
-        compiled = [str(python), "-m", "compileall", "-q", *map(str, folders)]
-        subprocess.run(compiled, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-
-
 def main() -> int:
     """Run all comparisons. Returns 1 when a target is missed."""
-    prepare()
+    prepare(PEERS, "hayward", PACKAGES)
     bench = Bench()
     picklescan, hayward, modelaudit = (str(PEERS / "bin" / name) for name in ("picklescan", "hayward", "modelaudit"))
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as name:

@@ -7,7 +7,6 @@ figure is the median of the ratios of neighbours, with the least and the greates
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import statistics
@@ -17,10 +16,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from peers import BIN, ROOT, prepare
+
 PEERS = ROOT / "build" / "bench-venv"
 PACKAGES = ("bandit==1.9.4", "pip-audit==2.10.1", "checkov==3.3.30", "modelscan==0.8.8")
-BIN = Path(sys.executable).parent
 TARGETS = {"version": 2.0, "hook": 1.0, "demo": 1.0}
 """The most that each ratio may be."""
 
@@ -50,23 +49,9 @@ def compare(name: str, ours: Sequence[Command], theirs: Sequence[Command], folde
     return met
 
 
-def prepare() -> None:
-    """Make the peers' environment, and compile byte code on both sides."""
-    if not (PEERS / "bin" / "checkov").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-        subprocess.run([str(PEERS / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    for python, folders in (
-        (PEERS / "bin/python", [PEERS / "lib"]),
-        (BIN / "python", [BIN.parent / "lib", ROOT / "mlguard"]),
-    ):
-        compiled = [str(python), "-m", "compileall", "-q", *map(str, folders)]
-        subprocess.run(compiled, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-
-
 def main() -> int:
     """Run all comparisons. Returns 1 when a target is missed."""
-    prepare()
+    prepare(PEERS, "checkov", PACKAGES)
     ours, theirs = str(BIN / "mlguard"), PEERS / "bin"
     staged = sorted((ROOT / "examples").glob("churn*/src/**/*.py"), key=lambda path: path.stat().st_size)[-5:]
     met = [compare("version", [[ours, "--version"]], [[str(BIN / "python"), "-c", "import click"]], ROOT, 15)]

@@ -316,7 +316,7 @@ def test_split_named_test_is_data_and_no_fixture(tmp_path: Path) -> None:
     [
         ("data/x.parquet", b"PAR1" + b"\x00" * 40 + b"PAR1"),
         ("data/x.json", b'[{"mail": "mira@kunde.intern"}, {"mail'),
-        ("data/x.csv.gz", gzip.compress(b"mail\n" + b"mira@kunde.intern\n" * 999)[:-40]),
+        ("data/x.csv.gz", gzip.compress(b"mail\n" + b"mira@kunde.intern\n" * 999, mtime=0)[:-40]),
         ("data/x.csv", b"mail\n\x81mira@kunde.intern\n"),
     ],
 )
@@ -376,7 +376,7 @@ def canary_files() -> list[tuple[str, bytes]]:
         ("data/broken.json", json.dumps([{value: value} for value in CANARIES]).encode()[:-9]),
         ("data/rows.parquet", table.getvalue()),
         ("data/broken.parquet", table.getvalue()[:-200]),
-        ("data/broken.csv.gz", gzip.compress((quoted + "\n").encode() * 500)[:-30]),
+        ("data/broken.csv.gz", gzip.compress((quoted + "\n").encode() * 500, mtime=0)[:-30]),
         ("notes.txt", "\n".join(CANARIES).encode()),
         ("docs/notes.md", "\n".join(CANARIES * 3).encode()),
         ("app.log", "\n".join(CANARIES).encode()),

@@ -259,7 +259,7 @@ def tars() -> Iterator[tuple[str, bytes]]:
     yield "pickle.tar", builders.tar({"a/b.pkl": PAYLOAD})
     yield "any-name.nemo", builders.tar({"weights": PAYLOAD})
     yield "torch.nemo", builders.tar({"model_weights.ckpt": TORCH, "model_config.yaml": b"a: 1\n"})
-    yield "torch.tar.gz", gzip.compress(builders.tar({"a/b.ckpt": TORCH}))
+    yield "torch.tar.gz", gzip.compress(builders.tar({"a/b.ckpt": TORCH}), mtime=0)
     yield "torch.tar.xz", lzma.compress(builders.tar({"a/b.ckpt": TORCH}))
     yield "torch.tar.bz2", bz2.compress(builders.tar({"a/b.ckpt": TORCH}))
     yield "tar-in-tar.tar", builders.tar({"x.tar": builders.tar({"y.pkl": PAYLOAD})})
@@ -350,9 +350,9 @@ def codecs() -> Iterator[tuple[str, bytes]]:
     yield "zstd-skipped.pkl.zst", skip + _zstd_frame(PAYLOAD)
     yield "zstd-two.pkl.zst", _zstd_frame(CLEAN) + skip + _zstd_frame(PAYLOAD)
     yield "zstd.tar.zst", _zstd_frame(builders.tar({"a.pkl": PAYLOAD}))
-    yield "gzip-name.pt", gzip.compress(TORCH)
+    yield "gzip-name.pt", gzip.compress(TORCH, mtime=0)
     yield "lzma-alone.joblib", lzma.compress(PAYLOAD, lzma.FORMAT_ALONE)
-    yield "twice.pkl.gz", gzip.compress(bz2.compress(PAYLOAD))
+    yield "twice.pkl.gz", gzip.compress(bz2.compress(PAYLOAD), mtime=0)
 
 
 def _lz4_block(content: bytes) -> bytes:
@@ -590,7 +590,7 @@ def mlflows() -> Iterator[tuple[str, bytes]]:
     )
     yield (
         "in-archive.tar.gz",
-        gzip.compress(builders.tar({"model/MLmodel": _mlmodel(loader_module="os"), "model/model.pkl": CLEAN})),
+        gzip.compress(builders.tar({"model/MLmodel": _mlmodel(loader_module="os"), "model/model.pkl": CLEAN}), mtime=0),
     )
     yield "in-archive.zip", builders.archive({"model/MLmodel": _mlmodel(loader_module="subprocess")})
 
@@ -613,7 +613,9 @@ def hydras() -> Iterator[tuple[str, bytes]]:
         )
     yield (
         "system.tar.gz",
-        gzip.compress(builders.tar({"model_config.yaml": configs["system"].encode(), "model_weights.ckpt": CLEAN})),
+        gzip.compress(
+            builders.tar({"model_config.yaml": configs["system"].encode(), "model_weights.ckpt": CLEAN}), mtime=0
+        ),
     )
     yield "alone/model_config.yaml", configs["system"].encode()
     yield "zip.zip", builders.archive({"conf/config.yaml": configs["system"].encode(), "m.pkl": CLEAN})
