@@ -104,18 +104,20 @@ _GRAPH_SUFFIXES = frozenset({".onnx", ".mlmodel", ".pdmodel"})
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
 # Protocol 0: perhaps some marks and strings, then an import written as module and name on lines of their own.
 _TEXT_PICKLE = re.compile(
-    rb"\A(?:[(\]})l0tdN.]|[SVIFL][^\n]{0,200}\n|p\d+\n)*[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n"
+    rb"\A(?:[(\]})l0tdN.]|[SVIFL][^\n]*+\n|p\d+\n)*+[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n"
     rb"(?:[(\]})0.]|p\d+\n|q[^a-z]|S['\"]|[IFL]-?\d)"
 )
+# The same where strings that are thrown away fill all that is seen of the file.
+_TEXT_PICKLE_FILLED = re.compile(rb"\A(?:[(\]})0N]|V[^\n]*+\n0)*+V[^\n]*+\Z")
 _DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:dockerfile|containerfile)$", re.I)
 _WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
 _MODEL_TEXT_NAME = re.compile(
-    r"(?:^|/)(?:MLmodel|(?:config|modules|tokenizer(?:_config)?|special_tokens_map)\.json|(?:adapter|generation|processor|(?:video_)?preprocessor)_config\.json|(?:config_sentence_transformers|genai_config|configuration)\.json"
-    r"|(?:modular_)?model_index\.json|chat_templates?\.json|[^/]+\.safetensors\.index\.json|[^/]+\.(?:jinja|jinja2|pmml|pbtxt|[rR]ds|RDS|[rR]da|RDA|[rR][dD]ata|msgpack|mpk|ubj|cbm|tflite|pte|ptd)|\.z(?:array|attrs|metadata)|zarr\.json|[^/]+-symbol\.json|model_config\.ya?ml)$"
+    r"(?:^|/)(?:MLmodel|(?:config|modules|tokenizer(?:_config)?|special_tokens_map)\.json|(?:adapter|generation|processor|(?:video_)?preprocessor)_config\.json|(?:config_sentence_transformers|genai_config|router_config|configuration)\.json"
+    r"|(?:modular_)?model_index\.json|chat_templates?\.json|[^/]+\.safetensors\.index\.json|[^/]+\.(?:jinja|jinja2|pmml|pbtxt|[rR]ds|RDS|[rR]da|RDA|[rR][dD]ata|msgpack|mpk|ubj|cbm|tflite|pte|ptd)|\.z(?:array|attrs|metadata)|zarr\.json|[^/]+-symbol\.json|(?:model_config|hyperparams)\.ya?ml)$"
 )
 _MODEL_TEXT = re.compile(
-    rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map|base_code)"\s*:'
-    rb'|"class_name"\s*:\s*"(?:Sequential|Functional|Model|Lambda)"|"learner"\s*:\s*\{|"arg_nodes"\s*:|"format"\s*:\s*"(?:graph|layers)-model")'
+    rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map|base_code|irVersion)"\s*:'
+    rb'|"class_name"\s*:\s*"(?:Sequential|Functional|Model|Lambda)"|"module"\s*:\s*"[\w.]*"\s*,\s*"class_name"\s*:|"learner"\s*:\s*\{|"arg_nodes"\s*:|"format"\s*:\s*"(?:graph|layers)-model")'
     rb"|\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^<]*+(?:<![^<]*+)*+\s*+)*+<(?:PMML\b|net\s+[^>]*\bversion=)"
     rb"|\Atree\r?\nversion=v\d|\A(?:RDA[23]\n)?A\n[23]\n\d+\n\d+\n",
     re.S,
@@ -216,7 +218,7 @@ def _text_kind(path: str, head: bytes) -> str:
     suffix = _suffix(path)
     if suffix == ".pth" and re.search(rb"^import[ \t]", head, re.M):
         return "python"  # the interpreter runs such lines of a .pth file when it starts
-    if suffix in _MODEL_SUFFIXES or (suffix != ".py" and _TEXT_PICKLE.match(head)):
+    if suffix in _MODEL_SUFFIXES or (suffix != ".py" and _spells_pickle(head)):
         return "model"  # protocol 0 of pickle is text, and a loader asks for no name
     if suffix in _GRAPH_SUFFIXES or suffix == ".pb" and _holds_controls(head):
         return "model"
@@ -240,11 +242,26 @@ def _text_kind(path: str, head: bytes) -> str:
         return "env"
     if suffix in (".yaml", ".yml", ".json") and _KUBERNETES.search(head) and _KIND.search(head):
         return "kubernetes"
-    if _MODEL_TEXT_NAME.search(path) or suffix in _MODEL_TEXT_SUFFIXES and _MODEL_TEXT.match(head[:MODEL_TEXT_BYTES]):
+    if (
+        _MODEL_TEXT_NAME.search(path)
+        or suffix in _MODEL_TEXT_SUFFIXES
+        and _MODEL_TEXT.match(_narrow(head[:MODEL_TEXT_BYTES]))
+    ):
         return "model-text"
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     return _shebang_kind(head)
+
+
+def _narrow(head: bytes) -> bytes:
+    """Return text without its byte order mark, and UTF-16 without the bytes that plain words do not need."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head[2:].replace(b"\0", b"")
+    return head.removeprefix(b"\xef\xbb\xbf")
+
+
+def _spells_pickle(head: bytes) -> bool:
+    return bool(_TEXT_PICKLE.match(head) or len(head) >= HEAD_BYTES and _TEXT_PICKLE_FILLED.match(head))
 
 
 def _shebang_kind(head: bytes) -> str:

@@ -70,8 +70,17 @@ def idle(findings: Sequence[Finding], config: Config, today: datetime.date) -> l
         if entry.until < today:
             told.append(f"{name} has expired; its findings count again")
         elif not any(_triaged(finding, [entry], today).state == "ignored" for finding in findings):
-            told.append(f"{name} matches nothing; remove it")
+            told.append(f"{name} {_useless(entry, findings)}; remove it")
     return told
+
+
+def _useless(entry: Ignore | Allow, findings: Sequence[Finding]) -> str:
+    named = isinstance(entry, Allow) and any(
+        finding.rule in _ABOUT_NAMES and finding.facts.get("name") == entry.name for finding in findings
+    )
+    if named:
+        return "has no effect: what was found of it is of the standard library or shows in a call's arguments, and cannot be allowed"
+    return "matches nothing"
 
 
 def open_gaps(gaps: Sequence[Gap], accepted: Sequence[AcceptedGap], today: datetime.date) -> tuple[Gap, ...]:

@@ -29,7 +29,7 @@ def assess(
     for model in models:
         yield from _declared(model, models, known, seals, proven, broken)
     for seal in seals:
-        yield from _extra(seal, artifacts)
+        yield from unsigned(seal, artifacts)
     yield from _unvouched(weights, models, seals, proven, broken)
     if models and weights:
         yield from _bills(facts, models, artifacts)
@@ -67,7 +67,7 @@ def _declared(
 # --- Signed folders
 
 
-def _extra(seal: Seal, artifacts: Sequence[Artifact]) -> Iterator[Record]:
+def unsigned(seal: Seal, artifacts: Sequence[Artifact]) -> Iterator[Record]:
     """Yield files that lie in a signed folder and that its signature does not list: the signature does not hold with them."""
     if not seal.whole:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def hook(arguments: list[str]) -> int:
     if arguments in (["--help"], ["-h"]):
         output.emit(_HELP)
         return 0
-    unknown = [argument for argument in arguments if argument.startswith("-") and argument != "--"]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    # pre-commit gives names as they are, so a file may begin with a hyphen
+    unknown = [name for name in options if name.startswith("-") and not os.path.lexists(name)]
     if unknown:
         raise UsageError(f"hook takes file names only, not {unknown[0]}; mlguard hook --help says more")
     paths = [Path(argument) for argument in arguments if argument != "--" and Path(argument).exists()]

@@ -13,6 +13,7 @@ from mlguard.errors import Unreadable, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
     from mlguard.config import Config
@@ -24,14 +25,15 @@ _HELP = """Usage: mlguard model [OPTIONS] PATH...
 
   Explain model files: the format, whether loading them is safe and why, what they may call, what they are made
   from, and how to convert them to a format that holds no code. Nothing is loaded, imported or unpickled.
-  A folder is walked; files in it that are no models are passed over.
+  A folder is walked; files in it that are no models are passed over. The configuration of the working folder counts.
 
 Options:
   -v, --verbose    Say everything of every file, also in folders.
   --json           Print JSON instead of text.
-  --digest         Compute the SHA-256 of each file, and check signatures and lists of digests beside it.
+  --digest         Compute the SHA-256 of each file, and check signatures and lists of digests beside it and above.
   --accept FILE    Write the inventory (what each model may call) to FILE, for a review and for --against.
   --against FILE   Compare with an accepted inventory: a name that it does not list fails.
+                   Paths in an inventory count from the working folder: call both where a scan starts.
   -h, --help       Show this message.
 
   Exit codes: 0 nothing that fails the gate, 1 a finding fails it, 2 usage, 3 a file was not wholly read,
@@ -63,7 +65,7 @@ def model(arguments: list[str]) -> int:
     """Explain the files that the arguments name, print, and return the exit code. Raises UsageError."""
     paths, options = _parsed(arguments)
     if options.get("help"):
-        sys.stdout.write(_HELP)
+        _print(_HELP)
         return 0
     if not paths:
         raise UsageError("model takes one or more files or folders; mlguard model --help says more")
@@ -71,7 +73,7 @@ def model(arguments: list[str]) -> int:
     alone = len(paths) == 1 and not os.path.isdir(paths[0])
     for file, named in _files(paths):
         run.look(file, named)
-    return run.told(alone or bool(options.get("verbose")))
+    return run.told(alone, alone or bool({"verbose", "digest"} & options.keys()))
 
 
 def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -98,27 +100,60 @@ def _parsed(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def _files(paths: Iterable[str]) -> Iterator[tuple[str, bool]]:
-    """Yield each file, in order, and whether it was named itself. Links and special files are not followed."""
+    """Yield each file once, in order, and whether a person must hear of it even when it is no model."""
+    seen: set[str] = set()
     for path in paths:
         if os.path.isdir(path):
-            yield from ((file, False) for file in _walk(path))
+            found = _walk(path)
         elif os.path.lexists(path):
-            yield path, True
+            found = iter([(path, True)])
         else:
-            raise UsageError(f"{path}: there is no such file or folder")
+            raise UsageError(f"{path or repr(path)}: there is no such file or folder")
+        for file, named in found:
+            if (normal := os.path.normpath(file)) not in seen:
+                seen.add(normal)
+                yield file, named
 
 
-def _walk(folder: str) -> Iterator[str]:
+def _walk(folder: str) -> Iterator[tuple[str, bool]]:
+    """Yield the files below a folder, and what cannot be looked into.
+
+    A link to a file outside is looked at, as caches of hubs are made of them; what lies inside is seen under its own name.
+    """
+    top = os.path.realpath(folder)
     stack = [folder]
     while stack:
+        current = stack.pop()
         try:
-            entries = sorted(os.scandir(stack.pop()), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
         except OSError as error:
-            raise UsageError(f"{error.filename}: cannot be listed: {error.strerror}") from None
+            if current == folder:
+                raise UsageError(f"{folder}: cannot be listed: {error.strerror}") from None
+            yield current, True
+            continue
         stack += [
             entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False) and entry.name != ".git"
         ]
-        yield from (entry.path for entry in entries if entry.is_file(follow_symlinks=False))
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                yield entry.path, False
+            elif entry.is_symlink():
+                target = os.path.realpath(entry.path)
+                if not os.path.exists(target) or not f"{target}{os.sep}".startswith(f"{top}{os.sep}"):
+                    yield entry.path, not os.path.isfile(target)
+            elif not entry.is_dir(follow_symlinks=False):
+                yield entry.path, True
+
+
+def _special(file: str) -> str:
+    """Say why what is no regular file is not opened: a pipe would wait for ever."""
+    if os.path.isdir(file) and not os.path.islink(file):
+        return "a folder that cannot be listed; make it readable for this user"
+    if os.path.isdir(file):
+        return "a link to a folder outside, which is not followed; name that folder as well"
+    if os.path.islink(file) and not os.path.exists(file):
+        return "a link that leads nowhere, so the file it stands for was not looked at"
+    return "no regular file (a pipe, socket or device), which is not opened"
 
 
 class _Run:
@@ -134,7 +169,8 @@ class _Run:
         self.others = 0  # binary files in folders that are in no format of models
         self.digests: dict[str, str] = {}
         self.vouched: set[str] = set()  # files that a signature or list was checked for, and fits
-        self.failed = False  # a signature or digest does not fit
+        self.failed: set[str] = set()  # files, signatures and lists that do not fit
+        self.integrity: list[dict[str, str]] = []  # what was found about signatures and lists
 
     def look(self, file: str, named: bool) -> None:
         """Look into one file. What is no model counts only when it was named."""
@@ -145,6 +181,8 @@ class _Run:
         records: list[Any] = []
         look, size = "read", 0
         try:
+            if not os.path.isfile(file):
+                raise Unreadable(_special(file))
             view = opened(file)
             size = len(view)
             if not named and not _may_be_model(view, shown):
@@ -172,20 +210,19 @@ class _Run:
         self.others += 1
         return True
 
-    def told(self, full: bool) -> int:
+    def told(self, alone: bool, full: bool) -> int:
         """Print what was seen and return the exit code."""
         findings = self._findings()
         failing = [finding for finding in findings if _fails(finding)]
         news = self._news()
-        broken: list[str] = []
         if self.options.get("digest"):
-            broken = self._integrity()
+            self._integrity()
         if self.options.get("accept"):
             self._accept(self.options["accept"])
         if self.options.get("json"):
             self._json(findings, news)
         else:
-            self._text(findings, news, full, broken)
+            self._text(findings, news, alone, full)
         if self.failed:
             return 5
         return 1 if failing or any(news.values()) else 3 if self.gaps or not self.states else 0
@@ -218,59 +255,95 @@ class _Run:
             return {}
         from mlguard.scanners.model.inventory import news, read
 
-        return news(read(self.options["against"]), ((state.path, state.imports) for state, _ in self.states))
+        listed = {state.path: _listed(state.path) for state, _ in self.states}
+        found = news(read(self.options["against"]), ((listed[state.path], state.imports) for state, _ in self.states))
+        return {path: found[name] for path, name in listed.items() if name in found}
 
     def _accept(self, file: str) -> None:
         from mlguard.scanners.model.inventory import write
 
-        write(file, [(state.path, state.format, state.imports) for state, _ in self.states])
+        write(file, [(_listed(state.path), state.format, state.imports) for state, _ in self.states])
 
-    def _integrity(self) -> list[str]:
-        """Compute digests, check what lies beside the models and vouches for them, and return what does not fit."""
+    def _integrity(self) -> None:
+        """Compute digests, and check what lies beside the models or above them and vouches for them."""
         from pathlib import Path
 
-        from mlguard import rules
         from mlguard.evidence import digests
+
+        top = os.getcwd()
+        looked = {os.path.abspath(state.path): state.path for state, _ in self.states}
+        for path in looked.values():
+            if os.path.isfile(path):
+                try:
+                    self.digests[path] = digests.sha256(Path(path))
+                except Unreadable as trouble:
+                    self._doubt(path, str(trouble))
+        for root, folders in _places(looked, top).items():
+            own = {os.path.relpath(path, root).replace(os.sep, "/"): shown for path, shown in looked.items()}
+            absolute = any(os.path.isabs(shown) for shown in own.values())
+            prefix = "" if root == top else root if absolute else os.path.relpath(root)
+            for folder in folders:
+                for records in _vouchers(root, folder, own, self._settings()):
+                    for record in records:
+                        self._weigh(record, own, prefix)
+
+    def _weigh(self, record: Any, own: Mapping[str, str], prefix: str) -> None:
+        """Take in one record about a signature or list. ``own`` gives the shown name of the files that were looked at."""
+        from mlguard import rules
         from mlguard.findings import Detection, Gap, Proof
         from mlguard.rules import message_for
 
-        for state, _ in self.states:
-            self.digests[state.path] = digests.sha256(Path(state.path))
-        broken = []
-        for folder in sorted({os.path.dirname(state.path) for state, _ in self.states}):
-            for record in _vouchers(folder, self._settings()):
-                if isinstance(record, Detection):
-                    rule = rules.load().rules[record.rule]
-                    self.failed = self.failed or record.rule == "model/failed-integrity-check"
-                    told = message_for(rule, record.check, record.facts)
-                    broken.append(
-                        f"{os.path.join(folder, record.location.path)}\n  {rule.severity:<8}   {told} ({rule.id})"
-                    )
-                elif isinstance(record, Proof) and record.rule == "model/missing-digest-or-signature":
-                    self.vouched.add(os.path.join(folder, record.path))
-                elif isinstance(record, Gap):
-                    self.gaps.append(record)
-                    broken.append(f"{os.path.join(folder, record.path)}\n  gap        {record.reason}")
-        return broken
+        if isinstance(record, Detection):
+            rule = rules.load().rules[record.rule]
+            told = message_for(rule, record.check, record.facts)
+            path = own.get(record.location.path) or os.path.join(prefix, record.location.path)
+            entry = {"path": path, "rule": rule.id, "check": record.check, "severity": rule.severity, "message": told}
+            if entry in self.integrity:
+                return
+            self.integrity.append(entry)
+            if record.rule == "model/failed-integrity-check":
+                self.failed.add(path)
+        elif isinstance(record, Proof) and record.rule == "model/missing-digest-or-signature":
+            self.vouched.add(own.get(record.path, ""))
+        elif isinstance(record, Gap):
+            self._doubt(own.get(record.path) or os.path.join(prefix, record.path), record.reason)
 
-    def _vouched(self, path: str) -> str:
+    def _doubt(self, path: str, reason: str) -> None:
+        from mlguard.findings import Gap
+
+        if any(state.path == path for state, _ in self.states):
+            if not any(gap.path == path for gap in self.gaps):
+                self.gaps.append(Gap("model", path, "unreadable", reason))
+            return
+        self.gaps.append(Gap("model", path, "unreadable", reason))
+        self.integrity.append({"path": path, "rule": "", "check": "", "severity": "gap", "message": reason})
+
+    def _verdict(self, state: State, findings: Sequence[Finding]) -> str:
+        verdict = verdict_of(state, findings)
+        return "altered" if verdict != "blocked" and state.path in self.failed else verdict
+
+    def _vouched(self, path: str) -> list[str]:
         digest = self.digests.get(path, "")
-        if digest and path in self.vouched:
-            return f"{digest}\n  vouched    a signature or list of digests beside the file was checked, and fits"
-        return f"{digest}\n  vouched    by nothing that lies beside the file" if digest else ""
+        if not digest:
+            return []
+        fits = "no: see below" if path in self.failed else "a signature or list of digests was checked, and fits"
+        return [
+            f"  sha256     {digest}",
+            f"  vouched    {fits if path in self.vouched | self.failed else 'by nothing that was found and could be checked'}",
+        ]
 
     # -- telling
 
     def _text(
-        self, findings: Sequence[Finding], news: Mapping[str, Sequence[str]], full: bool, broken: Sequence[str]
-    ) -> None:
+        self, findings: Sequence[Finding], news: Mapping[str, Sequence[str]], alone: bool, full: bool
+    ) -> None:  # fmt: skip
         counts: dict[str, int] = {}
         lines: list[str] = []
         by_path: dict[str, list[Finding]] = {}
         for finding in findings:
             by_path.setdefault(finding.location.path, []).append(finding)
         for state, size in self.states:
-            verdict = verdict_of(state, by_path.get(state.path, ()))
+            verdict = self._verdict(state, by_path.get(state.path, ()))
             counts[verdict] = counts.get(verdict, 0) + 1
             if full or verdict != "clean" or news.get(state.path):
                 gaps = [gap for gap in self.gaps if gap.path == state.path]
@@ -278,17 +351,23 @@ class _Run:
                     state, size, verdict, by_path.get(state.path, ()), gaps, news.get(state.path, ()),
                     self._vouched(state.path), full,
                 )  # fmt: skip
-        lines += broken
-        if len(self.states) != 1:
+        for entry in self.integrity:
+            rule = f" ({entry['rule']})" if entry["rule"] else ""
+            lines += [entry["path"], f"  {entry['severity']:<8}   {entry['message']}{rule}"]
+        if not alone:
             shown = ", ".join(f"{counts[name]} {_IN_WORDS[name][0]}" for name in _IN_WORDS if counts.get(name))
-            more = f"; {self.others} other binary files were not looked into" if self.others else ""
-            lines.append(f"{len(self.states)} model files: {shown or 'nothing that is a model'}{more}")
-        told = [line for text in lines for line in text.split("\n")]
-        if not all(line.isascii() and line.isprintable() for line in told):
+            more = (
+                f"; {self.others} other binary file{' was' if self.others == 1 else 's were'} not looked into"
+                if self.others
+                else ""
+            )
+            many = f"{len(self.states)} model file{'' if len(self.states) == 1 else 's'}"
+            lines.append(f"{many}: {shown or 'nothing that is a model'}{more}")
+        if not all(line.isascii() and line.isprintable() for line in lines):
             from mlguard.redact import printable
 
-            told = [printable(line) for line in told]
-        sys.stdout.write("".join(line + "\n" for line in told))
+            lines = [printable(line) for line in lines]
+        _print("".join(line + "\n" for line in lines))
 
     def _json(self, findings: Sequence[Finding], news: Mapping[str, Sequence[str]]) -> None:
         import json
@@ -302,7 +381,7 @@ class _Run:
                     "format": state.format,
                     "formats": state.formats,
                     "size": size,
-                    "verdict": verdict_of(state, own),
+                    "verdict": self._verdict(state, own),
                     "imports": dict(sorted(state.imports.items())),
                     "tensors": state.tensors,
                     "base_models": [{"ref": ref, "revision": revision} for ref, revision in state.bases],
@@ -310,6 +389,7 @@ class _Run:
                     "hosts": sorted(state.hosts),
                     "stored_training_data": sorted(state.stored),
                     "sha256": self.digests.get(state.path, ""),
+                    "vouched": state.path in self.vouched and state.path not in self.failed,
                     "new_imports": list(news.get(state.path, ())),
                     "findings": [
                         {
@@ -323,7 +403,26 @@ class _Run:
                     "convert": _conversion(state),
                 }
             )  # fmt: skip
-        sys.stdout.write(json.dumps({"version": 1, "models": told}, indent=2, ensure_ascii=True) + "\n")
+        _print(
+            json.dumps({"version": 1, "models": told, "integrity": self.integrity}, indent=2, ensure_ascii=True) + "\n"
+        )
+
+
+def _print(text: str) -> None:
+    """Write to standard output; what it cannot take is left to the code of the reports, which is not loaded before."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (OSError, UnicodeError):
+        from mlguard.cli import output
+
+        output.emit(text)
+
+
+def _listed(path: str) -> str:
+    """Return a path as inventories list it: from the working folder, when it is inside."""
+    below = os.path.relpath(path).replace(os.sep, "/")
+    return path if below.startswith("../") else below
 
 
 _SURE = (b"\x80", b"PK\x03\x04", b"\x93NUMPY", b"\x89HDF", b"GGUF")
@@ -339,29 +438,65 @@ def _may_be_model(view: View, shown: str) -> bool:
     return kind_of(shown, view.head(HEAD_BYTES)) in KINDS
 
 
-def _vouchers(folder: str, config: Config) -> Iterator[Any]:
-    """Yield what signatures and lists of digests in a folder say. Paths are relative to the folder."""
+def _places(files: Iterable[str], top: str) -> dict[str, list[str]]:
+    """Return, by root, the folders in which something may vouch for these absolute paths: their own, and those above.
+
+    The root is the working folder, and for files outside it the folder above their own.
+    """
+    found: dict[str, set[str]] = {}
+    for file in files:
+        folder = os.path.dirname(file)
+        inside = folder == top or folder.startswith(top.rstrip(os.sep) + os.sep)
+        root = top if inside else os.path.dirname(folder)
+        while folder.startswith(root) and folder not in found.get(root, ()):
+            found.setdefault(root, set()).add(folder)
+            folder = os.path.dirname(folder)
+    return {root: sorted(folders) for root, folders in sorted(found.items())}
+
+
+def _vouchers(base: str, folder: str, own: Mapping[str, str], config: Config) -> Iterator[list[Any]]:
+    """Yield what each signature and list of digests in a folder says, when it is about ``own``. Paths are relative to the base."""
     from pathlib import Path
 
     from mlguard.artifacts import Artifact, kind_of, read_head, regular
+    from mlguard.assess import integrity
     from mlguard.evidence import names
+    from mlguard.facts import Seal
     from mlguard.findings import Gap
     from mlguard.scanners import Context
     from mlguard.scanners.model import provenance
 
-    root, base = Path(folder or ".").absolute(), Path(config.path or "x").absolute().parent
+    root, beside = Path(base), Path(config.path or "x").absolute().parent
     settings = config.settings.get("model", {})
-    trusted = {key: [str(base / file) for file in settings.get(key, ())] for key in ("trusted_keys", "trusted_roots")}
-    for path in sorted(root.iterdir()):
-        if not path.is_file() or not (names.is_signature(path.name) or names.is_checksums(path.name)):
+    trusted = {key: [str(beside / file) for file in settings.get(key, ())] for key in ("trusted_keys", "trusted_roots")}
+    here = {os.path.dirname(path) for path in own}
+    models = [Artifact(path, "model", 1) for path in own if not path.startswith("../")]
+    for path in _listing(Path(folder)):
+        if not (names.is_signature(path.name) or names.is_checksums(path.name)) or not path.is_file():
             continue
-        artifact = Artifact(path.name, kind_of(path.name, read_head(path)), regular(path))
-        if names.role(artifact.path, artifact.kind) not in (names.SIGNATURE, names.CHECKSUMS):
-            continue
+        shown = path.relative_to(root).as_posix()
+        records: list[Any] = []
         try:
-            yield from provenance.examine(artifact, Context(root, {**settings, **trusted}))
+            artifact = Artifact(shown, kind_of(shown, read_head(path)), regular(path))
+            if names.role(artifact.path, artifact.kind) not in (names.SIGNATURE, names.CHECKSUMS):
+                continue
+            records += provenance.examine(artifact, Context(root, {**settings, **trusted}))
+        except OSError:
+            records.append(Gap("model", shown, "unreadable", "it cannot be read"))
         except Unreadable as trouble:
-            yield Gap("model", artifact.path, "unreadable", str(trouble))
+            records.append(Gap("model", shown, "unreadable", str(trouble)))
+        seals = [record for record in records if isinstance(record, Seal)]
+        records += [more for seal in seals for more in integrity.unsigned(seal, models)]
+        concerned = os.path.dirname(shown) in here or any(own.keys() & set(seal.files) for seal in seals)
+        if concerned or any(hasattr(record, "location") and record.location.path in own for record in records):
+            yield records
+
+
+def _listing(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []  # a folder above that is not for this user
 
 
 def _drained(examination: Iterator[Any], records: list[Any]) -> str:
@@ -380,6 +515,7 @@ def _fails(finding: Finding) -> bool:
 
 _IN_WORDS = {
     "blocked": ("blocked", "loading this file can run code, reach files or mislead the loader: do not load it"),
+    "altered": ("altered", "it is not the file that was signed or recorded: do not load it"),
     "held": ("not to ship", "loading it shows no danger, but what it holds must not be handed on as it is"),
     "review": ("for review", "a person must look at what is listed below before it is loaded"),
     "unknown": ("not wholly read", "parts of the file were not looked at: nothing is proven"),
@@ -401,10 +537,14 @@ def verdict_of(state: State, findings: Sequence[Finding] = ()) -> str:
 
 def _explained(
     state: State, size: int, verdict: str, findings: Sequence[Finding], gaps: Sequence[Gap], news: Sequence[str],
-    digest: str, full: bool,
+    digest: Sequence[str], full: bool,
 ) -> Iterator[str]:  # fmt: skip
     yield state.path
-    tensors = f", {state.tensors:,} tensors or arrays" if state.tensors else ""
+    tensors = (
+        f", {state.tensors:,} {'tensor or array' if state.tensors == 1 else 'tensors or arrays'}"
+        if state.tensors
+        else ""
+    )
     inside = [name for name in state.formats if name != state.format]
     holds = f" (holds {', '.join(inside[:6])})" if inside else ""
     yield f"  format     {state.format or 'unknown'}{holds}, {_bytes(size)}{tensors}"
@@ -422,7 +562,7 @@ def _explained(
         yield from _inventory(state)
         yield from _provenance(state, digest)
     if convert := _conversion(state):
-        yield f"  convert    {convert}"
+        yield f"  convert    {'who made it can, you should not load it: ' if verdict == 'blocked' else ''}{convert}"
 
 
 def _inventory(state: State) -> Iterator[str]:
@@ -435,7 +575,7 @@ def _inventory(state: State) -> Iterator[str]:
         yield f"  {'may call' if not number else '':<10} {name}  ({words[verdict]})"
 
 
-def _provenance(state: State, digest: str) -> Iterator[str]:
+def _provenance(state: State, digest: Sequence[str]) -> Iterator[str]:
     for reference, revision in state.bases:
         yield f"  made from  {reference}, {'revision ' + revision if revision else 'no revision given'}"
     for licence in sorted(set(state.licences)):
@@ -444,8 +584,7 @@ def _provenance(state: State, digest: str) -> Iterator[str]:
         yield f"  keeps      rows of its training data: {place}"
     if state.hosts:
         yield f"  links to   {', '.join(sorted(state.hosts)[:8])}"
-    if digest:
-        yield f"  sha256     {digest}"
+    yield from digest
 
 
 def _conversion(state: State) -> str:

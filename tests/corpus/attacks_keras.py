@@ -219,6 +219,12 @@ def _functions() -> Iterator[tuple[str, bytes]]:
 
 
 def _readers() -> Iterator[tuple[str, bytes]]:
+    yield (
+        "merges/absolute.keras",
+        keras(model(layer("BytePairTokenizer", "keras_hub.tokenizers", merges="/etc/hostname"))),
+    )
+    switch = {"module": "keras.config", "class_name": "function", "config": "enable_unsafe_deserialization"}
+    yield "alone/model.json", json.dumps(switch).encode()
     for name, place in (("absolute", "/etc/hostname"), ("address", "http://192.0.2.1/words.txt"), ("sibling", "words.txt"), ("up", "../words.txt"),
                         ("cloud", "gs://example/words.txt"), ("windows", "C:\\words.txt"), ("home", "~/words.txt")):  # fmt: skip
         for kind in ("StringLookup", "IntegerLookup", "TextVectorization"):

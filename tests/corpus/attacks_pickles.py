@@ -32,7 +32,7 @@ def attacks() -> Iterator[Attack]:
     for part in (
         _names, _memo, _marks, _texts, _computed, _attributes, _changes, _constructors, _opcodes, _headers, _breaks, _desync,
         _streams, _nested, _renamed, _bombs, _odd_names, _classes, _wrapped, _archives, _torch, _arrays, _joblib, _dumped,
-        _polyglots, _misnamed,
+        _polyglots, _misnamed, _methods, _callers, _loose_formats,
     ):  # fmt: skip
         for name, content in part():
             yield f"{part.__name__.strip('_')}/{name}", content
@@ -1070,3 +1070,131 @@ def _misnamed() -> Iterator[Attack]:
             yield f"packed{suffix}", zlib.compress(PAYLOAD)
         if suffix not in (".py", ".yaml"):  # nothing that a text pickle has is no YAML
             yield f"text{suffix}", PLAIN
+
+
+# -- calls that the stream never writes: by the unpickler itself, or by harmless functions
+
+_FREE = "packaging._musllinux._get_musl_version"
+"""A function of a known library that is only dangerous once it is called; it starts the program that it gets."""
+
+_HOOKED = {
+    "append": word("true") + b"a",
+    "extend": b"(" + word("true") + b"e",
+    "add": b"(" + word("true") + b"\x90",
+    "__setstate__": word("true") + b"b",
+}
+"""Methods that the unpickler looks up on an object, and the opcodes that make it call them."""
+
+
+def _pairs(*pairs: tuple[str, bytes]) -> bytes:
+    return b"}(" + b"".join(word(key) + value for key, value in pairs) + b"u"
+
+
+def _made() -> dict[str, bytes]:
+    """Return ways to get something to call that is not imported as such, or is no danger by itself."""
+    popen = called("dill._dill._create_namedtuple", word("Popen"), b")", word("subprocess"))
+    module = called("functools.partial", named("numpy._core._ufunc_reconstruct"), word("this"))
+    return {
+        "named-tuple": popen,
+        "resolved": module,
+        "free": named(_FREE),
+        "free-partial": called("functools.partial", named(_FREE)),
+    }
+
+
+def _methods() -> Iterator[Attack]:
+    """Put a function where the unpickler looks for a method of an object."""
+    space, many = "argparse.Namespace", [(f"k{index}", b"K\x01") for index in range(90)]
+    for kind, made in _made().items():
+        for method, tail in _HOOKED.items():
+            empty, state = called(space), _pairs((method, made))
+            pair = b"]" + group(word(method), made) + b"a"
+            forms = {
+                "state": empty + state + b"b",
+                "slots": empty + group(b"N", state) + b"b",
+                "folded": empty + group(b"N", _pairs(("__dict__", state))) + b"b",
+                "late": empty + _pairs(*many, (method, made)) + b"b",
+                "second-batch": empty + _pairs(*many) + b"(" + word(method) + made + b"ub",
+                "one-item": empty + _pairs(*many) + word(method) + made + b"sb",
+                "dict": empty + b"(" + b"".join(word(key) + value for key, value in (*many, (method, made))) + b"db",
+                "ordered": empty + called("collections.OrderedDict", pair) + b"b",
+                "ordered-items": empty + called("collections.OrderedDict") + b"(" + word(method) + made + b"ub",
+                "by-keys": empty + called(called("builtins.getattr", named("builtins.dict"), word("fromkeys")), b"]" + word(method) + b"a", made) + b"b",
+                "simple": called("types.SimpleNamespace", state),
+                "partial": called("functools.partial", named("builtins.len")) + group(named("builtins.len"), b")", b"}", state) + b"b",
+                "popped": empty + _pairs((method, called(called("builtins.getattr", b"]" + made + b"a", word("pop"))))) + b"b",
+            }  # fmt: skip
+            for form, value in forms.items():
+                yield f"{kind}-{method}-{form}.pkl", stream(value, tail)
+
+
+def _callers() -> Iterator[Attack]:
+    """Have a function that is no danger call what it gets, or a method of it."""
+    space = "types.SimpleNamespace"
+    for kind, made in _made().items():
+        ready = called("functools.partial", made, word("true"))
+        for function in ("exp", "squeeze", "mean", "cumsum", "sort"):
+            instance = called(space) + _pairs((function, ready)) + b"b"
+            yield f"{kind}-numpy-{function}.pkl", stream(called(f"numpy.{function}", instance))
+        missing = called("collections.defaultdict", ready)
+        yield f"{kind}-array.pkl", stream(called("numpy.asarray", called(space) + _pairs(("__array__", ready)) + b"b"))
+        yield f"{kind}-percent.pkl", stream(called("operator.mod", word("%(x)s"), missing))
+        yield f"{kind}-format.pkl", stream(called(called("builtins.getattr", word("{0[x]}"), word("format")), missing))
+        yield (
+            f"{kind}-format-map.pkl",
+            stream(called(called("builtins.getattr", word("{x}"), word("format_map")), missing)),
+        )
+        for function in ("max", "min", "sorted"):
+            state = group(named(f"builtins.{function}"), group(b"]" + word("true") + b"a"), _pairs(("key", made)), b"N")
+            yield (
+                f"{kind}-{function}-key.pkl",
+                stream(called("functools.partial", named(f"builtins.{function}")), state, b"b)R"),
+            )
+        for maker in ("abc.ABCMeta", "enum.EnumMeta"):
+            cls = called(maker, word("X"), b")", _pairs(("__add__", ready)))
+            yield f"{kind}-{maker}.pkl", stream(called("operator.add", called("copyreg.__newobj__", cls), word("x")))
+        yield f"{kind}-matcher.pkl", stream(called("difflib.SequenceMatcher", made, b"]", b"]" + word("true") + b"a"))
+        yield (
+            f"{kind}-jax.pkl",
+            stream(called("jax._src.array._reconstruct_array", made, group(word("true")), b"N", b"N")),
+        )
+    for identity in ("torch.utils.data._utils.collate.default_convert", "torch.jit._pickle.restore_type_tag"):
+        value = called(identity, named("torch.nn.Module"), word("x"))
+        yield (
+            f"inject-{identity.rpartition('.')[2]}.pkl",
+            stream(value, group(b"N", _pairs(("forward", named(_FREE)))), b"b"),
+        )
+    taken = called(called("builtins.getattr", b"]" + named("torch.nn.Module") + b"a", word("pop")))
+    yield "inject-pop.pkl", stream(taken, group(b"N", _pairs(("forward", named(_FREE)))), b"b")
+    yield "hub-class.pkl", stream(called("ultralytics.YOLO", word("x")))
+
+
+def _loose_formats() -> Iterator[Attack]:
+    """Forms that a loader takes and a strict reader does not."""
+    instance = b"(S'true'\nios\nsystem\n."
+    led = b"V" + b"x" * 70_000 + b"\n0" + PLAIN
+    for form, content in (("instance", instance), ("led", led)):
+        for name, pack in (
+            ("gzip", gzip.compress),
+            ("zlib", zlib.compress),
+            ("bz2", bz2.compress),
+            ("xz", lzma.compress),
+        ):
+            yield f"{form}-{name}", pack(content)
+        yield (
+            f"{form}-legacy-tar.pt",
+            _tar([("sys_info", NONE), ("pickle", content), ("storages", NONE), ("tensors", NONE)]),
+        )
+    yield "led-by-text", led
+    yield "led-by-text.txt", led
+    yield "led-by-texts.dat", (b"V" + b"x" * 80 + b"\n0") * 1000 + PLAIN
+    window = [{"id": lzma.FILTER_LZMA1, "dict_size": 0x10100}]
+    yield "odd-window.joblib", lzma.compress(PAYLOAD, format=lzma.FORMAT_ALONE, filters=window)
+    for name, descr, shape in (
+        ("object", "'object'", "(1,)"), ("object-underscore", "'object_'", "(1,)"), ("several", "'f8,O'", "(1,)"),
+        ("dictionary", "{'names': ['a'], 'formats': ['O']}", "(1,)"), ("true-extent", "'O'", "(True,)"), ("negative-extent", "'O'", "(-1,)"),
+    ):  # fmt: skip
+        text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        content = b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + PAYLOAD
+        yield f"header-{name}.npy", content
+        yield f"header-{name}.npz", _zip([("a.npy", content)], zipfile.ZIP_DEFLATED)

@@ -131,6 +131,8 @@ def test_several_ways_into_python_are_one_finding() -> None:
         "{% for i in range(100) %}{{ i }}{% endfor %}",
         "{% set ns = namespace(text='') %}{% for m in messages %}{% set ns.text = ns.text ~ m.content %}{% endfor %}",
         "{{ 'Role: {}'.format(message.role) }}",
+        "{% set l = [] %}{% for m in messages %}{% set _ = l.append(m.content) %}{% endfor %}{{ l|join(bos_token) }}",
+        "{% macro show(s) %}{% if s.a %}{{ show(s.a) }}{{ show(s.b) }}{% endif %}{% endmacro %}{{ show(tools) }}",
         "{% if 'image' in message.content %}{% endif %}{% if '<think>' in message.content %}{% endif %}",
     ],
 )
@@ -338,6 +340,23 @@ def test_classes_of_known_libraries_are_quiet(module: str) -> None:
     )
 
     assert rules(text.encode(), "adapter_config.json") == set()
+
+
+def test_pairs_of_kinds_of_blocks_are_no_parts_of_a_pipeline() -> None:
+    text = {
+        "_class_name": "UNet2DConditionModel",
+        "_diffusers_version": "0.30.0",
+        "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+    }
+
+    assert rules(json.dumps(text).encode(), "config.json") == set()
+
+
+def test_names_in_the_registries_of_spacy_are_quiet() -> None:
+    assert (
+        rules(b'{"architectures": ["spacy.Tok2Vec.v2", "spacy-transformers.TransformerModel.v3"]}', "config.json")
+        == set()
+    )
 
 
 def test_json_of_another_kind_is_no_model() -> None:

@@ -417,3 +417,25 @@ def test_rule_is_explained_by_any_of_its_names(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("option", ["--area", "--tag", "--scanner", "--control"])
 def test_filter_that_nothing_has_is_an_error(tmp_path: Path, option: str) -> None:
     assert mlguard("rules", option, "modle", cwd=tmp_path).returncode == 2
+
+
+def test_hook_takes_files_that_begin_with_a_hyphen(tmp_path: Path) -> None:
+    write(tmp_path, {"-x.pkl": b"cposix\nsystem\n(S'true'\ntR."})
+
+    for arguments in (["-x.pkl"], ["--", "-x.pkl"]):
+        done = mlguard("hook", *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "model/dangerous-import" in done.stdout
+
+
+def test_allowed_name_that_cannot_be_allowed_is_told_as_such(tmp_path: Path) -> None:
+    entry = "{name: posix.system, reason: it is always used, owner: ml, until: 2099-01-01}"
+    write(
+        tmp_path,
+        {"x.pkl": b"cposix\nsystem\n(S'true'\ntR.", "mlguard.yaml": f"version: 1\nmodel: {{allow: [{entry}]}}\n"},
+    )
+
+    done = mlguard("scan", "-o", "markdown", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "has no effect" in done.stdout and "cannot be allowed" in done.stdout

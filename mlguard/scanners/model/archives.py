@@ -40,6 +40,9 @@ _PLAIN = re.compile(
     r"(?:^|/)(?:version|byteorder|\.format_version|\.storage_alignment|\.data/(?:version|serialization_id|python_version)"
     r"|data/serialization_id|\.data/storage_id|archive_format|archive_version)$"
 )
+_LEGACY = frozenset({"sys_info", "pickle", "storages", "tensors"})
+"""Members of the tar archives of torch before 0.1.10, which are loaded as pickles (torch/serialization.py, legacy_load)."""
+
 _KERAS = frozenset({"metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"})
 _WELL_KNOWN = re.compile(
     r"^[^/]+/(?:torch|torchvision|torchaudio|torchtext|timm|transformers|numpy|scipy|sklearn|pandas|yaml|packaging|typing_extensions)/"
@@ -381,6 +384,10 @@ def tarred(view: View, state: State) -> Examination:
                 if entry.issparse():
                     yield from state.gap("skipped", "a member of the tar archive is sparse", inner.within)
                 if not entry.isreg() or not entry.size or _PLAIN.search(entry.name):
+                    continue
+                is_old = entry.name.removeprefix("./") in _LEGACY and inner.head(1) != b"\x80"
+                if is_old and (yield from pickles.unheaded(inner, state)) == "read":
+                    bundle.read += 1
                     continue
                 yield from members.look(bundle, entry.name, inner.head(HEAD_BYTES), _already(inner), state)
             else:

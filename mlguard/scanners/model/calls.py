@@ -11,6 +11,7 @@ from mlguard.scanners.model.values import (
     LOST,
     MALFORMED,
     UNKNOWN,
+    Broken,
     Call,
     Global,
     Hit,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_LOOKED_AT = 256
 """Values of one call's arguments that are looked at."""
+
+MAX_MAPPINGS = 20_000
+"""Calls of dict and its like with arguments that are looked at in one pickle."""
 
 MAX_ENCODED = 64 * 2**20
 """Bytes of a text that stands for bytes; what lies behind is not looked at."""
@@ -114,7 +118,7 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
             nested = _loaded(machine, value, at)
             yield nested or blocked("suspicious-argument", name, "bytes that are computed")
     elif special == "applies" and isinstance(values[0] if values else None, Global) and values[0] is not function:
-        if not machine.policy.special.get((values[0].module, values[0].name)):
+        if machine.policy.special.get((values[0].module, values[0].name), "computes") == "computes":
             yield from _judge(machine, values[0], values[2] if len(values) > 2 else (), at, opcode)
     elif function.verdict == "allow" and not special and not function.plain and opcode in _CALLS:
         if evidence := _reference(arguments):
@@ -123,8 +127,10 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
         rest = values[2] if len(values) > 2 and isinstance(values[2], tuple) else values[2:]
         yield from _judge(machine, values[0], (*values[1:2], *rest), at, opcode)
     elif special == "new-object":
-        if values and isinstance(values[0], Global) and values[0].kept:
+        if values and isinstance(values[0], Global) and (values[0].kept or values[0].verdict == "ask"):
             yield from _judge(machine, values[0], values[1:], at, "NEWOBJ")
+        elif values and isinstance(values[0], Call):
+            yield from _indirect(machine, values[0], values[1:], at, "NEWOBJ", blocked)
     elif special in ("applies-second", "applies-rest"):
         if values and isinstance(values[0], Global) and values[0] is not function:
             yield from _judge(machine, values[0], values[1] if len(values) > 1 else (), at, opcode)
@@ -133,6 +139,8 @@ def _judge(machine: Machine, function: Any, arguments: Any, at: int, opcode: str
     elif special == "reconstructs":
         if len(values) > 2 and isinstance(values[1], Global) and values[1].kept:
             yield from _judge(machine, values[1], (values[2],), at, "REDUCE")  # base.__init__(object, state)
+        elif values and isinstance(values[0], Call):
+            yield from _indirect(machine, values[0], values[1:], at, "NEWOBJ", blocked)
     elif function.kept:
         yield from _kept(machine, function, arguments, at, opcode, blocked)
     elif function.verdict == "review":
@@ -223,6 +231,32 @@ def _holds_callable(machine: Machine, values: tuple[Any, ...]) -> bool:
     return False
 
 
+_DATA_MODULES = frozenset({"numpy", "datetime", "decimal", "fractions", "uuid", "_codecs"})
+
+
+def _holds_object(values: tuple[Any, ...]) -> bool:
+    """Say whether arguments hold a function, or an object whose methods may be the file's own: what is not mere data."""
+    queue, left = list(values), MAX_LOOKED_AT
+    while queue:
+        left -= 1
+        value = queue.pop()
+        if left < 0 or value is LOST:
+            return True
+        if isinstance(value, (tuple, list)):
+            queue.extend(value[:64])
+        elif isinstance(value, dict):
+            queue.extend(value.values())
+        elif isinstance(value, Global):
+            if not (value.plain and _names_class(value)):
+                return True
+        elif isinstance(value, Call):
+            made = value.function
+            if not isinstance(made, Global) or made.module.partition(".")[0] not in _DATA_MODULES:
+                return True
+            queue.append(value.arguments)
+    return False
+
+
 _WORD = lazy.pattern(rb"[\w \-]{0,48}$")
 
 
@@ -277,6 +311,8 @@ _OTHERS = frozenset(
     {
         ("builtins", "max"), ("builtins", "min"), ("builtins", "sum"), ("builtins", "type"), ("builtins", "super"),
         ("builtins", "pow"), ("builtins", "abs"), ("builtins", "round"), ("builtins", "property"), ("logging", "getLogger"),
+        ("torch.utils.data._utils.collate", "default_convert"), ("torch.utils.data._utils.collate", "default_collate"),
+        ("torch.jit._pickle", "restore_type_tag"),
     }
 )  # fmt: skip
 
@@ -290,26 +326,74 @@ def gives_others(function: Global) -> bool:
     )
 
 
-_HOOKS = (
-    b"append",
-    b"extend",
-    b"add",
-    b"__setstate__",
-    b"__array__",
-    b"__new__",
-    b"__init__",
-    b"__call__",
-    b"__reduce_ex__",
-)
+CALLED = frozenset(
+    {
+        b"__setstate__", b"__array__", b"__array_interface__", b"__array_struct__", b"__array_ufunc__", b"__array_function__",
+        b"__array_priority__", b"__array_wrap__", b"__array_finalize__", b"__torch_function__", b"__new__", b"__init__", b"__call__",
+        b"__reduce_ex__", b"__reduce__", b"__getnewargs__", b"__class__", b"__getattr__", b"__getattribute__", b"__setattr__",
+    }
+)  # fmt: skip
+"""Attributes that the unpickler or numpy looks up on an object and calls; no honest state holds a function there."""
+
+FILLED = frozenset({b"append", b"extend", b"add"})
+"""Methods that the unpickler looks up on an object and calls with the items that the stream adds to it."""
+
+HOOKS = CALLED | FILLED
 
 
-def hooks(state: Any) -> bool:
-    """Say whether a state gives an object an attribute, taken by name, that the unpickler or numpy would then call."""
-    if isinstance(state, tuple) and len(state) == 2:
-        return any(isinstance(part, dict) and hooks(part) for part in state)
+def mentions_hook(values: tuple[Any, ...], names: frozenset[bytes] = HOOKS) -> bool:
+    """Say whether one of these names stands among arguments together with something that may be called."""
+    queue, left = list(values), MAX_LOOKED_AT
+    named = callable_ = False
+    while queue and left > 0:
+        left -= 1
+        value = queue.pop()
+        if isinstance(value, (tuple, list)):
+            queue.extend(value[:64])
+        elif isinstance(value, dict):
+            queue.extend(value)
+            queue.extend(value.values())
+        elif isinstance(value, bytes):
+            named |= value in names
+        else:
+            callable_ |= _may_be_called(value)
+            if isinstance(value, Call) and isinstance(value.arguments, tuple):
+                queue.extend(value.arguments[:64])
+    return named and callable_
+
+
+def hooks(state: Any, names: frozenset[bytes] = HOOKS) -> bool:
+    """Say whether a state gives an object one of these attributes that may be called."""
+    if isinstance(state, tuple):
+        return any(isinstance(part, dict) and hooks(part, names) for part in state)
     if not isinstance(state, dict):
         return False
-    return any(isinstance(state.get(name), Call) for name in _HOOKS)
+    inside = state.get(b"__dict__")
+    return (
+        isinstance(inside, dict)
+        and hooks(inside, names)
+        or any(_may_be_called(state[name]) for name in names.intersection(state))
+    )
+
+
+def _may_be_called(value: Any) -> bool:
+    """Say whether a value is a function, or made in a way that may give one; an instance of a listed class is none."""
+    if isinstance(value, Global):
+        return value.verdict != "allow"
+    if isinstance(value, Call) and isinstance(value.function, Global) and value.function.verdict in ("allow", "review"):
+        leaf = value.function.name.rpartition(".")[2].lstrip("_")
+        if leaf[:1].isupper():
+            return leaf.endswith(("Partial", "Alias", "Type"))
+        return value.function.module.partition(".")[0] not in _DATA_MODULES or leaf == "vectorize"
+    return isinstance(value, Call) or value is LOST
+
+
+def takes_from_constant(function: Call) -> bool:
+    """Say whether a call is one of a method of a list, dictionary or text: it may give whatever stands in it."""
+    inner = function.function
+    if not isinstance(inner, Global) or (inner.module, inner.name) != ("builtins", "getattr"):
+        return False
+    return isinstance((*_as_tuple(function.arguments), None)[0], _CONSTANTS)
 
 
 def streams_of(state: Any) -> Iterator[Nested | None]:
@@ -352,10 +436,15 @@ def _indirect(
         return
     name = clean_name(inner.module, inner.name)
     special = machine.policy.special.get((inner.module, inner.name), "")
+    if special == "named-tuple" and opcode == "NEWOBJ":
+        return  # whose class it is was judged when it was made
     if special == "makes":  # a class that the file carries
         yield machine._hit(UNKNOWN, "embedded-code", at, 1, name, opcode)
-    elif special == "gives-class" or special == "getattr" and _is_bound(machine, _as_tuple(function.arguments)):
+    elif special == "gives-class":
         return
+    elif special == "getattr" and _is_bound(machine, owner := _as_tuple(function.arguments)):
+        if isinstance(owner[0], _CONSTANTS) and _holds_object(values) or mentions_hook(values):
+            yield blocked("dynamic-name", name, "calls methods of a value that the file makes")
     elif special == "getattr" and (nested := _keras_model(_as_tuple(function.arguments), values)):
         yield nested
     elif special == "getattr" and (method := _class_method(machine, _as_tuple(function.arguments), at)):
@@ -377,7 +466,8 @@ def _applied(call: Call) -> tuple[Any, tuple[Any, ...]]:
     """Return the function of a ``functools.partial`` and the arguments that it holds; its state replaces both."""
     values = _as_tuple(call.arguments)
     if isinstance(call.state, tuple) and len(call.state) > 1:
-        return call.state[0], _as_tuple(call.state[1])
+        named = call.state[2] if len(call.state) > 2 else None
+        return call.state[0], (*_as_tuple(call.state[1]), *(named.values() if isinstance(named, dict) else (named,)))
     return (values[0], values[1:]) if values and call.state is None else (None, ())
 
 
@@ -433,7 +523,7 @@ _HARMLESS_TYPES = frozenset(
         b"BuiltinFunctionType", b"PartialType", b"BuiltinMethodType", b"NoneType", b"EllipsisType", b"NotImplementedType",
         b"MappingProxyType", b"type", b"TypeType", b"ObjectType", b"StaticMethodType", b"ClassMethodType",
         b"object", b"int", b"str", b"list", b"dict", b"tuple", b"set", b"float", b"bool", b"bytes", b"Exception", b"ABCMeta",
-        b"slice", b"bytearray", b"complex", b"frozenset", b"range", b"property", b"classmethod", b"staticmethod", b"memoryview",
+        b"slice", b"SimpleNamespace", b"bytearray", b"complex", b"frozenset", b"range", b"property", b"classmethod", b"staticmethod", b"memoryview",
     }
 )  # fmt: skip
 
@@ -476,11 +566,26 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
     elif special == "resolves":
         texts = [value.decode("utf-8", "replace") for value in values[:2] if isinstance(value, bytes)]
         judged = machine.policy.judge(texts[0], texts[1]) if len(texts) == 2 else None
-        if judged is None or judged.special or not (judged.verdict == "allow" or judged.kept == "free"):
+        special = judged.special if judged else ""
+        fits = judged is not None and (judged.verdict == "allow" or judged.kept == "free")
+        if not fits or special not in ("", "computes"):
             yield "block", "dynamic-name", "asks for a function by name"
     elif special == "data-only":
         if _holds_callable(machine, values):
             yield "block", "dynamic-name", "calls a value that it gets"
+    elif special == "maps":
+        machine.looked_at += bool(values)
+        if machine.looked_at > MAX_MAPPINGS:
+            machine.too_large = True
+            raise Broken("there are more mappings with arguments than the limit allows")
+        machine._filled |= bool(values) and mentions_hook(values, FILLED)
+        if values and mentions_hook(values, CALLED):
+            yield "block", "state-injection", "names a method that the unpickler calls"
+    elif special == "computes":
+        if _holds_object(values):
+            yield "block", "dynamic-name", "calls methods of a value that the file makes"
+    elif special == "named-tuple":
+        yield from _named_tuple(machine, values)
     elif special == "of-allowed":
         if not (isinstance(first, Global) and first.verdict == "allow"):
             yield "block", "dynamic-name", "calls a value that is computed"
@@ -495,7 +600,7 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
         if (
             isinstance(first, Call)
             or isinstance(first, Global)
-            and machine.policy.special.get((first.module, first.name))
+            and machine.policy.special.get((first.module, first.name), "computes") != "computes"
         ):
             yield "block", "dynamic-name", "calls a value that is computed"
     elif special == "encodes":
@@ -519,6 +624,17 @@ def _special(machine: Machine, special: str, values: tuple[Any, ...]) -> Iterato
 _SIDE_EFFECTS = frozenset(
     {"antigravity", "this", "idlelib", "turtledemo", "test", "__phello__", "lib2to3", "ensurepip", "tkinter", "turtle"}
 )
+
+
+def _named_tuple(machine: Machine, values: tuple[Any, ...]) -> Iterator[tuple[str, str, str]]:
+    """Judge how dill makes a named tuple: it takes the class of that name from the module, if there is one."""
+    texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else "" for value in (*values, 0, 0, 0)[:3]]
+    name, module = texts[0], texts[2]
+    judged = machine.policy.judge(module, name)
+    if not (name and module) or judged.special or judged.verdict == "block" or machine.policy.leaves.match(name):
+        yield "block", "dynamic-name", "asks for a class by name"
+    elif judged.verdict == "review" and judged.check != "own-code" and not judged.kept:
+        yield "review", judged.check, ""
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def codec_of(head: bytes) -> str:
         return "skippable"
     if len(head) > 2 and head[0] == 0x78 and (head[0] << 8 | head[1]) % 31 == 0 and _starts(head, "zlib"):
         return "zlib"
-    if len(head) > 13 and head[0] == 0x5D and head[1:3] == b"\x00\x00" and _starts(head, "lzma"):
+    if len(head) > 13 and head[0] == 0x5D and head[1] == 0 and _starts(head, "lzma"):
         return "lzma"
     return ""
 

@@ -184,7 +184,8 @@ def _otherwise(view: View, state: State, head: bytes) -> Examination:
             state.name(kind)
             yield from state.gap("skipped", f"this version does not read {kind} files", view.within)
             return "read"
-    if is_model and (yield from posers.examine(view, state)) == "read":
+    poses = view.name.lower().endswith(posers.SUFFIXES)
+    if poses and (yield from posers.examine(view, state)) == "read":
         return (yield from _with_tail(view, state, iter(())))
     if (is_model or view.depth == 0) and zips.is_archive(view.data, view.start, view.end):
         if posers.program(head)[0]:
@@ -255,6 +256,8 @@ def _compressed(view: View, state: State, codec: str) -> Examination:
         yield from state.malformed("bomb", view, 0, codec)
     inner = View(unpacked.data, 0, unpacked.size, _without_suffix(view.name), view.within, view.depth + 1)
     look = yield from examine(inner, state)
+    if look == "unread" and not inner.name.lower().endswith(MODEL_SUFFIXES):
+        look = yield from pickles.unheaded(inner, state)  # joblib asks for no name and for no header
     if look == "read" or view.name.lower().endswith(MODEL_SUFFIXES):
         if unpacked.bomb or unpacked.cut:
             yield from state.gap("too-large", "a compressed stream unpacks to more than the limit", view.within)

@@ -65,13 +65,14 @@ class Folder:
         self.macros: dict[str, nodes.Macro] = {}
         self._work = 0
         self._running: set[str] = set()
-        statements = list(_statements(tree))
+        self._statements = statements = list(_statements(tree))
         for statement in statements:
             if isinstance(statement, nodes.Macro):
                 self.macros[statement.name] = statement
         for _ in range(ROUNDS):
             for statement in statements:
                 self._assign(statement)
+        self._filled(_fillings(tree))
 
     def _assign(self, statement: nodes.Node) -> None:
         if isinstance(statement, nodes.Assign):
@@ -105,6 +106,25 @@ class Folder:
                 for key, part in list(value.items())[:MAX_ITEMS]:
                     inner = f"{name}.{key}"
                     self.known[inner] = _few([*self.known.get(inner, ()), part], 2 * MAX_ALTERNATIVES)
+
+    def _filled(self, fillings: Iterable[tuple[str, nodes.Call]]) -> None:
+        """Add what ``append``, ``extend`` and ``insert`` put into lists, in the order of the text, as one more alternative."""
+        grown: dict[str, list[Any]] = {}
+        for name, call in fillings:
+            start = next((value for value in self.known.get(name, ()) if isinstance(value, list)), None)
+            if start is None or not call.args:
+                continue
+            items = grown.setdefault(name, list(start))
+            added = self.values(call.args[-1], 1)
+            if isinstance(call.node, nodes.Getattr) and call.node.attr == "extend":
+                added = [item for value in added for item in _members(value)]
+            front = isinstance(call.args[0], nodes.Const) and call.args[0].value == 0 and len(call.args) == 2
+            items[:] = [*added, *items][:MAX_ITEMS] if front else [*items, *added][:MAX_ITEMS]
+        for name, items in grown.items():
+            self.known[name] = _few([items, *self.known[name]], 2 * MAX_ALTERNATIVES)
+        if grown:
+            for statement in self._statements:
+                self._assign(statement)
 
     @property
     def exhausted(self) -> bool:
@@ -264,6 +284,23 @@ def _statements(tree: nodes.Node) -> Iterator[nodes.Node]:
         if isinstance(node, (nodes.Assign, nodes.AssignBlock, nodes.With, nodes.For, nodes.Macro)):
             yield node
         stack.extend(child for child in reversed(list(node.iter_child_nodes())) if not isinstance(child, nodes.Expr))
+
+
+_FILLERS = frozenset({"append", "extend", "insert"})
+
+
+def _fillings(tree: nodes.Node) -> Iterator[tuple[str, nodes.Call]]:
+    """Yield each call that puts something into a list that has a name, in the order of the text."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr in _FILLERS:
+            holder = node.node.node
+            if isinstance(holder, nodes.Name):
+                yield holder.name, node
+            elif isinstance(holder, nodes.Getattr) and isinstance(holder.node, nodes.Name):
+                yield f"{holder.node.name}.{holder.attr}", node
+        stack.extend(reversed(list(node.iter_child_nodes())))
 
 
 def _few(values: Values, most: int = MAX_ALTERNATIVES) -> Values:

@@ -85,7 +85,7 @@ _TOLD = frozenset({b"_fit_X", b"support_vectors_", b"X_train_", b"X_fit_", b"_ra
 _WORDS = frozenset({b"vocabulary_", b"fixed_vocabulary_", b"stop_words_", b"_mapping", b"word_index"})
 """Attributes that map the words of the training data to numbers."""
 
-_NOTED = _TOLD | _WORDS
+_NOTED = _TOLD | _WORDS | calls.HOOKS | {b"__dict__"}
 
 MAX_MEMO_RATIO = 10
 MIN_MEMO_INDEX = 2**20
@@ -134,6 +134,8 @@ class Machine:
         self._extra: dict[int, Any] = {}  # entries behind a hole
         self._holes = 0
         self._blind = False  # something was put into a container that is forgotten
+        self.looked_at = 0  # calls of dict and its like with arguments
+        self._filled = False  # an object has a function for the items that are added to it
         self._near = True  # every entry is in the first list
         self._globals: dict[tuple[bytes, bytes], Global] = {}
 
@@ -238,8 +240,11 @@ class Machine:
                     if type(state) is tuple:
                         if len(state) == 5:
                             self._array(state[2], state[4])
+                        elif len(state) in (2, 4) and calls.hooks(state):
+                            yield from self._hooked(state, at)
                     elif type(state) is dict and not _NOTED.isdisjoint(state):
                         self._noted(target, state)
+                        yield from self._hooked(state, at)
                     if not inert or self.asks:
                         jump = yield from self._build(target, state, at, pos)
                         if jump > pos:
@@ -366,6 +371,9 @@ class Machine:
                                     target[b""] = None
                             if len(stack) - base > 2 * keep:
                                 target[b""] = None
+                                self._keep_hooks(target, base)
+                        else:
+                            self._keep_hooks(target, base)
                     else:
                         yield from self._set_items(target, base, at)
                     del stack[base:]
@@ -697,7 +705,7 @@ class Machine:
         if verdict == "allow" and len(module) + len(name) < MAX_NAME and dotted[:1] != "(":
             self.policy.keep_ready(self.script, key, value, dotted)
         kept = verdict == "review" and judged.kept
-        self.imports.setdefault(dotted, "allow" if judged.special == "loads" or kept else verdict)
+        self.imports.setdefault(dotted, "allow" if judged.special in _OFTEN or kept else verdict)
         if verdict == "block":
             self.blocked = True
             events += (self._hit(DANGEROUS, check, at, length, dotted, opcode, note),)
@@ -748,6 +756,14 @@ class Machine:
                 if type(state[name]) is Call:
                     self.stored.add(f"{owner.name}.{name.decode('ascii')}")
 
+    def _hooked(self, state: Any, at: int) -> Iterator[Hit]:
+        """Tell of a state with a function where the unpickler looks for a method of the object, and note one that it calls
+        when items are added."""
+        if calls.hooks(state, calls.CALLED):
+            self.blocked = True
+            yield self._hit(DANGEROUS, "state-injection", at, 1, "(computed callable)", "BUILD")
+        self._filled |= calls.hooks(state, calls.FILLED)
+
     # -- what may change other things
 
     def _escape(self, values: Any, at: int, opcode: str) -> Iterator[Hit]:
@@ -781,13 +797,25 @@ class Machine:
         if self.asks:
             yield from self._escape(stack[base:], at, "SETITEMS")
         if type(target) is dict:
-            if len(target) < self.keep:
-                target.update(_text_keys(stack[base : base + 2 * self.keep + 2], self.keep))
+            target.update(_text_keys(stack[base:], max(0, self.keep - len(target))))
         else:
+            if type(target) is Call:
+                yield from self._hooked(dict(_text_keys(stack[base:], 0)), at)
             yield from self._injection(target, at, "SETITEMS")
+
+    def _keep_hooks(self, target: dict[bytes, Any], base: int) -> None:
+        """Keep the attributes that an object would be called by, however many others there are."""
+        stack = self._stack
+        for index in range(base, len(stack) - 1, 2):
+            key = stack[index]
+            if type(key) is bytes and key in calls.HOOKS:
+                target[key] = stack[index + 1]
 
     def _injection(self, target: Any, at: int, opcode: str) -> Iterator[Hit]:
         self._blind |= target is LOST
+        if (self._filled and opcode in _FILLING or opcode == "ADDITEMS") and (type(target) is Call or target is LOST):
+            self.blocked = True
+            yield self._hit(DANGEROUS, "state-injection", at, 1, "(computed callable)", opcode)
         if type(target) is Call and type(target.function) is Global and calls.gives_others(target.function):
             target = target.function
         if type(target) is Global:
@@ -807,6 +835,9 @@ class Machine:
         if self.asks and calls.hooks(state):
             self.blocked = True
             yield self._hit(DANGEROUS, "state-injection", at, 1, "(computed callable)", "BUILD")
+        if type(function) is Call and calls.takes_from_constant(function):
+            self.blocked = True
+            yield self._hit(DANGEROUS, "state-injection", at, 1, "(computed value)", "BUILD")
         if (
             type(function) is Global
             and function.name in ("_reconstructor", "__newobj__")
@@ -938,16 +969,22 @@ _REMEMBERED = frozenset(
 """Classes whose calls are told apart by arguments and state."""
 
 
+_FILLING = frozenset({"APPEND", "APPENDS", "ADDITEMS"})
+"""Opcodes that call a method of what is no list or set; nobody writes the last one for anything but a set."""
+
+_OFTEN = frozenset({"loads", "resolves", "named-tuple", "applies-second"})
+"""Rules for names that honest files call; such a call is told when its arguments are wrong."""
+
 _ODD_KEYS = frozenset({Call, Global, Opaque})  # what the key is nobody knows
 
 
 def _text_keys(items: list[Any], most: int) -> Iterator[tuple[bytes, Any]]:
     """Yield the pairs that are kept; the key "" stands for those that are not, and for keys that are computed."""
     for key, value in zip(items[::2], items[1::2], strict=False):
-        if type(key) in _ODD_KEYS or most <= 0:
+        if type(key) is bytes and key in calls.HOOKS:
+            yield key, value
+        elif type(key) in _ODD_KEYS or most <= 0:
             yield b"", None
-            if most <= 0:
-                return
         elif type(key) is bytes:
             most -= 1
             yield key, value

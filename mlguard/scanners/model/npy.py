@@ -50,6 +50,8 @@ def read(view: View) -> Header:
     size, objects = _item(value["descr"], 0)
     for extent in value["shape"]:
         size = size * extent if size >= 0 else size
+    if not objects and not all(type(extent) is int and extent >= 0 for extent in value["shape"]):
+        raise Unreadable("the header of the array is not a plain dictionary")
     text = _TEXT.match(value["descr"]) if isinstance(value["descr"], str) else None
     return Header(begin + length, size, objects, int(text.group(1)) if text else 0)
 
@@ -63,7 +65,7 @@ def _literal(text: str) -> dict[str, Any]:
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         raise Unreadable("the header of the array is not a plain dictionary") from None
     fits = isinstance(value, dict) and set(value) == {"descr", "fortran_order", "shape"}
-    if not fits or not isinstance(value["shape"], tuple) or not all(type(x) is int and x >= 0 for x in value["shape"]):
+    if not fits or not isinstance(value["shape"], tuple) or not all(isinstance(x, int) for x in value["shape"]):
         raise Unreadable("the header of the array is not a plain dictionary")
     return dict(value)
 
@@ -75,7 +77,7 @@ def _item(descr: object, depth: int) -> tuple[int, bool]:
     if isinstance(descr, str):
         match = _TYPE.match(descr)
         if not match:
-            raise Unreadable("the type of the array is unknown")
+            return -1, True  # numpy takes many more: "object", "f8,O"
         size = int(match.group(2)[:9] or "1")
         return size * (4 if match.group(1) == "U" else 1), match.group(1) == "O"
     if isinstance(descr, tuple) and len(descr) == 2:
@@ -85,7 +87,7 @@ def _item(descr: object, depth: int) -> tuple[int, bool]:
             size = size * extent if isinstance(extent, int) and size >= 0 else -1
         return size, objects
     if not isinstance(descr, list):
-        raise Unreadable("the type of the array is unknown")
+        return -1, True  # a dictionary of names and formats
     total, objects = 0, False
     for item in descr:
         if not isinstance(item, tuple) or len(item) not in (2, 3):

@@ -68,6 +68,10 @@ class Policy:
             module, _, name = item.rpartition(".")
             self._allow(module, [name])
         self.special: dict[tuple[str, str], str] = {}
+        for entry in table["allowed"]:
+            if entry.get("computes"):
+                names = ((module, name) for module in entry["modules"] for name in entry["names"])
+                self.special |= dict.fromkeys(names, "computes")
         for entry in table["special"]:
             for item in entry["names"]:
                 module, _, name = item.partition(":")
@@ -255,7 +259,20 @@ def _is_among(names: frozenset[str], module: str, name: str) -> bool:
     return False
 
 
-_ASKS = frozenset({"getattr", "getter", "apply-one", "import", "setattr", "type-by-name", "folds"})
+_ASKS = frozenset(
+    {
+        "getattr",
+        "getter",
+        "apply-one",
+        "import",
+        "setattr",
+        "type-by-name",
+        "folds",
+        "resolves",
+        "named-tuple",
+        "applies-second",
+    }
+)
 _PLACES = frozenset({"__main__", "__mp_main__", "__torch__", "__builtin__", "__future__"})
 
 

@@ -13,6 +13,21 @@ from mlguard.scanners.model.values import DANGEROUS
 MAX_SCRIPT_BYTES = 2**20
 """A text up to this size is parsed to see whether it is Python."""
 
+SUFFIXES = (
+    *MODEL_SUFFIXES,
+    ".rds",
+    ".rda",
+    ".rdata",
+    ".msgpack",
+    ".mpk",
+    ".ubj",
+    ".cbm",
+    ".mlmodel",
+    ".pdmodel",
+    ".pte",
+)
+"""Names of models, those too whose loaders take no pickle."""
+
 _PROGRAMS = (
     (b"\x7fELF", "ELF"),
     (b"MZqFpD='", "llamafile or APE"),
@@ -32,6 +47,7 @@ _SCRIPTS = (
     (lazy.pattern(rb"\s*(?:@echo\s+off|@?setlocal\b|@rem\s)", re.I), "batch script"),
     (lazy.pattern(rb"(?:[^\0]{0,400}?)(?:\bInvoke-(?:Expression|WebRequest)\b|\bIEX\b\s*[(\"'$]|\$ErrorActionPreference\b|\bNew-Object\s+Net\.)", re.I), "PowerShell script"),
     (lazy.pattern(rb"(?:[^\0]{0,400}?)\b(?:WScript\.(?:Shell|CreateObject)|new\s+ActiveXObject\b|CreateObject\(\"(?:WScript|Shell)\.)", re.I), "Windows script"),
+    (lazy.pattern(rb"(?:[^\0]{0,400}?)\brequire\s*\(\s*['\"](?:node:)?(?:child_process|fs|net|http|https|vm)['\"]\s*\)"), "JavaScript"),
     (lazy.pattern(rb"\s*<\?php\b", re.I), "PHP script"),
     (lazy.pattern(rb"\s*<script\b", re.I), "script in a web page"),
 )  # fmt: skip
@@ -62,7 +78,7 @@ def program(head: bytes) -> tuple[str, int]:
 
 def examine(view: View, state: State) -> Examination:
     """Say what poses as a model; "unread" when the name is no model's or nothing is known of the content."""
-    if not view.name.lower().endswith(MODEL_SUFFIXES):
+    if not view.name.lower().endswith(SUFFIXES):
         return "unread"
     head = view.head(4096)
     reason, hint = pointer(head[:1024])

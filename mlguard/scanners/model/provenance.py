@@ -34,6 +34,10 @@ _MAYBE_WEIGHTS = (
 )  # fmt: skip
 
 
+_USUAL = "model.sig"
+"""The name that OpenSSF Model Signing gives a signature unless it is told otherwise."""
+
+
 class _Elsewhere(Exception):
     """The file is no signature, or one about something that is no model."""
 
@@ -268,6 +272,9 @@ def _signature(artifact: Artifact, context: Context) -> Iterator[Record]:
                 bundle = signatures.read(part)
                 statement = None if bundle.blob else signatures.statement(bundle)
             except Unreadable:
+                if name.lower() == _USUAL or _is_signed_model(context, beside):  # somebody takes it for a signature
+                    why = "holds nothing that can be read as a signature"
+                    yield _unverified(artifact.path, Judgement("unverified", "unverified-signature", why))
                 raise _Elsewhere from None
             if statement is None:
                 yield from _over_file(artifact.path, bundle, beside, context)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from jinja2 import Environment, TemplateError, ext, nodes
@@ -92,6 +93,9 @@ MAX_GROWN = 100 * 2**20
 
 MAX_DOUBLINGS = 20
 """Turns of a loop in which a text may be put together with itself."""
+
+MAX_SHOWN = 5000
+"""Parts of one macro that are looked at for what it puts out and whether it calls itself."""
 
 MAX_OPEN_LOOPS = 6
 """Loops inside each other over what the runtime brings."""
@@ -212,6 +216,8 @@ class Judge:
             yield from self._comparison(node)
         elif isinstance(node, nodes.Macro):
             yield from self._key(node.name, plain=True)
+            if _branches(node):
+                yield Hit("bomb", "recursion")
 
     # -- names and attributes
 
@@ -255,8 +261,14 @@ class Judge:
             return
         for value in self._folder.values(node.arg):
             yield from self._key(value, isinstance(node.arg, nodes.Const))
+        if self._chat and self._is_brought(node.arg):
+            yield Hit("block", COMPUTED)
         if self._chat and isinstance(node.arg, (nodes.Getattr, nodes.Getitem)) and self._is_spoken(node.arg):
             yield Hit("review", SPOKEN_KEY)
+
+    def _is_brought(self, node: nodes.Node) -> bool:
+        """Say whether an expression is a special token: the model's own files say what its text is."""
+        return isinstance(node, nodes.Name) and node.name.endswith("_token") and node.name not in self._assigned
 
     def _constant(self, value: object) -> Iterator[Hit]:
         if not isinstance(value, str):
@@ -300,6 +312,12 @@ class Judge:
             yield Hit("review", "", clean_name("", node.name))
         if node.name in _WIDENS:
             yield from _widened([*arguments, *named.values()])
+        if (
+            node.name == "replace"
+            and len(node.args) > 1
+            and self._size(node.node) * self._size(node.args[1]) > MAX_GROWN
+        ):
+            yield Hit("bomb", "growth")
 
     def _mapped(self, arguments: list[folding.Values]) -> Iterator[Hit]:
         for name in arguments[0]:
@@ -429,9 +447,7 @@ class Judge:
     def _grown(self, node: nodes.Assign | nodes.Macro, turns: int, open_loops: int) -> Iterator[Hit]:
         """Keep the size of what is assigned and tell when texts multiply each other."""
         if isinstance(node, nodes.Macro):
-            outputs = (
-                [child for output in node.find_all(nodes.Output) for child in output.nodes] if _is_flat(node) else []
-            )
+            outputs = list(islice(_shown(node), MAX_SHOWN)) if _is_flat(node) else []
             self._sizes[node.name + "()"] = size = sum(self._size(child) for child in outputs)
         else:
             name = _place(node.target)
@@ -522,6 +538,19 @@ def _doubles(node: nodes.Node) -> bool:
     return len(texts) > 1 and bool(texts[0]) and texts[1].count(texts[0]) > 1
 
 
+def _branches(macro: nodes.Macro) -> bool:
+    """Say whether a macro calls itself twice with a number that it counts down: the turns double with each."""
+    found, stack, left = 0, list(macro.body), MAX_SHOWN
+    while stack and left:
+        left -= 1
+        node: nodes.Node = stack.pop()
+        if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == macro.name:
+            found += any(isinstance(item, (nodes.Sub, nodes.Add)) and isinstance(item.right, nodes.Const) and type(item.right.value) is int
+                         for item in node.args)  # fmt: skip
+        stack.extend(node.iter_child_nodes())
+    return found > 1
+
+
 def _powers(node: nodes.Node) -> int:
     count = 0
     while isinstance(node, nodes.Pow) and count <= MAX_POWERS:
@@ -535,6 +564,17 @@ def _named(node: nodes.Filter) -> list[nodes.Keyword]:
 
 def _method(node: nodes.Node) -> str:
     return node.node.attr if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) else ""
+
+
+def _shown(macro: nodes.Macro) -> Iterator[nodes.Node]:
+    """Yield what a macro puts out, without the macros inside it, which put out nothing where they stand."""
+    stack = list(reversed(macro.body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, nodes.Output):
+            yield from node.nodes
+        elif not isinstance(node, nodes.Macro):
+            stack.extend(reversed(list(node.iter_child_nodes())))
 
 
 def _is_flat(node: nodes.Macro) -> bool:

@@ -13,6 +13,9 @@ MAX_PAIRS = 100_000
 MAX_DEPTH = 60
 """Levels of nesting."""
 
+_HYPER = ("!new:", "!name:", "!apply:", "!module:", "!include:", "!applyref:")
+"""Tags of HyperPyYAML, whose loader imports or calls what they name, or takes in a file."""
+
 _PYTHON = ("tag:yaml.org,2002:python/", "!python/", "!!python/")
 
 Path = tuple[str, ...]
@@ -103,4 +106,6 @@ def _python(tag: str | None) -> str:
         for prefix in _PYTHON:
             if tag.startswith(prefix):
                 return tag.removeprefix(prefix)
+        if tag.startswith(_HYPER):
+            return tag
     return ""

@@ -42,6 +42,7 @@ _BOOSTER = re.compile(
     rb"[\x06\x08\x04]\0{7}(?:gbtree|gblinear|dart)"
 )  # behind the parameters of a binary model without magic
 _NAMED_MAP = re.compile(rb"[\x81-\x8f][\xa3-\xbf][A-Za-z_][A-Za-z_]{2}")  # MessagePack: a map whose first key is a name
+_EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm" in the code pages of mainframes, which readers of XML in Java know
 _OCDBT = (b"\x0c\xdb\x3a\x2a", b"\x0c\xdb\x20\xde", b"\x0c\xdb\x12\x34")
 _CHUNK = re.compile(r"\d+(?:\.\d+)*|[0-9a-f]{32}")  # of a Zarr array or an OCDBT store, with nothing else known of it
 
@@ -60,11 +61,11 @@ _TABLE: tuple[tuple[str, Test], ...] = (
     ("zfile", _starts(b"ZF0x")),
     ("ggml", _starts(b"lmgg", b"fmgg", b"tjgg", b"algg")),
     ("zarr", lambda head, name: name in ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata") or head.startswith(_OCDBT)),
-    ("jsons", lambda head, name: name.endswith((".json", ".jsn")) and (head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"") or name == "modules.json")),
+    ("jsons", lambda head, name: name.endswith((".json", ".jsn")) and (head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] in (b"{", b"") or name == "modules.json")),
     ("jinja", lambda head, name: name.endswith((".jinja", ".jinja2"))),
     ("mlflow", lambda head, name: name == "mlmodel"),
     ("hydra", lambda head, name: name.endswith((".yaml", ".yml"))),
-    ("xml", lambda head, name: name.endswith((".xml", ".pmml")) and head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] == b"<"),
+    ("xml", lambda head, name: name.endswith(".pmml") and head.startswith(_EBCDIC) or name.endswith((".xml", ".pmml")) and head.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] == b"<"),
     ("sentencepiece", lambda head, name: head[:1] == b"\n" and head[2:3] == b"\n" and name.endswith((".model", ".spm"))),
     ("onnx", lambda head, name: name.endswith((".onnx", ".onnx.data", ".onnx_data")) or head[4:8] == b"ORTM" or _graph(head) == "onnx"),
     ("tensorflow", lambda head, name: bool(_TENSORFLOW.search(name)) or _graph(head) in ("saved-model", "graph", "meta-graph")),

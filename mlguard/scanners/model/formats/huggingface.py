@@ -55,7 +55,8 @@ KEYS = _words("""auto_map architectures model_type chat_template trust_remote_co
     _diffusers_version weight_map added_tokens added_tokens_decoder model_max_length transformers_version generation_config
     quantization_config bos_token eos_token custom_generate _name_or_path normalizer pre_tokenizer do_sample max_new_tokens
     do_normalize image_mean _target_ similarity_fn_name id2label library_name
-    allow_remote custom_pipeline attn_implementation _attn_implementation""")
+    allow_remote custom_pipeline attn_implementation _attn_implementation _attn_implementation_internal experts_implementation
+    activation_function""")
 """One of these at the top makes a JSON object a configuration of a hub."""
 
 _DANGEROUS_KEYS = _words("""auto_map trust_remote_code chat_template _target_ custom_pipelines auto_mapping weight_map type class_name module megatron_core
@@ -66,6 +67,9 @@ _KIND = "hub configuration"
 _CLASS = re.compile(r"[A-Za-z_]\w*\Z")
 _LOCAL = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_]\w*)+\Z")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\Z")
+_REGISTERED = re.compile(r"[a-z][\w-]*(?:\.[\w-]+)*\.v\d+\Z")
+"""A name in spaCy's registries, which a loader looks up and does not import."""
+
 _CAPITAL = re.compile(r"[A-Z]\w*\Z")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?\Z")
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,60}\Z")
@@ -110,8 +114,13 @@ _EXPECTED = re.compile(
 _TRUSTS = frozenset({"trust_remote_code", "allow_remote"})
 """The second is ModelScope's word for it (configuration.json)."""
 
-_KERNELS = frozenset({"attn_implementation", "_attn_implementation"})
+_KERNELS = _words("""attn_implementation _attn_implementation attn_implementation_internal _attn_implementation_internal
+    experts_implementation _experts_implementation _experts_implementation_internal""")
 _OWN_KERNELS = "kernels-community/"
+
+GENAI = "genai_config.json"
+_NAMES = frozenset({GENAI, "configuration.json", "router_config.json", "modular_model_index.json"})
+"""Files that are configurations of a hub whatever stands in them: ONNX Runtime GenAI, ModelScope, Sentence Transformers, diffusers."""
 
 REMOTE = "transformers_modules"
 """The package under which transformers keeps code that it has fetched."""
@@ -121,7 +130,9 @@ def is_hub(tree: object, name: str) -> bool:
     """Say whether parsed JSON is a configuration of a hub."""
     if isinstance(tree, list):
         return name == "modules.json" and all(isinstance(item, dict) and "type" in item for item in tree)
-    return isinstance(tree, dict) and not KEYS.isdisjoint(tree)
+    if not isinstance(tree, dict):
+        return False
+    return not KEYS.isdisjoint(tree) or name in _NAMES or isinstance(tree.get("types"), dict) and "structure" in tree
 
 
 def doubtful_twice(key: str) -> bool:
@@ -295,7 +306,7 @@ class _Configuration:
                 yield from self._imported(node[key])
         for key in _CLASSES & node.keys():
             for value in node[key][:MAX_VALUES] if isinstance(node[key], list) else [node[key]]:
-                if isinstance(value, str) and value and not _CLASS.match(value):
+                if isinstance(value, str) and value and not _CLASS.match(value) and not _REGISTERED.match(value):
                     if _DOTTED.match(value):
                         yield from self._imported(value)
                     else:
@@ -310,6 +321,9 @@ class _Configuration:
             value = node[key]
             members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
             if any(isinstance(member, str) and leaves(member) for member in members):
+                yield from self._external(key)
+        for key, value in node.items() if self.view.name == GENAI else ():
+            if key.endswith(("filename", "_path", "_library")) and isinstance(value, str) and value and leaves(value):
                 yield from self._external(key)
         for key in _FILES & node.keys():
             if isinstance(node[key], str) and _SYSTEM.search(node[key][:4096]):
@@ -340,7 +354,9 @@ class _Configuration:
     # -- whole files
 
     def _top(self, tree: dict[str, Any]) -> Iterator[Record]:
-        if "_diffusers_version" in tree or isinstance(tree.get("_class_name"), list):
+        if "plugins" in tree and tree["plugins"] and self.view.name == "configuration.json":
+            yield from self._code("auto-map", "plugins")  # ModelScope installs and imports them
+        if "_diffusers_version" in tree or isinstance(tree.get("_class_name"), (list, str)):
             yield from self._pipeline(tree)
         revision = tree.get("revision")
         bases = tree.get("base_model")
@@ -356,25 +372,32 @@ class _Configuration:
                 self.state.licences.append(tree[key])
 
     def _pipeline(self, tree: dict[str, Any]) -> Iterator[Record]:
-        """Judge the parts of a pipeline: pairs of a library, which is imported, and a class of it."""
+        """Judge the parts of a pipeline: pairs of a library, which is imported, and a class of it.
+
+        In the configuration of a part, such as a UNet, a pair of texts names kinds of blocks and nothing is imported.
+        """
+        name = tree.get("_class_name")
+        index = (
+            self.view.name.endswith("index.json") or not isinstance(name, str) or name.endswith(("Pipeline", "Blocks"))
+        )
         for key, value in tree.items():
             if not isinstance(value, list) or len(value) < 2 or key.startswith("_") and key != "_class_name":
                 continue
-            library, name = value[0], value[1]
-            if (
-                not isinstance(library, str)
-                or not isinstance(name, str)
-                or key == "_class_name"
-                and library == "diffusers"
-            ):
-                continue
-            if library.partition(".")[0] in _LIBRARIES | _PIPELINES and _CAPITAL.match(name) and "__" not in library:
-                continue
-            judged = self.state.policy.judge(library, name)
-            if judged.verdict in ("block", "ask") or not _CLASS.match(library):
-                yield from names.told(library, name, self.view, self.state, self.place, _KIND)
-            elif judged.verdict == "review":
-                yield from self._review("auto-map", clean_name(library, name))
+            hint = value[2].get("type_hint") if len(value) > 2 and isinstance(value[2], dict) else None
+            for pair in (value, hint):
+                if isinstance(pair, list) and len(pair) > 1 and isinstance(pair[0], str) and isinstance(pair[1], str):
+                    yield from self._part(key, pair[0], pair[1], index)
+
+    def _part(self, key: str, library: str, name: str, index: bool) -> Iterator[Record]:
+        if key == "_class_name" and library == "diffusers":
+            return
+        if library.partition(".")[0] in _LIBRARIES | _PIPELINES and _CAPITAL.match(name) and "__" not in library:
+            return
+        judged = self.state.policy.judge(library, name)
+        if judged.verdict == "block" or index and (judged.verdict == "ask" or not _CLASS.match(library)):
+            yield from names.told(library, name, self.view, self.state, self.place, _KIND)
+        elif index and judged.verdict == "review":
+            yield from self._review("auto-map", clean_name(library, name))
 
     def _modules(self, tree: list[Any]) -> Iterator[Record]:
         """Judge modules.json of Sentence Transformers: each ``type`` is imported, each ``path`` is a folder beside the file."""

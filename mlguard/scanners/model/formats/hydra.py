@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.model import names, texts
+from mlguard.scanners.model.formats.operators import leaves
 from mlguard.scanners.model.source import View
 from mlguard.scanners.model.state import Examination, State
 from mlguard.scanners.model.values import DANGEROUS, UNKNOWN, clean_name
@@ -123,7 +124,7 @@ def judged(found: list[Pair], view: View, state: State) -> Generator[Record, Non
     count = 0
     for pair in found:
         key = pair.path[-1] if pair.path else ""
-        if key in _TARGETS or key in _TARGETS_OF_MODELS and _DOTTED.match(pair.text) and pair.text.count(".") > 1:
+        if key in _TARGETS or key in _TARGETS_OF_MODELS and _builds(pair.text, state):
             count += 1
             yield from _target(pair, by_path, beside.get(pair.path[:-1], []), key in _TARGETS, view, state)
         elif "${" in pair.text:
@@ -132,6 +133,14 @@ def judged(found: list[Pair], view: View, state: State) -> Generator[Record, Non
         ((pair.path[-1] if pair.path else "", pair.text) for pair in found[:MAX_TEXTS]), view, state, "hydra"
     )
     return count
+
+
+def _builds(text: str, state: State) -> bool:
+    """Say whether the value of a key that others use too names a class: of two words, only what is known to be dangerous."""
+    if not _DOTTED.match(text):
+        return False
+    module, _, name = text.rpartition(".")
+    return "." in module or state.policy.judge(module, name).verdict == "block"
 
 
 def _target(
@@ -186,6 +195,9 @@ def _resolvers(text: str, view: View, state: State) -> Iterator[Record]:
 def tagged(tag: str, view: View, state: State, kind: str) -> Iterator[Record]:
     """Judge a YAML tag ``!!python/<kind>:<name>``: unsafe loaders import and call what it names."""
     form, _, dotted = tag.partition(":")
+    if form.startswith("!"):
+        yield from _hyper(form, dotted, view, state)
+        return
     if form in ("none", "bool", "str", "unicode", "bytes", "int", "long", "float", "complex", "list", "tuple", "dict"):
         return
     module, _, name = dotted.rpartition(".")
@@ -195,6 +207,20 @@ def tagged(tag: str, view: View, state: State, kind: str) -> Iterator[Record]:
     judged = state.policy.judge(module or "builtins", name)
     check = judged.check if judged.verdict == "block" and judged.check else "dynamic-name"
     yield from state.detection(DANGEROUS, check, view.within, 0, None, shown, facts)
+
+
+def _hyper(form: str, dotted: str, view: View, state: State) -> Iterator[Record]:
+    """Judge a tag of HyperPyYAML (SpeechBrain's hyperparams.yaml): ``!new:``, ``!apply:`` and ``!name:`` import what they name."""
+    if form == "!include":
+        if leaves(dotted):
+            yield from state.malformed("external-path", view, 0, "yaml")
+        return
+    module, _, name = dotted.rpartition(".")
+    judged = state.policy.judge(module or "builtins", name)
+    if judged.verdict == "review" and judged.check != "own-code" and module.split(".")[0] in _KNOWN | {"speechbrain"}:
+        state.imports.setdefault(clean_name(module, name), "allow")
+        return
+    yield from names.told(module or "builtins", name, view, state, "YAML tag", "yaml")
 
 
 def _told(rule: str, check: str, name: str, view: View, state: State, note: str = "") -> Iterator[Record]:

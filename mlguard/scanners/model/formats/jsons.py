@@ -29,6 +29,8 @@ MAX_SEARCHED_BYTES = 256 * 2**20
 
 _FETCHED = re.compile(rb'"auto_map"\s*:\s*\{[^{}]{0,20000}?"[\w./-]{1,200}--[\w.-]+"')
 _TRUSTED = re.compile(rb'"trust_remote_code"\s*:\s*true')
+_FETCHES = re.compile(r'"(?:auto_map|trust_remote_code)"\s*:\s*[{\["t1]')
+_CLASS_PATH = re.compile(r'"class_path"\s*:\s*"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"')
 _LAMBDA = re.compile(rb'"class_name"\s*:\s*"(?:Lambda|__lambda__)"')
 _KERAS = frozenset({"class_name", "modelTopology", "keras_version", "model_config"})
 
@@ -45,8 +47,8 @@ def examine(view: View, state: State) -> Examination:
     except (ValueError, RecursionError, MemoryError):
         yield from _searched(view, state)
         raise Unreadable("the configuration of the model is not JSON that can be read") from None
-    look = yield from _judged(tree, view, state)
-    if "_target_" in text or "\\u005f" in text.lower():
+    look = yield from _judged(tree, view, state, bool(_FETCHES.search(text)))
+    if "_target_" in text or "\\u005f" in text.lower() or _CLASS_PATH.search(text):
         look = yield from _built(tree, look, view, state)
     if twice and (look == "read" or huggingface.is_hub(twice[0], view.name)):
         yield from state.malformed("duplicate-key", view, 0, "JSON")
@@ -77,7 +79,7 @@ def _once(pairs: list[tuple[str, Any]], twice: list[dict[str, Any]]) -> dict[str
     return value
 
 
-def _judged(tree: Any, view: View, state: State) -> Examination:
+def _judged(tree: Any, view: View, state: State, trusts: bool = False) -> Examination:
     """Ask the judge of every format that fits: a file can be written to fit two."""
     look = "inert"
     name = view.name.lower()
@@ -102,6 +104,11 @@ def _judged(tree: Any, view: View, state: State) -> Examination:
             state.name("tensorflow.js")
             look = "read"
             yield from tensorflow.told_json(tree, view, state)
+        if "irVersion" in tree and isinstance(tree.get("graph"), dict):
+            from mlguard.scanners.model.formats import onnx
+
+            look = "read"
+            yield from onnx.told_json(tree, view, state)
         if "base_code" in tree:
             from mlguard.scanners.model.formats import paddle
 
@@ -114,7 +121,7 @@ def _judged(tree: Any, view: View, state: State) -> Examination:
             state.name("keras")
             look = "read"
             yield from keras.told(tree, view, state, "the configuration")
-    if huggingface.is_hub(tree, name):
+    if huggingface.is_hub(tree, name) or look == "inert" and trusts:
         state.name("huggingface")
         look = "read"
         yield from huggingface.told(tree, view, state)

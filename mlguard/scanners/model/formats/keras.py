@@ -534,9 +534,10 @@ class _Judge:
             if isinstance(words, str) and words and (tails & _LOOKUPS or _ADDRESS.match(words)):
                 shown = sorted(tails & _LOOKUPS)[:1] or ["Layer"]
                 yield from self._block("file-operator", f"keras.layers.{shown[0]}")
-            proto = holder.get("proto")
-            if isinstance(proto, str) and _ADDRESS.match(proto) and len(proto) < 4096:
-                yield from self._block("file-operator", "keras_hub.tokenizers.SentencePieceTokenizer")
+            for key, tokenizer in (("proto", "SentencePieceTokenizer"), ("merges", "BytePairTokenizer")):
+                path = holder.get(key)
+                if isinstance(path, str) and _ADDRESS.match(path) and len(path) < 4096:
+                    yield from self._block("file-operator", f"keras_hub.tokenizers.{tokenizer}")
             if name and operators.leaves(_string(holder.get("name"))):
                 yield from self.state.malformed("traversal", self.view, self.byte, "keras")
         manifest, shards = node.get("weightsManifest"), node.get("weight_map")

@@ -28,6 +28,9 @@ MAX_NAMES = 8
 MAX_ENTRIES = 1000
 """Keys and values of one tensor's external data."""
 
+MAX_JSON_NODES = 2_000_000
+"""Values of a model in JSON."""
+
 MEMORY_ADDRESS = "*/_ORT_MEM_ADDR_/*"
 """What ONNX Runtime writes in the place of a path in its own process: the offset is then an address."""
 
@@ -58,6 +61,38 @@ def examine(view: View, state: State) -> Examination:
     yield from reader.texts.told(view, state, "onnx")
     yield from protobuf.trouble(reader.wire, view, state, "ONNX")
     return "read"
+
+
+def told_json(tree: object, view: View, state: State) -> Iterator[Record]:
+    """Judge a model in the JSON form of protobuf (``onnx.save(..., format="json")``)."""
+    state.name("onnx")
+    reader = _Reader(view, state)
+    queue, left = [tree], MAX_JSON_NODES
+    while queue and left:
+        left -= 1
+        node = queue.pop()
+        if isinstance(node, dict):
+            operator, domain, entries = node.get("opType"), node.get("domain", ""), node.get("externalData")
+            if isinstance(operator, str) and isinstance(domain, str):
+                yield from reader.use(domain[:500], operator[:500], view.zero)
+            elif (
+                isinstance(node.get("name"), str)
+                and isinstance(domain, str)
+                and "node" in node
+                and "opsetImport" in node
+            ):
+                reader.own.add((domain, node["name"]))
+            paths = (
+                [pair.get("value") for pair in entries if isinstance(pair, dict)] if isinstance(entries, list) else []
+            )
+            if any(isinstance(path, str) and operators.leaves(path) for path in paths):
+                yield from state.malformed("external-path", view, 0, "onnx")
+            queue.extend(node.values())
+        elif isinstance(node, list):
+            queue.extend(node)
+    yield from reader.operators()
+    if queue:
+        yield from state.gap("too-large", "the graph has more parts than the limit", view.within)
 
 
 def tensor(view: View, state: State) -> Examination:
@@ -162,16 +197,17 @@ class _Reader:
         # A parser takes the last of several names; another one may not, so all are judged.
         for name in names[1:] or names:
             for domain in domains[1:] or domains:
-                yield from self._use(domain, name, start, end)
+                yield from self.use(domain, name, start, end)
 
-    def _use(self, domain: str, name: str, start: int, end: int) -> Iterator[Record]:
+    def use(self, domain: str, name: str, start: int, end: int = -1) -> Iterator[Record]:
+        """Judge an operator, or keep it for ``operators``; ``start`` and ``end`` are the place of its node."""
         table = operators.of("onnx")
         place = start - self.view.zero
         if name in table.blocked:
             yield from operators.block(table.blocked[name], domain, name, self.view, self.state, "onnx", place)
         elif name in table.native:
             yield from operators.review("native-code", domain, name, self.view, self.state, "onnx", place)
-            yield from self._context(start, end)
+            yield from self._context(start, max(start, end))
         elif len(self.used) < operators.MAX_OPERATORS:
             self.used.setdefault((domain, name), place)
         elif (domain, name) not in self.used:

@@ -22,7 +22,7 @@ MAX_ITEMS = 3_000_000
 MAX_STRINGS = 20_000_000
 """Texts in vectors."""
 
-MAX_TEXTS = 50_000
+MAX_TEXTS = 200_000
 MAX_TEXT_BYTES = 8 * 2**20
 """Texts that are kept, and their bytes together."""
 

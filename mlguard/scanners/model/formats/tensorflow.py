@@ -49,10 +49,16 @@ def examine(view: View, state: State) -> Examination:
 
         return (yield from table(view, state))
     if name.endswith(".pbtxt"):
-        from mlguard.scanners.model.formats.textproto import encoded
+        from mlguard.scanners.model.formats.textproto import encoded, is_onnx
 
         text, whole = encoded(view)
-        look = yield from _graph(View(text, 0, len(text), view.name, view.within, view.depth), state)
+        inner = View(text, 0, len(text), view.name, view.within, view.depth)
+        if is_onnx(view):
+            from mlguard.scanners.model.formats.onnx import examine as onnx
+
+            look = yield from onnx(inner, state)
+        else:
+            look = yield from _graph(inner, state)
         if not whole and look == "read":
             yield from state.gap("unreadable", "the graph in text form breaks off or is damaged", view.within)
         return "read" if look == "read" else "inert"  # a text of another kind, which holds no graph

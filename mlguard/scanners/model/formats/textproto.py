@@ -43,8 +43,23 @@ _SCHEMA: dict[str, Fields] = {
     "value": {"list": (1, "list"), "s": (2, "text"), "tensor": (8, "tensor"), "func": (10, "named")},
     "list": {"s": (2, "text")},
     "tensor": {"string_val": (8, "text")},
+    "onnx": {"graph": (7, "onnx_graph"), "functions": (25, "onnx_function"), "metadata_props": (14, "pair"), "doc_string": (6, "text")},
+    "onnx_graph": {"node": (1, "onnx_node"), "initializer": (5, "onnx_tensor"), "doc_string": (10, "text")},
+    "onnx_function": {"name": (1, "text"), "node": (7, "onnx_node"), "domain": (10, "text")},
+    "onnx_node": {"op_type": (4, "text"), "attribute": (5, "onnx_attribute"), "domain": (7, "text"), "doc_string": (6, "text")},
+    "onnx_attribute": {"name": (1, "text"), "s": (4, "text"), "t": (5, "onnx_tensor"), "g": (6, "onnx_graph"), "tensors": (10, "onnx_tensor"), "graphs": (11, "onnx_graph"), "sparse_tensor": (22, "onnx_sparse")},
+    "onnx_sparse": {"values": (1, "onnx_tensor"), "indices": (2, "onnx_tensor")},
+    "onnx_tensor": {"external_data": (13, "pair")},
+    "pair": {"key": (1, "text"), "value": (2, "text")},
 }  # fmt: skip
 _TOPS = ("saved", "meta", "graph")
+_ONNX = (re.compile(rb"^[ \t]*graph\s{0,9}:?\s{0,9}[{<\[]", re.M), re.compile(rb"\bop_type\s{0,9}:"))
+
+
+def is_onnx(view: View) -> bool:
+    """Say whether the text is an ONNX model, which names its operators otherwise than TensorFlow."""
+    text = memoryview(view.data)[view.start : min(view.end, view.start + MAX_TEXT_BYTES)]
+    return all(pattern.search(text) for pattern in _ONNX)
 
 
 def encoded(view: View) -> tuple[bytes, bool]:
@@ -57,6 +72,8 @@ def encoded(view: View) -> tuple[bytes, bool]:
     text = bytes(view.data[view.start : view.end])
     if view.name.lower() == "saved_model.pbtxt":
         return _parsed(text, "saved")
+    if is_onnx(view):
+        return _parsed(text, "onnx")
     top = next(
         (
             top
