@@ -655,6 +655,15 @@ def test_declared_digest_is_compared(model: str, expected: list[tuple[str, str, 
     assert ("model.safetensors" in proven(report)) is (expected == [])
 
 
+@pytest.mark.parametrize(("place", "gaps"), [("model.safetensors", 0), ("other.safetensors", 1)])
+def test_declared_model_that_is_not_there_is_a_gap(place: str, gaps: int, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(WEIGHTS)
+
+    report = look(declared(tmp_path, f"location: [{place}], digest: 'sha256:{GOOD}'"))
+
+    assert len([gap for gap in report.gaps if gap.kind == "unresolved" and "m0" in gap.reason]) == gaps
+
+
 def test_declared_digest_of_a_signed_folder_is_that_of_its_statement(tmp_path: Path) -> None:
     key = signer("p256")
     body = statement(FILES)

@@ -8,7 +8,7 @@ from mlguard.artifacts import Artifact
 from mlguard.assess.declared import Model, model_of
 from mlguard.evidence import names
 from mlguard.facts import BillOfMaterials, Fact, FileDigest, ModelFile, Seal
-from mlguard.findings import Detection, Location, Proof, Record
+from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners.dataset import places
 
 FAILED, MISSING = "model/failed-integrity-check", "model/missing-digest-or-signature"
@@ -28,6 +28,7 @@ def assess(
     broken: set[str] = set()
     for model in models:
         yield from _declared(model, models, known, seals, proven, broken)
+        yield from _absent(model, models, artifacts)
     for seal in seals:
         yield from unsigned(seal, artifacts)
     yield from _unvouched(weights, models, seals, proven, broken)
@@ -62,6 +63,15 @@ def _declared(
         yield Detection(
             FAILED, "declared-digest", Location(path, byte=0), facts, subject=path, anchor=model.id, related=related
         )
+
+
+def _absent(model: Model, models: Sequence[Model], artifacts: Sequence[Artifact]) -> Iterator[Gap]:
+    """Yield a gap for a declared model with a digest that is not there, when the scan took in the declaration itself."""
+    if not model.digest or not model.patterns or not any(artifact.path == model.path for artifact in artifacts):
+        return
+    if not any(model_of(artifact.path, models) is model for artifact in artifacts):
+        yield Gap("assess", model.path, "unresolved", f"no file is the declared model {model.id}, so its digest was not checked",
+                  "fetch the file (git lfs pull, dvc pull), or correct its location")  # fmt: skip
 
 
 # --- Signed folders

@@ -192,8 +192,9 @@ class _Run:
                 return
         except Unreadable as trouble:
             records += state.gap("unreadable", str(trouble), "")
-        if look == "unread":
-            records += state.gap("skipped", "this is in no format that is read", "")
+        if look != "read" and not state.format:
+            nothing = "this is empty" if not size else "this is in no format that is read"
+            records += state.gap("skipped", nothing, "")
         self.states.append((state, size))
         for record in records:
             (self.detections if hasattr(record, "rule") else self.gaps).append(record)

@@ -126,6 +126,23 @@ def test_named_file_that_is_no_model_is_told(tmp_path: Path) -> None:
     assert "in no format that is read" in done.stdout
 
 
+def test_empty_file_is_no_pass(tmp_path: Path) -> None:
+    write(tmp_path, {"model.pkl": b""})
+
+    done = mlguard("model", "model.pkl", cwd=tmp_path)
+
+    assert done.returncode == 3
+    assert "this is empty" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["m.yaml", "m.json", "m.xml", "m.txt", "m"])
+def test_pickle_of_protocol_0_is_blocked_under_the_name_of_a_text(name: str, tmp_path: Path) -> None:
+    write(tmp_path, {name: assemble("GLOBAL os system\nMARK\nUNICODE 'true'\nTUPLE\nREDUCE\nSTOP")})
+
+    assert mlguard("model", name, cwd=tmp_path).returncode == 1
+    assert mlguard("scan", "-s", "model", cwd=tmp_path).returncode == 1
+
+
 def test_folder_without_models_is_no_pass(tmp_path: Path) -> None:
     write(tmp_path, {"notes.md": "# Notes\n"})
 

@@ -103,7 +103,7 @@ _HDF5 = (".h5", ".hdf5", ".hdf", ".he5", ".keras")
 
 def _formatted(module: str, view: View, state: State) -> Examination:
     """Let the module of a format look, and the pickle machine first where a loader might see a pickle in the same bytes."""
-    if view.name.lower().endswith(MODEL_SUFFIXES):
+    if view.depth == 0 or view.name.lower().endswith(MODEL_SUFFIXES):
         yield from pickles.unheaded(view, state)
     look = yield from _module(module)(view, state)
     if zips.ends_here(view.data, view.start, view.end) and module not in _MAY_END_AS_ZIP:
