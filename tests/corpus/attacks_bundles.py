@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -76,6 +77,9 @@ def attacks() -> Iterator[tuple[str, bytes]]:
 
 
 def zips() -> Iterator[tuple[str, bytes]]:
+    serialized = {"policy_class": {":type:": "x", ":serialized:": base64.b64encode(PAYLOAD).decode()}}
+    agent = {"data": json.dumps(serialized).encode(), "_stable_baselines3_version": b"2.3.0", "policy.pth": TORCH}
+    yield "stable-baselines3.zip", builders.archive(agent)
     bad, good = Entry("archive/data.pkl", PAYLOAD), Entry("archive/data.pkl", CLEAN)
     for method in (0, 8, 12, 14, 95):
         yield f"method-{method}.pt", zip_of([Entry("archive/data.pkl", PAYLOAD, method), VERSION])
