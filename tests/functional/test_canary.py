@@ -6,10 +6,12 @@ import base64
 import io
 import json
 import pickle
+import struct
 from pathlib import Path
 
 import pytest
 
+from tests import builders
 from tests.functional.command import mlguard, write
 
 # Invented, and put together here so that no whole one stands in this repository.
@@ -196,3 +198,48 @@ def test_no_planted_value_is_in_anything_that_is_written(tmp_path: Path, jobs: s
         if form in data
     }
     assert leaks == set()
+
+
+def models() -> dict[str, str | bytes]:
+    """Return model files and what lies beside them, with canaries wherever a text can stand."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value.encode())) + value.encode()
+
+    keys = {"general.name": LINE, "general.author": SECRETS, "tokenizer.chat_template": "{{ x.__class__ }} " + LINE}
+    pairs = b"".join(text(key) + struct.pack("<I", 8) + text(value) for key, value in keys.items())
+    metadata = {key.replace(" ", "_"): value for key, value in CANARIES.items()} | {LINE[:60]: SECRETS}
+    hub = {
+        "model_type": LINE,
+        "architectures": [LINE],
+        "auto_map": {"AutoModel": LINE + "--x.Y"},
+        "_name_or_path": LINE,
+        "token": SECRETS,
+    }
+    return {
+        "m/m.gguf": b"GGUF" + struct.pack("<IQQ", 3, 0, len(keys)) + pairs,
+        "m/m.safetensors": builders.safetensors({"__metadata__": metadata}),
+        "m/config.json": json.dumps(hub),
+        "m/tokenizer_config.json": json.dumps({"chat_template": "{{ x.__class__ }} " + LINE + SECRETS, "bos_token": LINE}),
+        "m/m.pkl": pickle.dumps({"a": [LINE] * 5, LINE: SECRETS, "c": list(CANARIES.values())}),
+        "m/MLmodel": f'flavors:\n  python_function:\n    loader_module: "{LINE}"\n    data: "{SECRETS}"\n',
+        "m/x.pmml": f'<PMML version="4.4"><Header copyright="{LINE}"><Application name="{LINE}"/></Header></PMML>',
+        "m/model_config.yaml": f'_target_: "{LINE}"\nx: {{_target_: os.system, y: "{SECRETS}"}}\n',
+        "m/README.md": f"---\nlicense: mit\nbase_model: {LINE}\n---\n# Model card {LINE}\n## Contact\n{SECRETS}\n",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("model", "-v", "--digest", "m"), ("model", "--json", "m"), ("scan", "-v", "-j", "0"), ("scan", "-j", "0", "-o", "json"),
+        ("scan", "-j", "0", "-o", "sarif"), ("scan", "-j", "0", "-o", "markdown"), ("scan", "-j", "0", "-o", "cyclonedx"),
+    ],
+)  # fmt: skip
+def test_no_planted_value_of_a_model_is_in_what_is_written(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    write(tmp_path, models())
+
+    done = mlguard(*arguments, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert [name for name, value in CANARIES.items() if value in done.stdout + done.stderr] == []
