@@ -19,9 +19,12 @@ KINDS = frozenset({"csv", "tsv", "jsonl", "json", "parquet", "arrow", "text", "m
 _BINARY = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".txt", ".log", ".sql", ".arrow", ".feather")
 """Suffixes of tables and prose whose first bytes are no text."""
 
+PROSE_FORMATS = frozenset({"text", "markdown", "log", "html", "pdf", "office", "mail"})
+"""Formats whose rows are lines of a text."""
+
 
 class DatasetScanner:
-    """Yields a Dataset fact for each file with records, and detections where the place alone decides."""
+    """Yields a Dataset fact for each table, and detections where the place alone decides."""
 
     name = "dataset"
 
@@ -38,12 +41,6 @@ class DatasetScanner:
                 yield from notebooks.scan(artifact, context)
             else:
                 yield from _file(artifact, context)
-        if context.settings.get("ner") == "required":
-            from mlguard.scanners.dataset import entities
-
-            if not entities.available():
-                yield Gap("dataset", group[0].path, "missing", "names in free text were not looked for: no language model is installed",
-                          "pip install 'mlguard[ner]'")  # fmt: skip
 
 
 def wanted(artifact: Artifact) -> bool:
@@ -61,112 +58,86 @@ def wanted(artifact: Artifact) -> bool:
     return artifact.kind in KINDS
 
 
-def _file(artifact: Artifact, context: Context) -> Iterator[Record]:
-    from mlguard.scanners.dataset.readers import Sheet
-
-    sheet = Sheet("")
-    trouble: Unreadable | None = None
-    try:
-        holds_data = _read(artifact, context, sheet)
-    except Unreadable as error:  # what was read until then is told all the same
-        trouble, holds_data = error, bool(sheet.rows or sheet.profiles)
-    if holds_data:
-        yield from _told(artifact, context, sheet)
-    for reason in sheet.missed:
-        yield Gap("dataset", artifact.path, "unreadable", reason)
-    if trouble is not None:
-        raise trouble
-
-
-def _read(artifact: Artifact, context: Context, sheet: Any) -> bool:
-    from mlguard.scanners.dataset import readers
-
-    path = artifact.path
-    kind = _format(artifact)
-    sheet.format = kind
-    if kind == "parquet":
-        readers.read_parquet(context, path, sheet)
-    elif kind == "arrow":
-        readers.read_arrow(context, path, sheet)
-    elif kind == "jsonl":
-        readers.read_jsonl(context, path, sheet)
-    elif kind == "json":
-        return readers.read_json(context, path, sheet)
-    elif kind in ("csv", "tsv"):
-        readers.read_csv(context, path, sheet, "\t,;|" if kind == "tsv" else ",;\t|")
-    elif places.may_be_table(path) and not places.is_docs(path) and readers.table_in_text(context, path):
-        sheet.format = "csv"
-        readers.read_csv(context, path, sheet)
-    else:
-        readers.read_text(context, path, sheet, _statements if kind == "sql" else None)
-    return True
-
-
-def _format(artifact: Artifact) -> str:
+def format_of(artifact: Artifact) -> str:
+    """Return the kind whose reader takes the file."""
     if artifact.kind in ("xml", "html"):
         return "text"
     if artifact.kind == "model-text":
         return "json"
     if artifact.kind == "binary":
         suffix = artifact.path.lower().rsplit(".", 1)[-1]
-        return {"tab": "tsv", "ndjson": "jsonl", "txt": "text", "feather": "arrow"}.get(suffix, suffix)
-    if artifact.kind != "gzip":
-        return "log" if artifact.kind == "text" and places.is_dump(artifact.path) else artifact.kind
-    suffix = artifact.path.lower().rsplit(".", 2)[-2]
-    return {"tab": "tsv", "ndjson": "jsonl", "txt": "text"}.get(suffix, suffix)
+        return {"tab": "tsv", "ndjson": "jsonl", "txt": "text", "log": "text", "feather": "arrow"}.get(suffix, suffix)
+    return artifact.kind
 
 
-def _statements(line: str) -> Iterable[str]:
-    """Part the rows of one long INSERT."""
-    return line.replace("),(", ")\n(").replace("), (", ")\n(").split("\n")
+def _file(artifact: Artifact, context: Context) -> Iterator[Record]:
+    from mlguard.scanners.dataset import formats, source
+
+    yield from records(formats.tables(source.of_file(context, artifact.path), format_of(artifact)), artifact.path, context)
 
 
-def _told(artifact: Artifact, context: Context, sheet: Any) -> Iterator[Record]:
+def records(tables: Iterator[Any], path: str, context: Context) -> Iterator[Record]:
+    """Yield what is to be said of the tables of one source. What was read before a failure is told all the same."""
+    from mlguard.scanners.dataset.columns import Sheet
+
+    trouble: Unreadable | None = None
+    while trouble is None:
+        try:
+            table = next(tables, None)
+        except Unreadable as error:
+            trouble = error
+            break
+        if table is None:
+            return
+        sheet = Sheet()
+        try:
+            for batch in table.batches:
+                sheet.add(batch, table.places, table.prose)
+        except Unreadable as error:
+            trouble = error
+        for name, lines in table.texts:
+            sheet.text(name, lines)
+        if trouble is None or sheet.rows or sheet.profiles:
+            yield from _told(path, table, sheet, context)
+        for kind, reason in table.missed:
+            yield Gap("dataset", path, kind, reason)
+        for reason in sheet.missed:
+            yield Gap("dataset", path, "unreadable", reason)
+    raise trouble
+
+
+def _told(path: str, table: Any, sheet: Any, context: Context) -> Iterator[Record]:
     from mlguard.scanners.dataset import verdict
     from mlguard.scanners.dataset.columns import PROSE
 
-    path = artifact.path
+    form = "log" if table.format == "text" and places.is_dump(path) else table.format
     seen = verdict.judge(sheet.profiles)
-    if sheet.format == "sql":  # numbers and addresses were found in the lines
+    if form == "sql":  # numbers and addresses were found in the lines
         seen = [field for field in seen if field.name == PROSE or field.strength == "context"]
-    if context.settings.get("ner", True) and not context.hook and not places.is_docs(path):
-        from mlguard.scanners.dataset import entities
-
-        seen += verdict.names_in_text(sheet.profiles) if entities.available() else []
     fields = verdict.merged(seen)
-    if any(profile.text for profile in sheet.profiles):
-        fields = tuple(_placed(context, sheet, path, list(fields)))
-    if sheet.format == "text" and not places.is_data(path):
+    if form == "text" and not places.is_data(path):
         fields = tuple(_mentioned(field, sheet) for field in fields)
+    fact = Dataset(path, form, sheet.rows, sheet.width, fields, table.name)
     if places.is_test(path):
-        fields = tuple(field for field in fields if not _synthetic(field, sheet))
-        yield Dataset(path, sheet.format, sheet.rows, sheet.width, fields)
-        yield from _everywhere("data/personal-data-in-tests", path, fields)
-    elif places.is_docs(path) and sheet.format not in ("csv", "tsv", "parquet", "jsonl", "json", "arrow"):
-        fields = tuple(field for field in fields if _tells(field, path, sheet))
-        if fields:
-            yield Dataset(path, sheet.format, sheet.rows, sheet.width, fields)
+        fact = replace(fact, fields=tuple(field for field in fields if not _synthetic(field, sheet)))
+        yield fact
+        yield from _everywhere("data/personal-data-in-tests", fact)
+    elif places.is_docs(path) and (form in PROSE_FORMATS or table.prose):
+        fact = replace(fact, fields=tuple(field for field in fields if _tells(field, path, sheet)))
+        if fact.fields:
+            yield fact
     else:
-        yield Dataset(path, sheet.format, sheet.rows, sheet.width, fields)
-        if places.is_dump(path) or sheet.format in ("sql", "log"):
-            yield from _everywhere("data/personal-data-in-dump", path, fields)
+        yield fact
+        if places.is_dump(path) or form in ("sql", "log"):
+            yield from _everywhere("data/personal-data-in-dump", fact)
 
 
-def _everywhere(rule: str, path: str, fields: Sequence[Field]) -> Iterator[Detection]:
+def _everywhere(rule: str, fact: Dataset) -> Iterator[Detection]:
     from mlguard.scanners.dataset.report import detection
 
-    for field in fields:
+    for field in fact.fields:
         if field.strength != "ner":
-            yield detection(rule, path, field)
-
-
-def _placed(context: Context, sheet: Any, path: str, fields: list[Field]) -> Iterator[Field]:
-    from mlguard.scanners.dataset.report import first_lines
-
-    if not fields or sheet.format not in ("text", "markdown", "log", "sql"):
-        yield from fields
-        return
-    yield from first_lines(context, path, fields)
+            yield detection(rule, fact.path, field)
 
 
 def _synthetic(field: Field, sheet: Any) -> bool:

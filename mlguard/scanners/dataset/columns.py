@@ -1,14 +1,22 @@
-"""Counts what a column's cells look like, batch by batch, in bounded memory."""
+"""Counts what a column's cells look like, batch by batch, in bounded memory; counts are exact and can be merged in any order."""
 
 from __future__ import annotations
 
 import heapq
-import zlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlguard.scanners.dataset import shapes, terms
+import numpy as np
+from numpy.typing import NDArray
+
+from mlguard.errors import Unreadable
+from mlguard.scanners.dataset import cells as bytewise
+from mlguard.scanners.dataset import fits, look, terms
+from mlguard.scanners.dataset.addresses import Texts
+from mlguard.scanners.dataset.layouts import Hits, matching
+from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH, PROSE
 
 SAMPLE = 1000
 """Distinct values of a column that are kept for tests of distribution; counts never come from them."""
@@ -22,70 +30,86 @@ FEW = 60
 MAX_SAMPLE_CHARS = 400
 """Characters of a kept value; longer ones are cut."""
 
-PROSE = "(text)"
-"""Name of the one column of a file of prose. No header is shown like that."""
+PROBE = 4096
+"""Cells of a batch by which it is told whether values repeat."""
 
-CLOSE_LOOK = 256
-"""Distinct cells of a batch that are looked at one by one although their kind is plain."""
-
-_PLAIN = (
-    (
-        "EMAIL_ADDRESS",
-        r"^[A-Za-z0-9][A-Za-z0-9_.+\-]{0,62}@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,24}$",
-        # whatever the closer look treats apart: roles, files, names set aside, numbers inside
-        r"(?i)^(?:git|no-?reply|do-?not-?reply|notreply|mailer-daemon|postmaster|hostmaster|webmaster|abuse)@|noreply\.github"
-        r"|\.(?:png|jpe?g|gif|svg|webp|ico|css|[jt]sx?|py|md|txt|json|ya?ml|html?|xml|csv|zip|gz|whl|sh|pdf|lock|toml)$"
-        r"|[@.](?:example|test|invalid|localhost|local|sample|dummy|fake|foo|bar|domain|email|mail|acme|yourdomain|company)(?:\.[a-z]+)?$"
-        r"|(?:\d[^\d]{0,4}){6}\d",
-    ),
-    (
-        "PHONE_NUMBER",
-        r"^\+[1-9]\d{0,2}[ .\-/]?(?:\(0?\d{1,4}\)[ .\-/]?)?\d(?:[ .\-/]?\d){5,12}$",
-        r"555|960|900|946|496|199|00|^(?:[^\d]*\d){16}",
-    ),
-)
-"""RE2: (entity, the whole cell, what excludes it)."""
-
-_WORDS = r"^\p{L}+(?:[ ,.()'\"’\-]{1,4}\p{L}+){1,7}[ .)\"]{0,3}$"
+LEAST_NUMBER = 1_000_000
+"""A smaller number in a column of numbers is no identifier."""
 
 _EMPTY = ("", "na", "n/a", "nan", "null", "none", "-", "--", "?", "nil", "#n/a", "<na>", "nat")
-_INTEGRAL = r"^[+]?\d{5,19}\.0+$"
+
+Orders = NDArray[np.uint64]
 
 
 class Bottom:
     """The values with the least hash: a sample of the distinct values that does not depend on their order."""
 
-    __slots__ = ("_heap", "_kept", "_limit", "most")
+    __slots__ = ("_heap", "_kept", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._heap: list[tuple[int, str]] = []
-        self._kept: set[str] = set()
-        self._limit = 1 << 32
+        self._heap: list[tuple[int, _Last]] = []
+        self._kept: set[tuple[int, str]] = set()
+
+    @property
+    def limit(self) -> int:
+        """The largest hash that may still be kept."""
+        return -self._heap[0][0] if len(self._heap) == self.most else (1 << 64) - 1
+
+    def offer(self, orders: Orders, value: Callable[[int], str]) -> None:
+        """Keep the values whose hashes in ``orders`` are among the least; ``value`` returns one by its index."""
+        picked = np.flatnonzero(orders <= np.uint64(self.limit))
+        if len(picked) > 4 * self.most:  # several may be the same value
+            _, first = np.unique(orders[picked], return_index=True)
+            picked = picked[first[: self.most]]
+        for place in picked.tolist():
+            if int(orders[place]) <= self.limit:
+                self.add(value(place), int(orders[place]))
 
     def add(self, value: str, order: int) -> None:
-        """Keep the value if ``order``, its ``hashed``, is among the least."""
-        if order >= self._limit or value in self._kept:
+        """Keep the value if it, with its hash ``order``, is among the least."""
+        entry = (order, value)
+        if entry in self._kept:
             return
-        self._kept.add(value)
         if len(self._heap) < self.most:
-            heapq.heappush(self._heap, (-order, value))
-        else:
-            self._kept.discard(heapq.heappushpop(self._heap, (-order, value))[1])
-        if len(self._heap) == self.most:
-            self._limit = -self._heap[0][0]
+            heapq.heappush(self._heap, (-order, _Last(value)))
+            self._kept.add(entry)
+        elif entry < (-self._heap[0][0], self._heap[0][1].value):
+            gone = heapq.heapreplace(self._heap, (-order, _Last(value)))
+            self._kept.discard((-gone[0], gone[1].value))
+            self._kept.add(entry)
+
+    def merge(self, other: Bottom) -> None:
+        """Take the values of another sample."""
+        for order, value in other.entries():
+            self.add(value, order)
+
+    def entries(self) -> list[tuple[int, str]]:
+        """Return (hash, value) in that order."""
+        return sorted(self._kept)
 
     def values(self) -> list[str]:
         """Return the values in the order of their hash."""
-        return [value for _, value in sorted(self._heap, reverse=True)]
+        return [value for _, value in self.entries()]
 
     def __len__(self) -> int:
         return len(self._heap)
 
 
-def hashed(value: str) -> int:
-    """Return a number from 0 to 2**32 that is the same in every process."""
-    return zlib.crc32(value.encode("utf-8", "replace"))
+class _Last:
+    """A string that is less the greater it is, so that the greatest is the first of a heap."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __lt__(self, other: _Last) -> bool:
+        return self.value > other.value
+
+
+COUNTS = ("shaped", "valid", "whole", "grouped", "near", "reserved")
+SAMPLES = {"samples": CANDIDATES, "cells": 24, "distinct": 64, "own": 64}
 
 
 @dataclass(slots=True)
@@ -98,10 +122,24 @@ class Tally:
     grouped: int = 0  # valid, with separators, a prefix or letters
     near: int = 0  # valid, with a word for it before
     reserved: int = 0  # valid, and only values set aside for examples
-    samples: Bottom = field(default_factory=lambda: Bottom(CANDIDATES))  # compact forms
-    cells: Bottom = field(default_factory=lambda: Bottom(24))  # as written, for the second opinion
-    distinct: Bottom = field(default_factory=lambda: Bottom(64))  # compact forms of the valid ones
-    own: Bottom = field(default_factory=lambda: Bottom(64))  # and of those that are not reserved
+    first: int = 0  # line of a text with the first valid one, from 1; 0 when there is none
+    samples: Bottom = field(default_factory=lambda: Bottom(SAMPLES["samples"]))  # compact forms
+    cells: Bottom = field(default_factory=lambda: Bottom(SAMPLES["cells"]))  # as written, for the second opinion
+    distinct: Bottom = field(default_factory=lambda: Bottom(SAMPLES["distinct"]))  # compact forms of the valid ones
+    own: Bottom = field(default_factory=lambda: Bottom(SAMPLES["own"]))  # and of those that are not reserved
+
+    def merge(self, other: Tally) -> None:
+        """Add what was seen elsewhere."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.found_at(other.first)
+        for name in SAMPLES:
+            getattr(self, name).merge(getattr(other, name))
+
+    def found_at(self, line: int) -> None:
+        """Note a line of a text."""
+        if line and (not self.first or line < self.first):
+            self.first = line
 
 
 @dataclass(slots=True)
@@ -113,11 +151,13 @@ class Profile:
     line: int = 1
     column: int = 1
     text: bool = False  # lines of prose, not cells
+    lines: int = 0  # of prose, empty ones too
     cells: int = 0
     chars: int = 0
     spaces: int = 0
     person_cells: int = 0
     term_cells: int = 0
+    fractions: int = 0  # numbers with a part behind the point
     tallies: dict[str, Tally] = field(default_factory=dict)
     sample: Bottom = field(default_factory=lambda: Bottom(SAMPLE))
     few: dict[str, int] | None = field(default_factory=dict)
@@ -126,135 +166,253 @@ class Profile:
     def __post_init__(self) -> None:
         self.term = terms.term_of(self.label) if self.label else None
 
+    def merge(self, other: Profile) -> None:
+        """Add what was counted of the same column elsewhere."""
+        for name in ("cells", "chars", "spaces", "person_cells", "term_cells", "fractions"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for entity, tally in other.tallies.items():
+            self.tallies.setdefault(entity, Tally()).merge(tally)
+        self.sample.merge(other.sample)
+        if other.few is None:
+            self.few = None
+        else:
+            self._counted(list(other.few), list(other.few.values()))
+
     def add(self, values: Sequence[str | None] | Any) -> None:
-        """Count a batch: a sequence of strings, or an Arrow array of them. Empty cells are left out."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        """Count a batch: a sequence of strings, or an Arrow array of any type without nesting. Empty cells are left out.
 
-        array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else strings(values)
-        array = pc.utf8_trim_whitespace(array.drop_null())
-        counted = pc.value_counts(array)
-        if isinstance(counted, pa.ChunkedArray):
-            counted = counted.combine_chunks()
-        distinct, counts = counted.field(0), counted.field(1)
-        full = pc.invert(pc.is_in(pc.utf8_lower(distinct), value_set=pa.array(_EMPTY, distinct.type)))
-        distinct, counts = distinct.filter(full), counts.filter(full)
-        if not len(distinct):
-            return
-        self.cells += pc.sum(counts).as_py()
-        self.chars += pc.sum(pc.multiply(pc.cast(pc.utf8_length(distinct), pa.int64()), counts)).as_py()
-        self.spaces += pc.sum(pc.multiply(pc.cast(pc.count_substring(distinct, " "), pa.int64()), counts)).as_py()
-        self._look(distinct, counts)
-        self._keep(distinct, counts)
-
-    def _look(self, distinct: Any, counts: Any) -> None:
-        import pyarrow.compute as pc
-
-        gate = pc.and_(
-            pc.match_substring_regex(distinct, shapes.GATE),
-            pc.invert(pc.match_substring_regex(distinct, shapes.MACHINE)),
-        )
-        hits, weights = distinct.filter(gate), counts.filter(gate)
-        if not len(hits):
-            return
-        integral = pc.match_substring_regex(hits, _INTEGRAL)
-        hits = pc.if_else(integral, pc.replace_substring_regex(hits, r"\.0+$", ""), hits)  # pandas' integers with gaps
-        for entity, plain, odd in _PLAIN:
-            hits, weights = self._plain(entity, plain, odd, hits, weights)
-        for cell, weight in zip(hits.to_pylist(), weights.to_pylist(), strict=True):
-            self._count(cell, weight)
-
-    def _plain(self, entity: str, plain: str, odd: str, hits: Any, weights: Any) -> tuple[Any, Any]:
-        """Count the cells that are one plain value and nothing else, without a look at each; return the others.
-
-        The first of them are left to the closer look, which keeps samples.
+        Raises NotText for bytes that are none.
         """
         import pyarrow as pa
+
+        if isinstance(values, pa.ChunkedArray):
+            for chunk in values.chunks:
+                self.add(chunk)
+            return
+        array = values if isinstance(values, pa.Array) else strings(values)
+        if self.text:
+            array = array.fill_null("")  # lines are counted
+        array = array.drop_null() if array.null_count else array
+        if len(array):
+            self._typed(array)
+
+    def _typed(self, array: Any) -> None:
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        mask = pc.match_substring_regex(hits, plain)
-        if len(hits) <= CLOSE_LOOK or pc.sum(mask).as_py() in (None, 0):
-            return hits, weights
-        mask = pc.and_(mask, pc.invert(pc.match_substring_regex(hits, odd)))
-        first = pa.array([True] * CLOSE_LOOK + [False] * (len(hits) - CLOSE_LOOK))
-        mask = pc.and_(mask, pc.invert(first))
-        cells = pc.sum(weights.filter(mask)).as_py() or 0
-        tally = self.tallies.setdefault(entity, Tally())
-        tally.shaped += cells
-        tally.valid += cells
-        tally.whole += cells
-        tally.grouped += cells
-        if entity == "PHONE_NUMBER":
-            tally.near += cells
-        rest = pc.invert(mask)
-        return hits.filter(rest), weights.filter(rest)
+        kind = array.type
+        if pa.types.is_dictionary(kind):
+            used = pc.value_counts(array.indices)
+            self._values(array.dictionary.take(used.field(0)), used.field(1))
+        elif pa.types.is_integer(kind):
+            self._numbers(array, None)
+        elif pa.types.is_floating(kind):
+            self._numbers(pc.cast(array, pa.float64()), None)
+        elif pa.types.is_decimal(kind):
+            self._decimals(array)
+        elif pa.types.is_temporal(kind):
+            self._times(array)
+        elif not pa.types.is_null(kind):
+            self._values(array, None)
 
-    def _count(self, cell: str, weight: int) -> None:
-        hits = list(shapes.find(cell))
-        if not hits:
-            return
-        order = hashed(cell)
-        if len(hits) == 1 or len({hit.entity for hit in hits}) == len(hits):
-            for hit in hits:
-                self._tally(cell, order, weight, hit.entity, (hit,))
-            return
-        grouped: dict[str, list[shapes.Hit]] = {}
-        for hit in hits:
-            grouped.setdefault(hit.entity, []).append(hit)
-        for entity, same in grouped.items():
-            self._tally(cell, order, weight, entity, same)
-
-    def _tally(self, cell: str, order: int, weight: int, entity: str, hits: Sequence[shapes.Hit]) -> None:
-        tally = self.tallies.get(entity)
-        if tally is None:
-            tally = self.tallies[entity] = Tally()
-        tally.shaped += weight
-        if len(cell) <= 2000:
-            tally.cells.add(cell, order)
-        whole = grouped = near = valid = own = False
-        for hit in hits[:8]:
-            text = hit.text
-            place = order if text is cell else hashed(text)
-            if text:
-                tally.samples.add(text, place)
-            if hit.valid:
-                valid = True
-                whole, grouped, near = whole or hit.whole, grouped or hit.grouped, near or hit.near
-                tally.distinct.add(text, place)
-                if not hit.reserved:
-                    own = True
-                    tally.own.add(text, place)
-        if valid:
-            tally.valid += weight
-            tally.whole += weight * whole
-            tally.grouped += weight * grouped
-            tally.near += weight * near
-            tally.reserved += weight * (not own)
-
-    def _keep(self, distinct: Any, counts: Any) -> None:
+    def _values(self, array: Any, counts: Any) -> None:
+        """Count values of a type whose text is looked at."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        values, weights = pc.utf8_slice_codeunits(distinct, 0, MAX_SAMPLE_CHARS).to_pylist(), counts.to_pylist()
-        if not self.text:
-            named = pc.match_substring_regex(distinct, _WORDS)
-            pairs = zip(distinct.filter(named).to_pylist(), counts.filter(named).to_pylist(), strict=True)
-            self.person_cells += sum(weight for value, weight in pairs if terms.is_person(value))
-        if self.term:
-            fits = self.term.fits
-            self.term_cells += sum(weight for value, weight in zip(values, weights, strict=True) if fits(value))
-        for value in values:
-            self.sample.add(value, hashed(value))
+        kind = array.type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            self._numbers(array if pa.types.is_integer(kind) else pc.cast(array, pa.float64()), _as_numbers(counts))
+            return
+        for start, part in look.pieces(_as_strings(array)):
+            self._strings(part, None if counts is None else counts.slice(start, len(part)))
+            self.lines += len(part)
+
+    def _decimals(self, array: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if array.type.scale <= 0 or self.term is not None:
+            self._values(array, None)
+        else:
+            self._numbers(pc.cast(array, pa.float64()), None)
+
+    # ---- numbers and points in time: their text is made only of those that can be something
+
+    def _numbers(self, array: Any, weights: NDArray[np.int64] | None) -> None:
+        import pyarrow as pa
+
+        values = array.to_numpy(zero_copy_only=False)
+        if values.dtype.kind == "f":
+            finite = np.isfinite(values)
+            if not finite.all():
+                values, weights = values[finite], None if weights is None else weights[finite]
+            broken = values != np.floor(values)
+            self.fractions += _total(broken, weights)
+            if self.term is not None:
+                self._named_numbers(values, weights)
+                return
+            kept = ~broken & (values >= LEAST_NUMBER) & (values < 2**63)
+            self.cells += _total(np.ones(len(values), np.bool_), weights) - _total(kept, weights)
+            whole = values[kept].astype(np.int64)
+        else:
+            if self.term is not None:
+                self._strings(_as_strings(array), None if weights is None else pa.array(weights))
+                return
+            kept = values >= LEAST_NUMBER
+            self.cells += _total(~kept, weights)
+            whole = values[kept]
+        if len(whole):
+            picked = None if weights is None else pa.array(weights[kept])
+            self._strings(_as_strings(pa.array(whole)), picked)
+
+    def _named_numbers(self, values: NDArray[np.float64], weights: NDArray[np.int64] | None) -> None:
+        """Count numbers with fractions in a column whose name says what they are."""
+        import pyarrow as pa
+
+        fit = self.term.fits if self.term is not None else None
+        integral = values == np.floor(values)
+        if fit is not None and fit.numbers and not (integral & (np.abs(values) >= LEAST_NUMBER)).any():
+            low, high = fit.least or 0.0, np.inf if fit.most is None else fit.most
+            self.cells += _total(np.ones(len(values), np.bool_), weights)
+            self.term_cells += _total((values >= low) & (values <= high), weights)
+            self._sampled(values, lambda place: _plain_number(float(values[place])))
+            return
+        texts = pa.array([_plain_number(value) for value in values.tolist()], pa.large_string())
+        self._strings(texts, None if weights is None else pa.array(weights))
+
+    def _times(self, array: Any) -> None:
+        import pyarrow as pa
+
+        self.cells += len(array)
+        if self.term is not None and self.term.fits is fits.FITS["birth"]:
+            self.term_cells += len(array)
+        narrow = array.type.bit_width == 32
+        numbers = array.view(pa.int32() if narrow else pa.int64()).to_numpy(zero_copy_only=False).astype(np.int64)
+        self._sampled(numbers, lambda place: str(_as_strings(array.slice(place, 1))[0]))
+
+    def _sampled(self, numbers: Any, text: Callable[[int], str]) -> None:
+        """Keep a sample of values that are not strings; they are many, so that the column is none of categories."""
+        orders = bytewise.mixed(np.ascontiguousarray(numbers).view(np.uint64).reshape(-1, 1))
+        self.sample.offer(orders, text)
         if self.few is not None:
-            for value, weight in zip(values, weights, strict=True):
-                self.few[value] = self.few.get(value, 0) + weight
-                if len(self.few) > FEW:
-                    self.few = None
-                    break
+            distinct = np.unique(orders[:PROBE])
+            if len(distinct) > FEW:
+                self.few = None
+            else:
+                _, first, often = np.unique(orders, return_index=True, return_counts=True)
+                self._counted([text(place) for place in first[: FEW + 1].tolist()], often[: FEW + 1].tolist())
+
+    # ---- strings
+
+    def _strings(self, array: Any, counts: Any) -> None:
+        import pyarrow.compute as pc
+
+        array = _trimmed(array)
+        if counts is None and not self.text and _repeats(array):
+            counted = pc.value_counts(array)
+            array, counts = counted.field(0), counted.field(1)
+        keep = _filled(array)
+        numbers = np.flatnonzero(keep) if self.text else None
+        if not keep.all():
+            array, counts = array.filter(keep), counts if counts is None else counts.filter(keep)
+        if not len(array):
+            return
+        cells = bytewise.of_array(array)
+        weights = _as_numbers(counts)
+        everywhere = np.ones(len(array), np.bool_)
+        self.cells += _total(everywhere, weights)
+        self.chars += _characters(cells, weights)
+        self.spaces += _occurrences(cells, ord(" "), weights)
+        self._look(array, weights, numbers)
+        self._keep(array, cells, weights)
+
+    def _look(self, array: Any, weights: NDArray[np.int64] | None, numbers: NDArray[np.int64] | None) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        at = np.flatnonzero(look.gated(array))
+        if not len(at):
+            return
+        hits_in = look.in_ascii(array if len(at) == len(array) else array.take(pa.array(at)))
+        integral = matching(hits_in, r"^[+]?\d{5,19}\.0+$")
+        if integral.any():  # pandas' integers with gaps
+            hits_in = pc.if_else(pa.array(integral), pc.replace_substring_regex(hits_in, r"\.0+$", ""), hits_in)
+        counts = None if weights is None else weights[at]
+        cells = bytewise.of_array(hits_in)
+        orders = bytewise.hashes(cells)
+        by_entity: dict[str, list[Hits]] = {}
+        for hits in look.find(hits_in):
+            by_entity.setdefault(hits.entity, []).append(hits)
+        for entity in sorted(by_entity):
+            tally = self.tallies.setdefault(entity, Tally())
+            for hits in by_entity[entity]:
+                if numbers is not None and hits.valid.any():
+                    tally.found_at(self.lines + int(numbers[at[hits.cell[hits.valid].min()]]) + 1)
+            self._tally(tally, by_entity[entity], cells, orders, counts)
+
+    def _tally(
+        self, tally: Tally, parts: Sequence[Hits], cells: bytewise.Cells, orders: Orders, weights: NDArray[np.int64] | None
+    ) -> None:
+        sizes = cells.ends - cells.starts
+        seen = {name: np.zeros(len(cells), np.bool_) for name in COUNTS}
+        for hits in parts:
+            valid = hits.cell[hits.valid]
+            seen["shaped"][hits.cell] = True
+            seen["valid"][valid] = True
+            seen["whole"][hits.cell[hits.valid & look.whole(hits, sizes)]] = True
+            seen["grouped"][hits.cell[hits.valid & hits.grouped]] = True
+            seen["near"][hits.cell[hits.valid & hits.near]] = True
+            seen["reserved"][hits.cell[hits.valid & ~hits.reserved]] = True
+            self._kept(tally, hits)
+        seen["reserved"] = seen["valid"] & ~seen["reserved"]
+        for name in COUNTS:
+            setattr(tally, name, getattr(tally, name) + _total(seen[name], weights))
+        shaped = np.flatnonzero(seen["shaped"] & (sizes <= 2000))
+        tally.cells.offer(orders[shaped], lambda place: bytewise.text(cells, int(shaped[place])))
+
+    def _kept(self, tally: Tally, hits: Hits) -> None:
+        compact: Any = hits.compact
+        if isinstance(compact, Texts):
+            orders = compact.hashes()
+        else:
+            orders = bytewise.mixed(compact.view(np.uint64).reshape(len(compact), -1))
+        named = np.flatnonzero(compact != b"") if not isinstance(compact, Texts) else np.arange(len(orders))
+        for bottom, picked in (
+            (tally.samples, named),
+            (tally.distinct, np.flatnonzero(hits.valid)),
+            (tally.own, np.flatnonzero(hits.valid & ~hits.reserved)),
+        ):
+            bottom.offer(orders[picked], lambda place, picked=picked: look.compact(hits, int(picked[place])))  # type: ignore[misc]
+
+    def _keep(self, array: Any, cells: bytewise.Cells, weights: NDArray[np.int64] | None) -> None:
+        if not self.text:
+            self.person_cells += _total(_persons(array, cells), weights)
+        if self.term:
+            self.term_cells += _total(self.term.fits.mask(array), weights)
+        self.sample.offer(bytewise.hashes(cells), lambda place: array[place].as_py()[:MAX_SAMPLE_CHARS])
+        if self.few is not None:
+            if weights is None:
+                self.few = None  # most cells of the batch are distinct
+            else:
+                self._counted([value[:MAX_SAMPLE_CHARS] for value in array.slice(0, FEW + 1).to_pylist()], weights[: FEW + 1].tolist())
+
+    def _counted(self, values: Sequence[str], weights: Sequence[int]) -> None:
+        if self.few is None:
+            return
+        for value, weight in zip(values, weights, strict=True):
+            self.few[value] = self.few.get(value, 0) + weight
+        if len(self.few) > FEW:
+            self.few = None
 
     @property
     def free_text(self) -> bool:
         """Whether the cells are prose: long, with many spaces."""
         return self.text or bool(self.cells) and self.chars / self.cells > 45 and self.spaces / self.cells > 5
+
+
+class NotText(Unreadable):
+    """Bytes that are no text."""
 
 
 def strings(values: Iterable[str | None]) -> Any:
@@ -268,3 +426,209 @@ def strings(values: Iterable[str | None]) -> Any:
         return pa.array(
             [None if v is None else v.encode("utf-8", "replace").decode() for v in values], pa.large_string()
         )
+
+
+def _as_strings(array: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type) or pa.types.is_fixed_size_binary(array.type):
+        try:
+            return array.cast(pa.binary()).cast(pa.string()).cast(pa.large_string())
+        except pa.ArrowInvalid:
+            raise NotText("holds bytes that are no text") from None
+    try:
+        return array.cast(pa.large_string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return strings(None if value is None else str(value) for value in array.to_pylist())
+
+
+def _plain_number(value: float) -> str:
+    return str(int(value)) if value == np.floor(value) and abs(value) < 2**63 else repr(value)
+
+
+def _as_numbers(counts: Any) -> NDArray[np.int64] | None:
+    if counts is None or isinstance(counts, np.ndarray):
+        return counts
+    found: NDArray[np.int64] = counts.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _total(marked: Any, weights: NDArray[np.int64] | None) -> int:
+    return int(np.count_nonzero(marked)) if weights is None else int(weights[marked].sum())
+
+
+_BLANK = np.zeros(256, np.bool_)
+_BLANK[np.frombuffer(b" \t\n\r\v\f\xa0\xc2\xe2\xe3\xef", np.uint8)] = True
+"""First bytes of white space, which is trimmed only where a cell has some."""
+
+
+def _trimmed(array: Any) -> Any:
+    import pyarrow.compute as pc
+
+    cells = bytewise.of_array(array)
+    if not len(cells):
+        return array
+    filled = cells.ends > cells.starts
+    edges = _BLANK[cells.data[cells.starts]] | (cells.data[cells.ends - 1] <= 32) | (cells.data[cells.ends - 1] >= 0x80)
+    return pc.utf8_trim_whitespace(array) if (edges & filled).any() else array
+
+
+def _repeats(array: Any) -> bool:
+    """Say whether the first cells repeat so much that it pays to look at each value once."""
+    import pyarrow.compute as pc
+
+    return len(array) <= PROBE or len(pc.unique(array.slice(0, PROBE))) * 4 < PROBE
+
+
+def _filled(array: Any) -> Any:
+    """Return which cells are neither empty nor written as empty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keep = np.ones(len(array), np.bool_)
+    short = np.flatnonzero(pc.binary_length(array).to_numpy(zero_copy_only=False) <= 4)
+    if len(short):
+        empty = pc.is_in(pc.utf8_lower(array.take(pa.array(short))), value_set=pa.array(_EMPTY, array.type))
+        keep[short] = ~empty.to_numpy(zero_copy_only=False)
+    return keep
+
+
+def _characters(cells: bytewise.Cells, weights: NDArray[np.int64] | None) -> int:
+    sizes = cells.ends - cells.starts
+    total = int(sizes.sum()) if weights is None else int((sizes * weights).sum())
+    rest = (cells.data & 0xC0) == 0x80
+    return total - (_marked(cells, rest, weights) if rest.any() else 0)
+
+
+def _occurrences(cells: bytewise.Cells, byte: int, weights: NDArray[np.int64] | None) -> int:
+    return _marked(cells, cells.data == byte, weights)
+
+
+def _marked(cells: bytewise.Cells, marked: Any, weights: NDArray[np.int64] | None) -> int:
+    """Return how many bytes of the cells are marked. The bytes around the cells are zero."""
+    if weights is None:
+        return int(np.count_nonzero(marked))
+    places = np.flatnonzero(marked)
+    each = np.searchsorted(places, cells.ends) - np.searchsorted(places, cells.starts)
+    return int((each * weights).sum())
+
+
+def _persons(array: Any, cells: bytewise.Cells) -> Any:
+    """Return which cells are written as a full name is."""
+    import pyarrow as pa
+
+    sizes = cells.ends - cells.starts
+    found = np.zeros(len(array), np.bool_)
+    maybe = np.flatnonzero((sizes >= 4) & (sizes <= 200))
+    if len(maybe):
+        found[maybe] = matching(array if len(maybe) == len(array) else array.take(pa.array(maybe)), fits.PERSON)
+    return found
+
+
+# --- Tables
+
+
+@dataclass(slots=True)
+class Sheet:
+    """The columns of one table, and how many rows were counted. ``places`` are line and column of the headers in the file."""
+
+    profiles: list[Profile] = field(default_factory=list)
+    rows: int = 0
+    width: int = 0
+    missed: list[str] = field(default_factory=list)
+    _by_key: dict[tuple[str, int], Profile] = field(default_factory=dict)
+    _reported: set[str] = field(default_factory=set)
+
+    def add(self, batch: Any, places: Sequence[tuple[int, int]] = (), prose: bool = False) -> None:
+        """Count the rows of a record batch. Columns are matched by name, those of one name by their order."""
+        self.rows += batch.num_rows
+        self.width = max(self.width, batch.num_columns)
+        seen: Counter[str] = Counter()
+        for at, (label, array) in enumerate(zip(batch.schema.names, batch.columns, strict=True)):
+            seen[label] += 1
+            line, column = places[at] if at < len(places) else (1, 1)
+            self._column(label, seen[label], at + 1, array, (line, column), prose)
+
+    def text(self, name: str, lines: Sequence[str]) -> None:
+        """Count texts that stand beside the rows."""
+        profile = self._by_key.get((name, 0))
+        if profile is None:
+            profile = self._by_key[name, 0] = Profile(name, text=True)
+            self.profiles.append(profile)
+        profile.add(lines)
+
+    def merge(self, other: Sheet) -> None:
+        """Add what was counted of another part of the same table."""
+        self.rows += other.rows
+        self.width = max(self.width, other.width)
+        self.missed += [reason for reason in other.missed if reason not in self.missed]
+        for key, profile in other._by_key.items():
+            if key in self._by_key:
+                self._by_key[key].merge(profile)
+            else:
+                self._by_key[key] = profile
+                self.profiles.append(profile)
+
+    def _column(self, label: str, number: int, position: int, array: Any, place: tuple[int, int], prose: bool) -> None:
+        plain = " ".join(label.split())
+        if prose:
+            self._leaf((label, number), PROSE, "", array, place, True)
+            return
+        shown = terms.shown(plain, position)
+        shown = shown if number == 1 or shown != plain else f"{shown} ({number})"
+        hidden = bool(plain) and terms.reveals(plain)
+        if hidden and (label, -number) not in self._by_key:
+            self._leaf((label, -number), shown, "", strings([plain]), place)
+        self._leaves((label, number), shown, "" if hidden else plain, array, place, 0)
+
+    def _leaf(
+        self, key: tuple[str, int], shown: str, label: str, array: Any, place: tuple[int, int], text: bool = False
+    ) -> None:
+        profile = self._by_key.get(key)
+        if profile is None:
+            if len(self._by_key) >= 2 * MAX_COLUMNS:
+                raise Unreadable(f"wider than {MAX_COLUMNS:,} columns")
+            profile = self._by_key[key] = Profile(shown, label, *place, text=text)
+            self.profiles.append(profile)
+        try:
+            profile.add(array)
+        except NotText:
+            if shown not in self._reported:
+                self._reported.add(shown)
+                self.missed.append(f"column {shown!r} holds bytes that are no text (pictures, sound?); they were not looked at")
+
+    def _leaves(self, key: tuple[str, int], shown: str, label: str, array: Any, place: tuple[int, int], depth: int) -> None:
+        """Count the values inside of nested types, each under the path that leads to it."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kind = array.type
+        if depth > MAX_DEPTH:
+            raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(kind, pa.BaseExtensionType):
+            self._leaves(key, shown, label, array.storage, place, depth + 1)
+        elif pa.types.is_dictionary(kind) and pa.types.is_nested(kind.value_type):
+            self._leaves(key, shown, label, array.dictionary_decode(), place, depth + 1)
+        elif pa.types.is_struct(kind):
+            for number, part in enumerate(array.flatten()):
+                name = kind.field(number).name
+                path = f"{shown}.{terms.shown(name, number + 1)}"
+                self._leaves((f"{key[0]}.{name}", key[1]), path, f"{label}.{name}", part, place, depth + 1)
+        elif pa.types.is_map(kind):
+            self._leaves((f"{key[0]}.(keys)", key[1]), f"{shown}.(keys)", "", array.keys, place, depth + 1)
+            self._leaves((f"{key[0]}.*", key[1]), f"{shown}.*", label, array.items, place, depth + 1)
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            self._leaves((f"{key[0]}[]", key[1]), f"{shown}[]", label, pc.list_flatten(array), place, depth + 1)
+        elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+            self._leaves((f"{key[0]}[]", key[1]), f"{shown}[]", label, pc.list_flatten(array), place, depth + 1)
+        elif pa.types.is_union(kind):
+            for number in range(kind.num_fields):
+                self._leaves((f"{key[0]}|{number}", key[1]), shown, label, array.field(number), place, depth + 1)
+        elif pa.types.is_run_end_encoded(kind):
+            self._leaves(key, shown, label, pc.run_end_decode(array), place, depth + 1)
+        elif pa.types.is_string_view(kind):
+            self._leaf(key, shown, label, array.cast(pa.large_string()), place)
+        elif pa.types.is_binary_view(kind):
+            self._leaf(key, shown, label, array.cast(pa.large_binary()), place)
+        elif not pa.types.is_null(kind):
+            self._leaf(key, shown, label, array, place)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from mlguard.scanners.dataset import terms
-from mlguard.scanners.dataset.columns import Profile
+from mlguard.scanners.dataset.columns import Profile, strings
 
 MAX_TABLES = 500
 """Tables of one dump."""
@@ -31,18 +32,17 @@ _VALUE = re.compile(r"\s*(?:[NEBX]?'((?:[^'\\]|''|\\.)*)'|([^',()]*(?:\([^()]{0,
 
 
 class Rows:
-    """Takes the lines of an SQL dump and fills a profile for each column of each table."""
+    """Takes the lines of an SQL dump and returns the rows of each table as record batches, with the line of the table's first row."""
 
     def __init__(self) -> None:
-        self.profiles: list[Profile] = []
         self._columns: dict[str, list[str]] = {}
-        self._tables: dict[str, list[Profile]] = {}
+        self._first: dict[str, int] = {}
         self._waiting: dict[str, list[list[str]]] = {}
         self._created = self._inserted = self._copied = ""
         self._number = 0
 
-    def take(self, line: str) -> None:
-        """Look at the next line."""
+    def take(self, line: str) -> Iterator[tuple[int, Any]]:
+        """Look at the next line. Yield (line of the first row, batch) for tables of which enough rows wait."""
         self._number += 1
         if len(line) > MAX_ROW_CHARS:
             return
@@ -51,11 +51,17 @@ class Rows:
                 self._copied = ""
             else:
                 self._row(self._copied, ["" if cell == "\\N" else cell for cell in line.rstrip("\r\n").split("\t")])
-            return
-        if self._created:
+        elif self._created:
             self._definition(line)
-            return
-        self._statement(line)
+        else:
+            self._statement(line)
+        for table in [name for name, rows in self._waiting.items() if len(rows) >= BATCH_ROWS]:
+            yield self._batch(table)
+
+    def rest(self) -> Iterator[tuple[int, Any]]:
+        """Yield what waits."""
+        for table in list(self._waiting):
+            yield self._batch(table)
 
     def _statement(self, line: str) -> None:
         start = 0
@@ -91,26 +97,18 @@ class Rows:
             self._created = ""
 
     def _row(self, table: str, cells: list[str]) -> None:
-        names = self._columns.get(table, [])
-        if len(names) != len(cells) or len(self._tables) >= MAX_TABLES:
+        if len(self._columns.get(table, ())) != len(cells) or table not in self._first and len(self._first) >= MAX_TABLES:
             return
-        if table not in self._tables:
-            self._tables[table] = [_profile(name, place, self._number) for place, name in enumerate(names, 1)]
-            self.profiles += self._tables[table]
-        rows = self._waiting.setdefault(table, [])
-        rows.append(cells)
-        if len(rows) >= BATCH_ROWS:
-            self._flush(table)
+        self._first.setdefault(table, self._number)
+        self._waiting.setdefault(table, []).append(cells)
 
-    def _flush(self, table: str) -> None:
+    def _batch(self, table: str) -> tuple[int, Any]:
+        import pyarrow as pa
+
         rows = self._waiting.pop(table)
-        for profile, cells in zip(self._tables[table], zip(*rows, strict=False), strict=False):
-            profile.add(list(cells))
-
-    def close(self) -> None:
-        """Count what waits."""
-        for table in list(self._waiting):
-            self._flush(table)
+        prefix = "" if terms.reveals(table) else f"{table}."
+        names = [prefix + name for name in self._columns[table]]
+        return self._first[table], pa.RecordBatch.from_arrays([strings(cells) for cells in zip(*rows, strict=True)], names=names)
 
 
 def _profile(name: str, place: int, line: int) -> Profile:

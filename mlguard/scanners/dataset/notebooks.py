@@ -9,7 +9,7 @@ from mlguard.artifacts import Artifact
 from mlguard.facts import Dataset, Field
 from mlguard.findings import Record
 from mlguard.scanners import Context, notebook, read_text
-from mlguard.scanners.dataset import frames, places, report, shapes, verdict
+from mlguard.scanners.dataset import frames, places, report, verdict
 from mlguard.scanners.dataset.columns import PROSE, Profile
 
 
@@ -50,19 +50,10 @@ def _fields(text: str, lines: tuple[int, ...], prose: bool) -> Iterator[Field]:
         own = report.distinct_own(field, [profile])
         if report.only_reserved(field, [profile]) and prose or prose and field.strength == "pattern" and own < 10:
             continue
-        yield replace(field, line=_first(parts, lines, field))
+        line = lines[field.line - 1] if field.line <= len(lines) else 1
+        yield replace(field, line=line)
     if not prose:
         for at, profiles in frames.printed(parts):
             for field in verdict.judge(profiles):
                 if field.strength == "context" and field.confidence != "low":
                     yield replace(field, line=lines[at] if at < len(lines) else 1)
-
-
-def _first(parts: list[str], lines: tuple[int, ...], field: Field) -> int:
-    wanted = next(
-        (name.partition(":")[2] for name in field.detectors if name.startswith(("pattern:", "checksum:"))), ""
-    )
-    for line, part in zip(lines, parts, strict=False):
-        if any(hit.valid and hit.entity == wanted for hit in shapes.find(part)):
-            return line
-    return lines[0] if lines else 1

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from mlguard.facts import Field
 from mlguard.findings import Detection, Location
-from mlguard.scanners import Context
-from mlguard.scanners.dataset import shapes
 from mlguard.scanners.dataset.columns import PROSE, Profile
-from mlguard.scanners.dataset.readers import Sheet, lines_of
 
 WORDS = {
     "user.contact.email": "e-mail addresses", "user.contact.phone_number": "phone numbers", "user.name": "names of persons",
@@ -94,16 +90,3 @@ def distinct_own(field: Field, profiles: Sequence[Profile]) -> int:
     """Return how many distinct values the field has that are not reserved, up to the size of the sample."""
     profile, entity = _profile(field, profiles), _entity(field)
     return len(profile.tallies[entity].own.values()) if profile is not None and entity in profile.tallies else 0
-
-
-def first_lines(context: Context, path: str, fields: Sequence[Field]) -> Iterator[Field]:
-    """Yield the fields of a text with the line on which each is first seen."""
-    open_fields = {_entity(field): field for field in fields if _entity(field)}
-    yield from (field for field in fields if not _entity(field))
-    for number, line in enumerate(lines_of(context, path, Sheet("")), 1):
-        if not open_fields:
-            return
-        for hit in shapes.find(line):
-            if hit.valid and hit.entity in open_fields:
-                yield replace(open_fields.pop(hit.entity), line=number)
-    yield from open_fields.values()

@@ -1,0 +1,125 @@
+"""The cells of one batch of a column as bytes, for work on all of them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Index = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Words = NDArray[np.uint64]
+
+PAD = 64
+"""Bytes before and after the data, so that a look around a place stays inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """``data`` holds the UTF-8 of all cells behind one another; cell i is ``data[starts[i]:ends[i]]``."""
+
+    data: Bytes
+    starts: Index
+    ends: Index
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def of_array(array: Any) -> Cells:
+    """Return the cells of an Arrow array of ``string`` or ``large_string`` without nulls."""
+    import pyarrow as pa
+
+    wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1]
+    first, last = (int(bounds[0]), int(bounds[-1])) if len(array) else (0, 0)
+    padded = np.zeros(last - first + 2 * PAD, np.uint8)
+    if last > first:
+        padded[PAD : PAD + last - first] = np.frombuffer(data, np.uint8)[first:last]
+    places = bounds.astype(np.int64) - first + PAD if len(array) else np.zeros(1, np.int64)
+    return Cells(padded, places[:-1], places[1:])
+
+
+def words_at(data: Bytes, places: Index, count: int) -> Words:
+    """Return ``count`` words of eight bytes, at most 8, little-endian, from each place in a cell: shape (places, count)."""
+    view: Words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
+    found = np.empty((len(places), count), "<u8")
+    for word in range(count):
+        found[:, word] = view[places + 8 * word]
+    return found
+
+
+def texts_at(cells: Cells, starts: Index, ends: Index) -> Any:
+    """Return the stretches of bytes, which begin and end between characters, as an Arrow array of strings."""
+    import pyarrow as pa
+
+    sizes = ends - starts
+    offsets = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    places = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], sizes)
+    return pa.Array.from_buffers(
+        pa.large_string(), len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(cells.data[places])]
+    )
+
+
+def text(cells: Cells, place: int) -> str:
+    """Return one cell."""
+    return bytes(cells.data[cells.starts[place] : cells.ends[place]]).decode("utf-8", "replace")
+
+
+_FACTORS = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB,
+     0x8EBC6AF09C88C6E3, 0x589965CC75374CC3, 0x1D8E4E27C47D124F, 0xEB44ACCAB455D165], np.uint64)  # fmt: skip
+"""Odd numbers without a pattern, for mixing."""
+
+
+def mixed(words: Words) -> Words:
+    """Return one well spread number for each row of words."""
+    total = np.zeros(len(words), np.uint64)
+    for place in range(words.shape[1]):
+        word = words[:, place]
+        total += (word ^ (word >> np.uint64(31))) * _FACTORS[place]
+    total ^= total >> np.uint64(32)
+    total *= _FACTORS[-1]
+    return cast(Words, total ^ (total >> np.uint64(29)))
+
+
+def hashes(cells: Cells) -> Words:
+    """Return a number for each cell, the same in every process, from its length and 64 of its bytes spread over it."""
+    sizes = cells.ends - cells.starts
+    long = np.flatnonzero(sizes > 32)
+    if len(long) == len(cells):
+        return _hashed(cells.data, cells.starts, sizes, 8)
+    found = _hashed(cells.data, cells.starts, sizes, 4)
+    if len(long):
+        found[long] = _hashed(cells.data, cells.starts[long], sizes[long], 8)
+    return found
+
+
+def _hashed(data: Bytes, starts: Index, sizes: Index, count: int) -> Words:
+    rest = np.maximum(sizes - 8, 0)
+    words = np.empty((len(starts), count + 1), np.uint64)
+    words[:, count] = sizes
+    for place in range(count):
+        words[:, place] = words_at(data, starts + rest * place // (count - 1), 1)[:, 0]
+    short = np.flatnonzero(sizes < 8)
+    if len(short):
+        keep = (np.uint64(1) << (8 * sizes[short]).astype(np.uint64)) - np.uint64(1)
+        words[short, :count] &= keep[:, None]
+    return mixed(words)
+
+
+def cell_of(cells: Cells, places: Index) -> Index:
+    """Return the number of the cell in which each place of ``data`` lies."""
+    return np.searchsorted(cells.starts, places, "right") - 1
+
+
+def flags(count: int, places: Index) -> Flags:
+    """Return ``count`` flags of which those at the places are set."""
+    marked = np.zeros(count, np.bool_)
+    marked[places] = True
+    return marked

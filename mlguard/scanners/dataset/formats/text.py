@@ -1,0 +1,54 @@
+"""Reads prose: the lines of a text as one column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mlguard.errors import Unreadable
+from mlguard.scanners.dataset import lines
+from mlguard.scanners.dataset.columns import strings
+from mlguard.scanners.dataset.source import Source
+from mlguard.scanners.dataset.table import PROSE, Table
+
+BATCH_LINES = 65_536
+
+BATCH_CHARS = 8 * 2**20
+"""Characters of a batch; a batch of long lines ends earlier."""
+
+
+def tables(source: Source) -> Iterator[Table]:
+    """Yield the text as a table of one column. Tables that are only named as text are read as such."""
+    from mlguard.scanners.dataset import places
+    from mlguard.scanners.dataset.formats import separated
+
+    called = source.called
+    if places.may_be_table(called) and not places.is_docs(called) and separated.is_table(source):
+        yield from separated.tables(source, ",;\t|")
+        return
+    encoding, trouble = lines.encoding_of(source)
+    table = Table("text", prose(lines.of_source(source, encoding)), prose=True)
+    if trouble:
+        table.missed.append(("unreadable", trouble))
+    yield table
+
+
+def prose(texts: Iterable[str]) -> Iterator[Any]:
+    """Yield record batches of one column of lines."""
+    import pyarrow as pa
+
+    batch: list[str] = []
+    size = 0
+    try:
+        for line in texts:
+            batch.append(line.rstrip("\r\n"))
+            size += len(line)
+            if size > BATCH_CHARS or len(batch) >= BATCH_LINES:
+                ready, batch, size = batch, [], 0
+                yield pa.RecordBatch.from_arrays([strings(ready)], names=[PROSE])
+    except Unreadable:
+        if batch:
+            yield pa.RecordBatch.from_arrays([strings(batch)], names=[PROSE])
+        raise
+    if batch:
+        yield pa.RecordBatch.from_arrays([strings(batch)], names=[PROSE])

@@ -1,0 +1,433 @@
+"""Finds numbers in cells: stretches of digits and separators, grouped by how they are laid out, checked a group at a time.
+
+However many cells a column has, its numbers are written in few ways. Patterns are therefore tried on one stretch of each layout, and
+what they mark is gathered from all cells that share it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlguard.scanners.dataset import cells as bytewise
+from mlguard.scanners.dataset import shapes
+from mlguard.scanners.dataset.cells import Bytes, Cells, Flags, Index
+
+BEFORE, AFTER = 4, 8
+"""Bytes around a stretch that belong to its layout: letters of a code, and what a number must not touch."""
+
+MAX_STRETCH = 44
+"""Bytes of a stretch. A longer one is a list of numbers, and each of its words is looked at by itself."""
+
+COMPACT = 40
+"""Bytes kept of a compact form; the longest, an IBAN, has 33."""
+
+_WIDTH = 56
+assert BEFORE + MAX_STRETCH + AFTER <= _WIDTH
+
+_NONE, _DIGIT = 0, ord("1")
+
+
+def _table() -> Bytes:
+    table = np.arange(256, dtype=np.uint8)
+    table[ord("0") : ord("9") + 1] = _DIGIT
+    for low, high in ((ord("A"), ord("Z")), (ord("a"), ord("z")), (0x80, 0xFF)):
+        table[low : high + 1] = ord("A")
+    table[ord("x")] = ord("x")  # before an extension
+    table[[9, 10, 11, 12, 13]] = ord(" ")
+    return table
+
+
+_LAYOUT = _table()
+_BETWEEN = np.zeros(256, np.bool_)
+_BETWEEN[np.frombuffer(b" .-/:()+[]~\t\n\rx#*", np.uint8)] = True
+"""Bytes that may stand between the digits of one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Runs of digits and separators: the place of the first digit, the place after the last, how many digits, and the cell."""
+
+    first: Index
+    last: Index
+    digits: Index
+    cell: Index
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def only(self, keep: Flags) -> Stretches:
+        """Return those of them that ``keep`` marks."""
+        return Stretches(self.first[keep], self.last[keep], self.digits[keep], self.cell[keep])
+
+
+@dataclass(slots=True)
+class Hits:
+    """All places of one entity in a batch, one array element for each. ``compact`` are the characters that count."""
+
+    entity: str
+    cell: Index
+    start: Index
+    end: Index
+    valid: Flags
+    grouped: Flags
+    near: Flags
+    reserved: Flags
+    compact: NDArray[np.bytes_]
+
+
+def stretches(cells: Cells, again: bool = False) -> Stretches:
+    """Return the stretches of the cells; with ``again`` no white space may lie in one."""
+    data = cells.data
+    marked = (data - np.uint8(ord("0"))) < 10
+    places = np.flatnonzero(marked)
+    if not len(places):
+        empty = np.zeros(0, np.int64)
+        return Stretches(empty, empty, empty, empty)
+    cell = bytewise.cell_of(cells, places) if len(places) < len(cells) else _repeated(cells, places)
+    gap = np.diff(places)
+    joined = (gap <= 5) & (cell[1:] == cell[:-1])
+    parted = np.flatnonzero(joined & (gap > 1))
+    before, size = places[parted], gap[parted]
+    between = _BETWEEN.copy()
+    if again:
+        between[np.frombuffer(b" \t\n\r", np.uint8)] = False
+    fits = between[data[before + 1]]
+    for step in (2, 3, 4):
+        wide = np.flatnonzero(size > step)
+        fits[wide] &= between[data[before[wide] + step]]
+    joined[parted[~fits]] = False
+    breaks = np.flatnonzero(~joined) + 1
+    firsts = np.concatenate([[0], breaks])
+    lasts = np.concatenate([breaks, [len(places)]])
+    return Stretches(places[firsts], places[lasts - 1] + 1, lasts - firsts, cell[firsts])
+
+
+def _repeated(cells: Cells, places: Index) -> Index:
+    counts = np.diff(np.searchsorted(places, np.append(cells.starts, cells.ends[-1:])))
+    return np.repeat(np.arange(len(cells)), counts)
+
+
+def find(cells: Cells) -> Iterator[Hits]:
+    """Yield the numbers of every kind, in no particular order: cards, national numbers, telephones, IPv4 addresses."""
+    found = stretches(cells)
+    long = found.last - found.first > MAX_STRETCH
+    if long.any():
+        yield from _of(cells, found.only(~long))
+        listed = np.unique(found.cell[long])
+        parts = Cells(cells.data, cells.starts[listed], cells.ends[listed])
+        again = stretches(_within(parts), again=True)
+        inside = _inside(again, found.only(long), listed)
+        yield from _of(cells, inside)
+    else:
+        yield from _of(cells, found)
+
+
+def _within(cells: Cells) -> Cells:
+    """Return the cells with all bytes outside of them blank."""
+    data = np.zeros(len(cells.data), np.uint8)
+    for start, end in zip(cells.starts.tolist(), cells.ends.tolist(), strict=True):
+        data[start:end] = cells.data[start:end]
+    return Cells(data, cells.starts, cells.ends)
+
+
+def _inside(parts: Stretches, whole: Stretches, numbers: Index) -> Stretches:
+    """Return the parts that lie inside of one of the whole stretches, with the numbers of their cells."""
+    at = np.searchsorted(whole.first, parts.first, "right") - 1
+    keep = (at >= 0) & (parts.last <= whole.last[at]) & (parts.last - parts.first <= MAX_STRETCH)
+    kept = parts.only(keep)
+    return Stretches(kept.first, kept.last, kept.digits, numbers[kept.cell])
+
+
+def _of(cells: Cells, found: Stretches) -> Iterator[Hits]:
+    found = found.only(_promising(cells, found))
+    if not len(found):
+        return
+    gathered = _Gathered(cells, found)
+    for code, layout in enumerate(gathered.layouts):
+        members = gathered.members(code)
+        for candidate in candidates(layout):
+            gathered.take(members, candidate)
+    yield from gathered.hits()
+
+
+def _promising(cells: Cells, found: Stretches) -> Flags:
+    """Say which stretches have seven digits, or six and a letter after them, or three dots."""
+    keep = found.digits >= 7
+    few = np.flatnonzero(~keep & (found.digits >= 4))
+    if len(few):
+        data, last = cells.data, found.last[few]
+        near = _LAYOUT[data[last]] == ord("A")
+        near |= (data[last] == ord(" ")) & (_LAYOUT[data[last + 1]] == ord("A"))
+        dots = np.flatnonzero(data == ord("."))
+        dotted = np.searchsorted(dots, last) - np.searchsorted(dots, found.first[few]) == 3
+        keep[few] = dotted | near & (found.digits[few] == 6)
+    return keep
+
+
+# --- Layouts and what they may be
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a layout may hold: columns of a row, counted from BEFORE bytes before the stretch."""
+
+    entity: str
+    start: int
+    end: int
+    columns: tuple[int, ...]
+    free: bool = True  # touches nothing that makes it a part of something longer
+    grouped: bool = False
+    sure: bool = False  # a telephone number with a country's code
+    asks: bool = False  # is one only after a word for it
+    octets: tuple[int, ...] = ()  # digits of each part of an IPv4 address
+
+
+_DATE = re.compile(r"\b[12]\d{3}([-/.])\d{2}\1\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)?(?![\d-])")
+_DOTS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
+_SEPARATORS = " .-:/"
+
+
+@lru_cache(maxsize=1 << 16)
+def candidates(row: bytes) -> tuple[Candidate, ...]:
+    """Return what a stretch may be whose layout, with BEFORE bytes before it and AFTER bytes behind it, is ``row``."""
+    lead = len(row) - len(row.lstrip(b"\0"))
+    layout = row.strip(b"\0").decode("latin-1")
+    if layout.isdigit() and lead == BEFORE and len(layout) + lead + AFTER <= len(row):
+        return tuple(_bare(layout, lead))
+    return tuple(_parts(layout, lead))
+
+
+def _bare(layout: str, lead: int) -> Iterator[Candidate]:
+    """Yield what a cell may be that is a number without any separator."""
+    size = len(layout)
+    columns = tuple(range(lead, lead + size))
+    for shape in shapes.CHECKED:
+        if shape.layout is not None and (match := shape.layout.search("1" * size)) and match.end() == size:
+            yield Candidate(shape.entity, lead, lead + size, columns, grouped=shape.lettered)
+    if 7 <= size <= 15:
+        yield Candidate("PHONE_NUMBER", lead, lead + size, columns)
+
+
+def _parts(layout: str, lead: int) -> Iterator[Candidate]:
+    for match in _DOTS.finditer(layout):
+        start, end = match.span()
+        before, after = layout[start - 1 : start], layout[end : end + 2]
+        free = not (before and (before.isalnum() or before in "_.-:=")) and not re.match(r"[\w:-]|\.\d", after)
+        octets = tuple(map(len, match.group().split(".")))
+        columns = tuple(lead + start + at for at, sign in enumerate(match.group()) if sign != ".")
+        yield Candidate("IP_ADDRESS", lead + start, lead + end, columns, free, True, octets=octets)
+    clear = _DATE.sub(lambda match: " " * len(match.group()), layout)
+    for shape in shapes.CHECKED:
+        for match in shape.layout.finditer(clear) if shape.layout is not None else ():
+            yield _number(shape, match, clear, lead)
+    yield from _phones(clear, lead)
+
+
+def _number(shape: shapes.Shape, match: re.Match[str], layout: str, lead: int) -> Candidate:
+    start, end = match.span()
+    keeps_sign = shape.entity == "FI_PERSONAL_IDENTITY_CODE"
+    columns = tuple(
+        lead + start + at for at, sign in enumerate(match.group()) if keeps_sign or sign not in _SEPARATORS
+    )
+    before, after = layout[start - 1 : start] if start else "", layout[end : end + 1]
+    free = not (before and (before.isalnum() or before in "._=")) and not after.isalnum()
+    return Candidate(shape.entity, lead + start, lead + end, columns, free, shape.lettered or not match.group().isdigit())
+
+
+def _phones(layout: str, lead: int) -> Iterator[Candidate]:
+    shown = False
+    for pattern in (shapes.INTERNATIONAL, shapes.NATIONAL, shapes.AFTER_WORD):
+        for match in pattern.finditer(layout):
+            number = re.split("[x#]", match.group())[0]
+            columns = tuple(lead + match.start() + at for at, sign in enumerate(number) if sign.isdigit())
+            if 7 <= len(columns) <= 15:
+                shown = shown or pattern is not shapes.AFTER_WORD
+                yield Candidate(
+                    "PHONE_NUMBER", lead + match.start(), lead + match.end(), columns, True, True,
+                    pattern is shapes.INTERNATIONAL, pattern is shapes.AFTER_WORD,
+                )  # fmt: skip
+    if not shown and sum(sign.isdigit() for sign in layout) >= 7:
+        yield Candidate("PHONE_NUMBER", lead, lead, (), False)
+
+
+# --- Gathering
+
+
+class _Gathered:
+    """The stretches of a batch, by layout, and the candidates taken from them."""
+
+    def __init__(self, cells: Cells, found: Stretches) -> None:
+        self.cells, self.found = cells, found
+        width = (BEFORE + int((found.last - found.first).max()) + AFTER + 7) // 8
+        raw = bytewise.words_at(cells.data, found.first - BEFORE, width).view(np.uint8)
+        self.rows = raw.reshape(len(found), 8 * width)
+        laid = self._laid()
+        codes, first = _coded(bytewise.mixed(laid.view(np.uint64).reshape(len(found), width)))
+        self.layouts = [laid[place].tobytes() for place in first]
+        self.order = np.argsort(codes, kind="stable")
+        self.bounds = np.searchsorted(codes[self.order], np.arange(len(first) + 1))
+        self.taken: dict[tuple[str, int], list[tuple[Index, Index, Candidate]]] = {}
+
+    def _laid(self) -> Bytes:
+        found, rows = self.found, self.rows
+        laid = _LAYOUT[rows]
+        column = np.arange(rows.shape[1])
+        left = BEFORE - np.minimum(found.first - self.cells.starts[found.cell], BEFORE)
+        right = BEFORE + np.minimum(found.last + AFTER, self.cells.ends[found.cell]) - found.first
+        laid[(column < left[:, None]) | (column >= right[:, None])] = _NONE
+        laid[:, BEFORE] = rows[:, BEFORE]  # the first digit tells a trunk prefix from others
+        second = (rows[:, BEFORE] == ord("0")) & (rows[:, BEFORE + 1] == ord("0"))
+        laid[second, BEFORE + 1] = ord("0")
+        return laid
+
+    def members(self, code: int) -> Index:
+        """Return the stretches of one layout."""
+        return self.order[self.bounds[code] : self.bounds[code + 1]]
+
+    def take(self, members: Index, candidate: Candidate) -> None:
+        """Note that the candidate is to be looked at in these stretches."""
+        places = self.found.first[members, None] - BEFORE + np.array(candidate.columns, np.int64)
+        self.taken.setdefault((candidate.entity, len(candidate.columns)), []).append((members, places, candidate))
+
+    def hits(self) -> Iterator[Hits]:
+        """Yield what was taken, checked."""
+        for (entity, size), parts in self.taken.items():
+            yield self._checked(entity, size, parts)
+
+    def _checked(self, entity: str, size: int, parts: Sequence[tuple[Index, Index, Candidate]]) -> Hits:
+        cells, found = self.cells, self.found
+        members = np.concatenate([part[0] for part in parts])
+        counts = [len(part[0]) for part in parts]
+        each = [part[2] for part in parts]
+
+        def spread(values: list[Any]) -> Any:
+            return np.repeat(np.array(values), counts)
+
+        base = found.first[members] - BEFORE
+        start, end = base + spread([c.start for c in each]), base + spread([c.end for c in each])
+        text = cells.data[np.concatenate([part[1] for part in parts])].T if size else np.zeros((0, len(members)), np.uint8)
+        text = np.where((text >= ord("a")) & (text <= ord("z")), text - np.uint8(32), text)
+        free, grouped = spread([c.free for c in each]), spread([c.grouped for c in each])
+        cell = found.cell[members]
+        hits = Hits(entity, cell, start, end, free, grouped, spread([c.sure for c in each]), np.zeros(len(cell), np.bool_), compacts(text))
+        if entity == "PHONE_NUMBER":
+            if size:
+                _judge_phones(cells, hits, spread([c.asks for c in each]))
+        elif entity == "IP_ADDRESS":
+            _judge_addresses(hits, text, [c.octets for c in each], counts)
+        else:
+            hits.valid &= shapes.BY_ENTITY[entity].check(text)
+            mark_near(cells, hits, shapes.BY_ENTITY[entity].words)
+            mark_reserved(hits)
+        return hits
+
+
+def _coded(values: NDArray[np.uint64]) -> tuple[Index, Index]:
+    """Return a number for each distinct value, in the order of the values, and where each is first."""
+    _, first, codes = np.unique(values, return_index=True, return_inverse=True)
+    return codes, first
+
+
+def compacts(text: Bytes) -> NDArray[np.bytes_]:
+    """Return columns of bytes as byte strings."""
+    kept = np.zeros((text.shape[1], COMPACT), np.uint8)
+    kept[:, : len(text)] = text.T[:, :COMPACT]
+    return kept.view(f"S{COMPACT}").reshape(-1)
+
+
+def matching(texts: Any, pattern: str) -> Flags:
+    """Return which texts of an Arrow array hold the RE2 pattern."""
+    import pyarrow.compute as pc
+
+    marked: Flags = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return marked
+
+
+CONTEXT = 30
+"""Bytes before a number in which a word for it counts."""
+
+
+def mark_near(cells: Cells, hits: Hits, words: str) -> None:
+    """Mark the valid hits before which one of the words stands."""
+    begin = cells.starts[hits.cell]
+    picked = np.flatnonzero(hits.valid & (hits.start > begin))
+    if not len(picked):
+        return
+    last = hits.start[picked]
+    first = np.maximum(begin[picked], last - CONTEXT)
+    for _ in range(3):  # not into the middle of a character
+        first += (first < last) & ((cells.data[first] & 0xC0) == 0x80)
+    hits.near[picked] |= matching(bytewise.texts_at(cells, first, last), words)
+
+
+def mark_reserved(hits: Hits) -> None:
+    """Mark the valid hits that are printed in manuals."""
+    picked = np.flatnonzero(hits.valid)
+    if len(picked):
+        known = np.array(sorted(shapes.RESERVED), dtype=hits.compact.dtype)
+        hits.reserved[picked] = np.isin(hits.compact[picked], known)
+
+
+def _judge_phones(cells: Cells, hits: Hits, asks: Flags) -> None:
+    import pyarrow as pa
+
+    written = hits.grouped.copy()
+    named = Hits(**{name: getattr(hits, name) for name in Hits.__slots__})
+    named.near, named.valid = np.zeros(len(hits.cell), np.bool_), hits.valid & written
+    mark_near(cells, named, shapes.PHONE_WORDS)
+    hits.valid &= ~asks | named.near
+    hits.near |= named.near
+    picked = np.flatnonzero(hits.valid & written)
+    if len(picked):
+        digits = pa.array(hits.compact[picked].tolist(), pa.binary()).cast(pa.string())
+        hits.reserved[picked] = matching(digits, shapes.DRAMA)
+
+
+_PRIVATE = tuple(
+    (int.from_bytes(bytes(map(int, start.split("."))), "big"), 32 - bits)
+    for start, bits in (
+        ("0.0.0.0", 8), ("10.0.0.0", 8), ("100.64.0.0", 10), ("127.0.0.0", 8), ("169.254.0.0", 16), ("172.16.0.0", 12), ("192.0.0.0", 24),
+        ("192.0.2.0", 24), ("192.168.0.0", 16), ("198.18.0.0", 15), ("198.51.100.0", 24), ("203.0.113.0", 24), ("240.0.0.0", 4),
+    )
+)  # fmt: skip
+"""Networks that are not routed: IANA IPv4 Special-Purpose Address Registry."""
+
+
+def _judge_addresses(hits: Hits, text: Bytes, octets: Sequence[tuple[int, ...]], counts: Sequence[int]) -> None:
+    """Mark addresses that somebody may have: well formed, and routed."""
+    address = np.zeros(len(hits.cell), np.int64)
+    fits = np.ones(len(hits.cell), np.bool_)
+    at = 0
+    for sizes, count in zip(octets, counts, strict=True):
+        column = 0
+        for size in sizes:
+            value = np.zeros(count, np.int64)
+            for digit in text[column : column + size, at : at + count]:
+                value = value * 10 + (digit.astype(np.int64) - ord("0"))
+            leading = (text[column, at : at + count] == ord("0")) if size > 1 else np.zeros(count, np.bool_)
+            fits[at : at + count] &= (value < 256) & ~leading
+            address[at : at + count] = address[at : at + count] * 256 + value
+            column += size
+        at += count
+    routed = np.ones(len(address), np.bool_)
+    for network, bits in _PRIVATE:
+        routed &= (address >> bits) != (network >> bits)
+    routed &= (address >> 28) != 0xE  # multicast
+    hits.valid &= fits & routed
+    hits.reserved[:] = fits & ~routed
+    hits.compact = _dotted(address, hits.compact.dtype)
+
+
+def _dotted(address: Index, kind: Any) -> NDArray[np.bytes_]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = [pa.array((address >> shift) & 255).cast(pa.string()) for shift in (24, 16, 8, 0)]
+    return np.array(pc.binary_join_element_wise(*parts, ".").to_pylist(), kind)

@@ -1,0 +1,189 @@
+"""Finds every personal identifier in an array of cells: the gate, then the searches for numbers, codes and addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlguard.scanners.dataset import addresses, layouts, lettered, shapes
+from mlguard.scanners.dataset import cells as bytewise
+from mlguard.scanners.dataset.cells import Cells, Flags, Index
+from mlguard.scanners.dataset.layouts import Hits, matching
+
+MAX_CELL = 2**20
+"""Bytes of one cell that are looked at in one piece; longer cells are cut into pieces that overlap."""
+
+OVERLAP = 256
+"""Bytes that a piece shares with the next, at least as long as any identifier."""
+
+PIECE_BYTES = 8 * 2**20
+"""Bytes of cells that are looked at together: the memory of a search is about ten times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place in a cell, from ``start`` to before ``end`` in characters. ``text`` is compact and never leaves the scanner."""
+
+    entity: str
+    valid: bool
+    whole: bool  # it is the entire cell
+    reserved: bool  # set aside for examples, so nobody's
+    grouped: bool  # written with separators, a prefix or letters that a bare number lacks
+    near: bool  # a word for it stands before it
+    text: str
+    start: int = 0
+    end: int = 0
+
+
+def gated(array: Any) -> Flags:
+    """Return which strings of an Arrow array can hold an identifier at all."""
+    keep = matching(array, shapes.GATE)
+    if keep.any():
+        import pyarrow as pa
+
+        at = np.flatnonzero(keep)
+        keep[at] = ~matching(array.filter(pa.array(keep)), shapes.MACHINE)
+    return keep
+
+
+def pieces(array: Any) -> Iterator[tuple[int, Any]]:
+    """Yield parts of an array of at most about PIECE_BYTES, with the index at which each begins."""
+    import pyarrow.compute as pc
+
+    total = pc.sum(pc.binary_length(array)).as_py() or 0
+    if total <= PIECE_BYTES or len(array) < 2:
+        yield 0, array
+        return
+    step = max(1, len(array) * PIECE_BYTES // total)
+    for start in range(0, len(array), step):
+        yield start, array.slice(start, step)
+
+
+def find(array: Any) -> Iterator[Hits]:
+    """Yield what is found in the strings of an Arrow array, by entity and kind of search. They are what ``in_ascii`` returns.
+
+    Numbers of cells are those of the array; places are bytes from the cell's first. The same entity may come several times.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = array.cast(pa.large_string())
+    sizes = pc.binary_length(array).to_numpy(zero_copy_only=False)
+    long = np.flatnonzero(sizes > MAX_CELL)
+    if len(long):
+        short = np.flatnonzero(sizes <= MAX_CELL)
+        for hits in find(array.take(pa.array(short))):
+            hits.cell = short[hits.cell]
+            yield hits
+        for number in long.tolist():
+            yield from _in_parts(array[number].as_py(), number)
+        return
+    yield from _find(array)
+
+
+def _in_parts(text: str, number: int) -> Iterator[Hits]:
+    import pyarrow as pa
+
+    for start in range(0, len(text), MAX_CELL):
+        part = pa.array([text[start : start + MAX_CELL + OVERLAP]], pa.large_string())
+        offset = len(text[:start].encode())
+        for hits in _find(part):
+            hits.cell = np.full(len(hits.cell), number)
+            hits.start, hits.end = hits.start + offset, hits.end + offset
+            yield hits
+
+
+def _find(array: Any) -> Iterator[Hits]:
+    cells = bytewise.of_array(array)
+    for search in (layouts.find(cells), lettered.find(cells, array), addresses.find(cells, array)):
+        for hits in search:
+            if hits.entity != "EMAIL_ADDRESS":
+                _unless_noise(cells, array, hits)
+            begin = cells.starts[hits.cell]
+            hits.start, hits.end = hits.start - begin, hits.end - begin
+            yield hits
+
+
+def in_ascii(array: Any) -> Any:
+    """Return the strings of an Arrow array with digits and signs of other scripts written in ASCII, as ``find`` wants them."""
+    import pyarrow as pa
+
+    foreign = matching(array, shapes.FOREIGN)
+    if not foreign.any():
+        return array
+    texts = array.to_pylist()
+    for place in np.flatnonzero(foreign).tolist():
+        texts[place] = shapes.in_ascii(texts[place])
+    return pa.array(texts, pa.large_string())
+
+
+_NOISE = re.compile(shapes.NOISE.encode())
+
+
+def _unless_noise(cells: Cells, array: Any, hits: Hits) -> None:
+    """Take back hits that lie in a UUID or a digest."""
+    import pyarrow as pa
+
+    whole = (hits.start == cells.starts[hits.cell]) & (hits.end == cells.ends[hits.cell])
+    picked = np.flatnonzero(hits.valid & ~whole)
+    if not len(picked):
+        return
+    holders = np.unique(hits.cell[picked])
+    noisy = holders[matching(array.take(pa.array(holders)), shapes.NOISE)]
+    if not len(noisy):
+        return
+    spans = [
+        (int(cells.starts[number]) + match.start(), int(cells.starts[number]) + match.end())
+        for number in noisy.tolist()
+        for match in _NOISE.finditer(bytes(cells.data[cells.starts[number] : cells.ends[number]]))
+        if not match.group().isdigit() and not match.group().isalpha()
+    ]
+    if spans:
+        first, last = np.array(spans).T
+        at = np.searchsorted(first, hits.start, "right") - 1
+        hits.valid &= ~((at >= 0) & (hits.start < last[at]))
+
+
+def whole(hits: Hits, sizes: Index) -> Flags:
+    """Return which hits are the entire cell, given the size of each cell in bytes."""
+    found: Flags = (hits.start == 0) & (hits.end == sizes[hits.cell])
+    return found
+
+
+def texts(lines: Sequence[str]) -> list[list[Hit]]:
+    """Return the hits of each text, in a fixed order. For a few texts: a column is looked at by ``find``."""
+    found: list[list[Hit]] = [[] for _ in lines]
+    if not lines:
+        return found
+    import pyarrow as pa
+
+    stripped = [line.strip() for line in lines]
+    encoded = [shapes.in_ascii(text).encode("utf-8", "replace") for text in stripped]
+    array = pa.array([data.decode() for data in encoded], pa.large_string())
+    sizes = np.array([len(data) for data in encoded])
+    at = np.flatnonzero(gated(array))
+    for hits in find(array.take(pa.array(at))) if len(at) else ():
+        hits.cell = at[hits.cell]
+        entire = whole(hits, sizes)
+        for place, number in enumerate(hits.cell.tolist()):
+            lead = len(lines[number]) - len(lines[number].lstrip())
+            data = encoded[number]
+            start, end = (len(data[: int(bound)].decode("utf-8", "replace")) + lead for bound in (hits.start[place], hits.end[place]))
+            found[number].append(
+                Hit(
+                    hits.entity, bool(hits.valid[place]), bool(entire[place]), bool(hits.reserved[place]), bool(hits.grouped[place]),
+                    bool(hits.near[place]), compact(hits, place), start, end,
+                )
+            )  # fmt: skip
+    for row in found:
+        row.sort(key=lambda hit: (hit.entity, hit.start, hit.end, not hit.valid))
+    return found
+
+
+def compact(hits: Hits, place: int) -> str:
+    """Return the compact form of one hit."""
+    return bytes(hits.compact[place]).decode("utf-8", "replace")
