@@ -1,6 +1,6 @@
 """Writes the table that the dataset benchmarks read: 28 columns as a company has them, a part at a time.
 
-    python benchmarks/table.py 1000000 build/people.parquet
+python benchmarks/table.py 1000000 build/people.parquet
 """
 
 from __future__ import annotations
@@ -16,15 +16,133 @@ import pyarrow.parquet as pq
 PART = 131_072
 """Rows made at a time, and rows of a row group."""
 
-FIRST = "Anna Peter Maria John Jane Hans Luca Sofia Pierre Julie Laura Thomas Elif Jakub Ines Lars Mehmet Olga Priya Wei".split()
-LAST = "Schmidt Meyer Rossi Dubois Smith Jones Garcia Nowak Berg Silva Yilmaz Novak Jansen Larsen Costa Moreau Weber Kaya".split()
-STREETS = ["Main Street", "Hauptstraße", "Rue de Lyon", "Via Roma", "Calle Mayor", "High Street", "Bahnhofstr.", "Kerkstraat"]
-CITIES = ["Berlin", "Lyon", "Torino", "Sevilla", "Leeds", "Utrecht", "Kraków", "Porto", "Malmö", "Graz", "Austin", "Denver"]
-WORDS = (
-    "the parcel came late and nobody could say why it was left at the depot for so long please send a new one soon "
-    "delivery invoice account question about my order from last week thanks for your help with the broken item it works "
-    "now but the colour is wrong could you exchange it or refund what i paid"
-).split()
+FIRST = [
+    "Anna",
+    "Peter",
+    "Maria",
+    "John",
+    "Jane",
+    "Hans",
+    "Luca",
+    "Sofia",
+    "Pierre",
+    "Julie",
+    "Laura",
+    "Thomas",
+    "Elif",
+    "Jakub",
+    "Ines",
+    "Lars",
+    "Mehmet",
+    "Olga",
+    "Priya",
+    "Wei",
+]
+LAST = [
+    "Schmidt",
+    "Meyer",
+    "Rossi",
+    "Dubois",
+    "Smith",
+    "Jones",
+    "Garcia",
+    "Nowak",
+    "Berg",
+    "Silva",
+    "Yilmaz",
+    "Novak",
+    "Jansen",
+    "Larsen",
+    "Costa",
+    "Moreau",
+    "Weber",
+    "Kaya",
+]
+STREETS = [
+    "Main Street",
+    "Hauptstraße",
+    "Rue de Lyon",
+    "Via Roma",
+    "Calle Mayor",
+    "High Street",
+    "Bahnhofstr.",
+    "Kerkstraat",
+]
+CITIES = [
+    "Berlin",
+    "Lyon",
+    "Torino",
+    "Sevilla",
+    "Leeds",
+    "Utrecht",
+    "Kraków",
+    "Porto",
+    "Malmö",
+    "Graz",
+    "Austin",
+    "Denver",
+]
+WORDS = [
+    "the",
+    "parcel",
+    "came",
+    "late",
+    "and",
+    "nobody",
+    "could",
+    "say",
+    "why",
+    "it",
+    "was",
+    "left",
+    "at",
+    "the",
+    "depot",
+    "for",
+    "so",
+    "long",
+    "please",
+    "send",
+    "a",
+    "new",
+    "one",
+    "soon",
+    "delivery",
+    "invoice",
+    "account",
+    "question",
+    "about",
+    "my",
+    "order",
+    "from",
+    "last",
+    "week",
+    "thanks",
+    "for",
+    "your",
+    "help",
+    "with",
+    "the",
+    "broken",
+    "item",
+    "it",
+    "works",
+    "now",
+    "but",
+    "the",
+    "colour",
+    "is",
+    "wrong",
+    "could",
+    "you",
+    "exchange",
+    "it",
+    "or",
+    "refund",
+    "what",
+    "i",
+    "paid",
+]
 STATUS = ["active", "paused", "cancelled", "trial", "expired"]
 BELIEFS = ["catholic", "protestant", "muslim", "jewish", "hindu", "none"]
 DOMAINS = ["kunde.intern", "post.intern", "mail-haus.net", "werk-nord.org"]
@@ -91,7 +209,13 @@ def part(rng: np.random.Generator, start: int, rows: int) -> pa.RecordBatch:
         "postcode": digits(rng, rows, 5),
         "date_of_birth": born.cast(pa.string()),
         "gender": pick(rng, ["m", "f", "d"], rows),
-        "ssn": join(text(rng.integers(100, 665, rows)), "-", text(rng.integers(10, 99, rows)), "-", text(rng.integers(1000, 9999, rows))),
+        "ssn": join(
+            text(rng.integers(100, 665, rows)),
+            "-",
+            text(rng.integers(10, 99, rows)),
+            "-",
+            text(rng.integers(1000, 9999, rows)),
+        ),
         "iban": german_iban(rng.integers(10**17, 10**18 - 1, rows)),
         "card": checked(rng.integers(4 * 10**14, 5 * 10**14 - 1, rows)),
         "last_ip": join(*(text(rng.integers(low, 250, rows)) for low in (50, 1, 1, 1)), by="."),

@@ -15,7 +15,7 @@ TEXT_KINDS = frozenset(
     {
         "python", "notebook", "requirements", "pyproject", "pylock", "csv", "tsv", "jsonl", "json", "text", "markdown",
         "terraform", "kubernetes", "dockerfile", "workflow", "yaml", "toml", "shell", "ini", "env", "sql", "html", "xml",
-        "lfs-pointer", "dvc-pointer", "privacy", "config", "model-text",
+        "lfs-pointer", "dvc-pointer", "privacy", "config", "model-text", "eml", "mbox", "vcf", "ics", "har",
     }
 )  # fmt: skip
 """``model-text`` is text that describes a model or is one: configurations of hubs, templates, PMML, boosters in JSON."""
@@ -46,6 +46,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", "npy"),
     (b"GGUF", "gguf"),
     (b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
     (b"SQLite format 3\x00", "sqlite"),
     (b"Obj\x01", "avro"),
     (b"ORC", "orc"),
@@ -84,6 +85,8 @@ _SUFFIXES: dict[str, str] = {
     ".md": "markdown", ".markdown": "markdown", ".rst": "text", ".txt": "text", ".log": "text",
     ".sh": "shell", ".bash": "shell", ".zsh": "shell", ".ini": "ini", ".cfg": "ini", ".conf": "ini",
     ".properties": "ini", ".env": "env", ".sql": "sql", ".html": "html", ".htm": "html", ".xml": "xml", ".svg": "xml",
+    ".xhtml": "html", ".gpx": "xml", ".kml": "xml", ".rss": "xml", ".atom": "xml", ".xlf": "xml", ".xliff": "xml", ".tmx": "xml",
+    ".eml": "eml", ".mbox": "mbox", ".vcf": "vcf", ".ics": "ics", ".har": "har",
 }  # fmt: skip
 
 _MODEL_SUFFIXES = frozenset(
@@ -176,7 +179,7 @@ def _binary_kind(path: str, head: bytes) -> str:
     if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
         return "pickle"
     if head[4:8] == b"ftyp":
-        return "video"
+        return "image" if head[8:11] in (b"hei", b"hev", b"mif", b"avi", b"msf") else "video"
     if head[:4] == b"RIFF":
         return {b"WEBP": "image", b"WAVE": "audio"}.get(head[8:12], "video")
     if _is_safetensors(head):

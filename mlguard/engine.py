@@ -39,6 +39,9 @@ class Job:
     memory: int = 4 * 2**30  # bytes of address space beyond what a worker starts with
     config_digest: str = ""
     excluded: int = 0
+    stores: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # what is shown of an address -> the address; see artifacts
     digests: bool = False  # compute the SHA-256 of every model, not only of those that the declaration gives one for
 
 
@@ -47,15 +50,17 @@ def run(job: Job, progress: Progress | None = None) -> Report:
 
     Raises UsageError for a scanner that does not exist. Trouble with the input never raises: it is a gap.
     """
-    setting = Setting(str(job.root), tuple(job.plugins), _settings(job), job.hook, job.memory if job.processes else 0)
+    processes = job.processes or (1 if job.stores else 0)  # a store may hang
+    memory = job.memory if processes else 0
+    setting = Setting(str(job.root), tuple(job.plugins), _settings(job), job.hook, memory, job.stores)
     planned = [plan(name, setting, job.artifacts) for name in job.scanners]
     tasks = [task for some, _ in planned for task in some]
     records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
     records += [("discovery", gap) for _, gaps in planned for gap in gaps]
-    if job.processes:
+    if processes:
         from mlguard import pool
 
-        stream = pool.perform(tasks, setting, job.processes, job.timeout, progress)
+        stream = pool.perform(tasks, setting, processes, job.timeout, progress)
     else:
         stream = perform(tasks, setting, progress)
     records += [(task.scanner, record) for task, record in stream]
@@ -64,18 +69,30 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     if not job.hook:
         from mlguard.assess import assess  # the quick run on commit has no second stage, and no time to load it
 
-        records += [("assess", record) for record in assess(facts, job.declaration, job.artifacts)]
+        judged = assess(facts, job.declaration, job.artifacts)
+        records += [("assess", record) for record in judged if "code" in job.scanners or not _about_code(record)]
     return _report(job, tasks, records, facts)
 
 
+def _about_code(record: Record) -> bool:
+    """Say whether a record is about code: what code lacks is known only to a run that looked at it."""
+    return isinstance(record, Detection | Proof) and record.rule.startswith("code/")
+
+
 def _settings(job: Job) -> Mapping[str, Mapping[str, Any]]:
-    """Return the scanners' settings, and for the scanner of models the files whose digest somebody needs."""
+    """Return the scanners' settings, and what they must know of the declaration: digests of models, roles of fields."""
     asked: dict[str, Any] = {"digest_all": True} if job.digests else {}
+    settings = dict(job.settings)
     if job.declaration is not None and job.declaration.body.get("models"):
         from mlguard.assess import declared
 
         asked["digests"] = declared.digested(job.declaration, job.artifacts)
-    return {**job.settings, "model": {**job.settings.get("model", {}), **asked}} if asked else job.settings
+    if job.declaration is not None and not job.hook and job.declaration.body.get("datasets"):
+        from mlguard.assess import anonymity
+
+        if told := anonymity.wanted(job.declaration, job.artifacts):
+            settings["dataset"] = {**settings.get("dataset", {}), "declared": told}
+    return {**settings, "model": {**settings.get("model", {}), **asked}} if asked else settings
 
 
 def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
@@ -87,10 +104,52 @@ def _unread(job: Job, tasks: Sequence[Task]) -> Iterable[Gap]:
         if artifact.path not in read and artifact.kind in _CLAIMED:
             name = _CLAIMED[artifact.kind]
             reason, hint = _POINTERS.get(artifact.kind, (f"this version does not read {artifact.kind} files", _EXCLUDE))
-            if artifact.kind in _POINTERS and _is_model_name(artifact.path):
-                name, reason = "model", reason.replace("file", "model")
-            if name in job.scanners:
+            if artifact.kind in _POINTERS:
+                yield from _elsewhere(job, artifact)
+            elif name in job.scanners:
                 yield Gap(name, artifact.path, "skipped", reason, hint)
+        elif artifact.path.rsplit("/", 1)[-1] == "dvc.lock":
+            yield from _elsewhere(job, artifact)
+
+
+def _elsewhere(job: Job, artifact: Artifact) -> Iterable[Gap]:
+    """Yield a gap for each file that a pointer or lock file stands for and that is not here, with its size as the pointer has it."""
+    from mlguard import redact
+    from mlguard.evidence import pointers
+
+    if artifact.kind == "lfs-pointer":
+        size = pointers.amount(pointers.lfs_size(job.root, artifact.path))
+        yield from _absent(job, artifact, artifact.path, *_POINTERS["lfs-pointer"], f" ({size})" if size else "")
+        return
+    outputs = pointers.dvc_outputs(job.root, artifact.path)
+    reason, hint = _POINTERS["dvc-pointer"]
+    if not outputs and artifact.kind == "dvc-pointer":
+        yield from _absent(job, artifact, artifact.path, reason, hint)
+    here = {known.path for known in job.artifacts}
+    for output in outputs:
+        if (
+            output.path in here
+            or (job.root / output.path).is_dir()
+            and any(p.startswith(output.path + "/") for p in here)
+        ):
+            continue
+        size = pointers.amount(output.size, output.files)
+        told = ", ".join(filter(None, (redact.printable(redact.text(output.path)), size)))
+        if output.stage:
+            reason = f"an output of the DVC stage {redact.printable(redact.text(output.stage))} is not here"
+        yield from _absent(job, artifact, output.path, reason, hint, f" ({told})")
+
+
+def _absent(job: Job, artifact: Artifact, path: str, reason: str, hint: str, told: str = "") -> Iterable[Gap]:
+    name = "model" if _is_model_name(path) else "dataset"
+    if name in job.scanners:
+        yield Gap(
+            name,
+            artifact.path,
+            "skipped",
+            (reason.replace("file", "model") if name == "model" else reason) + told,
+            hint,
+        )
 
 
 def _read(tasks: Sequence[Task]) -> set[str]:
@@ -112,8 +171,8 @@ _POINTERS = {
 _CLAIMED = {
     "binary": "model", "executable": "model", "onnx": "model", "gguf": "model", "hdf5": "model", "7z": "model",
     "tar": "model", "zstd": "model", "lz4": "model", "gzip": "model", "bzip2": "model", "xz": "model", "zip": "model",
-    "sqlite": "dataset", "avro": "dataset", "orc": "dataset", "arrow": "dataset", "pdf": "dataset", "json": "dataset",
-    "lfs-pointer": "dataset", "dvc-pointer": "dataset",
+    "sqlite": "dataset", "ole": "dataset", "avro": "dataset", "orc": "dataset", "arrow": "dataset", "pdf": "dataset", "json": "dataset",
+    "lfs-pointer": "dataset", "dvc-pointer": "dataset", "store": "dataset",
 }  # fmt: skip
 
 
@@ -152,8 +211,17 @@ def _coverage(job: Job, tasks: Sequence[Task], gaps: Sequence[Gap]) -> tuple[Cov
         wanted[task.scanner] |= {artifact.path for artifact in task.group}
     missed = {(gap.scanner, gap.path) for gap in gaps if gap.kind != "unresolved"}  # read, and not all of it understood
     return tuple(
-        Coverage(name, len(wanted[name]), sum((name, path) not in missed for path in wanted[name]))
+        Coverage(name, len(wanted[name]), sum(not _missed(name, path, missed) for path in wanted[name]))
         for name in job.scanners
+    )
+
+
+def _missed(name: str, path: str, missed: set[tuple[str, str]]) -> bool:
+    """Say whether a file, or a part of a store, was not read to its end."""
+    return (
+        (name, path) in missed
+        or "://" in path
+        and any(scanner == name and part.startswith(path + "/") for scanner, part in missed)
     )
 
 

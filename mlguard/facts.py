@@ -34,7 +34,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A file that holds records. ``fields`` are those with personal data; ``columns`` counts them all."""
+    """A file that holds records. ``fields`` are those with personal data; ``columns`` counts them all.
+
+    ``languages`` are those of its free text as (ISO 639-1 code, largest share of 1 in a column, whether names were looked for in it);
+    ``masked`` is the largest share of a column's texts in which something is masked or is to be filled in.
+    """
 
     path: str
     format: str
@@ -42,6 +46,95 @@ class Dataset:
     columns: int
     fields: tuple[Field, ...] = ()
     within: str = ""
+    languages: tuple[tuple[str, float, bool], ...] = ()
+    masked: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """How varied a sensitive column is among rows that cannot be told apart. ``distinct`` is l, ``entropy`` that of entropy l-diversity.
+
+    ``t`` is the distance of t-closeness: ordered for numbers, equal otherwise; None when it is not known. ``alone`` counts the rows
+    whose value follows from the quasi-identifiers. Of a part of the classes when ``share`` is below 1.
+    """
+
+    column: str
+    distinct: int
+    entropy: float
+    t: float | None
+    alone: int
+    ordered: bool = False
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymity:
+    """How well the rows of a table hide among each other, by its quasi-identifiers ``columns``.
+
+    ``k`` is the size of the smallest class of rows that agree in all of them; ``unique`` counts the classes of one row, ``below`` the
+    rows in classes smaller than ``k_min`` (0: no limit is known). ``share`` is the part of the classes that was counted: below 1, ``k``
+    is an upper bound and rows are estimates. With ``sampled`` above 0 all figures are of so many rows drawn at random. ``claim`` is what
+    the declaration or the file's name says of the data; ``spread`` has (column, distinct values, entropy in bits).
+    """
+
+    path: str
+    columns: tuple[str, ...]
+    declared: bool
+    rows: int
+    classes: int
+    k: int
+    unique: int
+    k_min: int = 0
+    below: int = 0
+    diversity: tuple[Diversity, ...] = ()
+    spread: tuple[tuple[str, int, float], ...] = ()
+    share: float = 1.0
+    sampled: int = 0
+    claim: str = ""
+    within: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Files of different splits of one dataset, and what they have in common. No value of either is kept.
+
+    ``columns`` are what names a person, () for whole rows. ``shared`` of the ``keys`` different ones of ``path`` are also in ``other``,
+    which makes ``rows`` of the ``of`` rows of ``path``; ``repeated`` rows of ``path`` stand in it more than once. With ``share`` below 1
+    only that part of the keys was compared, and the numbers are estimates. ``personal``: a column names persons.
+    """
+
+    path: str
+    other: str
+    split: str
+    other_split: str
+    columns: tuple[str, ...]
+    keys: int
+    shared: int
+    rows: int
+    repeated: int = 0
+    of: int = 0
+    share: float = 1.0
+    personal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonym:
+    """A column of pseudonyms of which values were recomputed. ``method`` says how: "SHA-256 without a key", "base64".
+
+    ``found`` of ``of`` different values were recomputed from ``source``: a column of the same table, or all values of a small space.
+    """
+
+    path: str
+    column: str
+    method: str
+    source: str
+    found: int
+    of: int
+    within: str = ""
+    claim: str = ""
+    line: int = 1
+    position: int = 1  # of the column's header, from 1
+    same_table: bool = False
 
 
 DESCRIPTIONS = frozenset({"huggingface", "jinja", "hydra", "mlflow", "keras-metadata", "tensorflow-fingerprint"})
@@ -85,6 +178,28 @@ class ModelCard:
     library: str = ""
     sections: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    private: int = 0  # the line that claims differentially private training; 0: none does
+    epsilon: float | None = None
+    delta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateTraining:
+    """Something that bears on differentially private training: a claim, an imported library, a call with its constant settings.
+
+    ``name`` is the library (as on PyPI), the method, or what makes the claim. ``accounts``: the call computes what privacy was spent;
+    ``insecure``: it switches secure random numbers off.
+    """
+
+    path: str
+    line: int
+    role: Literal["claim", "library", "call"]
+    name: str
+    epsilon: float | None = None
+    delta: float | None = None
+    noise: float | None = None
+    accounts: bool = False
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +311,10 @@ class Evaluation:
 
 Fact = (
     Dataset
+    | Anonymity
+    | Overlap
+    | Pseudonym
+    | PrivateTraining
     | ModelFile
     | ModelCard
     | FileDigest

@@ -28,7 +28,7 @@ def perform(
 ) -> Iterator[tuple[Task, Record]]:
     """Yield each record with its task, in no certain order, from up to ``processes`` children.
 
-    ``timeout`` is in seconds for one task. A child that hangs or dies costs gaps for the files in its hands; what it
+    ``timeout`` is in seconds for one task, or from one sign of life to the next of a task that gives them. A child that hangs or dies costs gaps for the files in its hands; what it
     sent before counts, and another child takes the rest.
     """
     pool = _Pool(tasks, setting, processes, timeout)
@@ -154,6 +154,8 @@ class _Pool:
             answer = codec.loads(line)
             if "record" in answer:
                 yield child.task, codec.decode(answer["record"])
+            elif "alive" in answer:
+                child.deadline = time.monotonic() + self.timeout
             else:
                 self._finish(child)
         if ended:

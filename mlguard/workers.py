@@ -7,9 +7,10 @@ import io
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mlguard.artifacts import SHOWN_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.facts import DataFlow, Deployment, Grant, Resource
 from mlguard.findings import Detection, Gap, GapKind, Location, Proof, Record
-from mlguard.scanners import Context, Scanner, read_text
+from mlguard.scanners import Context, Scanner, Store, read_text
 from mlguard.scanners import scanner as load_scanner
 
 Progress = Callable[[int, int, str], None]
@@ -26,6 +27,9 @@ Progress = Callable[[int, int, str], None]
 
 MAX_NAME = 500
 """Characters of a name or address in a record."""
+
+ALIVE_SECONDS = 1.0
+"""How often a child says at most that it gets on."""
 
 EXCERPT_LINES = 5
 """The most lines that an excerpt shows."""
@@ -48,19 +52,35 @@ class Setting:
     settings: Mapping[str, Mapping[str, Any]]
     hook: bool = False
     memory: int = 0  # bytes of address space that a child may take beyond what it starts with; 0: no limit
+    stores: Mapping[str, str] = field(default_factory=dict, repr=False)  # what is shown of an address -> the address
 
 
-def examiner(setting: Setting) -> Callable[[Task], Iterator[Record]]:
-    """Return a function that examines one task after the other and keeps each scanner it has loaded."""
+def examiner(setting: Setting, alive: Callable[[], None] | None = None) -> Callable[[Task], Iterator[Record]]:
+    """Return a function that examines one task after the other and keeps each scanner it has loaded.
+
+    ``alive`` is called now and then during a task that takes long.
+    """
     loaded: dict[str, Scanner] = {}
 
     def examine_task(task: Task) -> Iterator[Record]:
         if task.scanner not in loaded:
             loaded[task.scanner] = load_scanner(task.scanner, setting.plugins)
-        context = Context(Path(setting.root), setting.settings.get(task.scanner, {}), setting.hook)
+        store = _opener(setting) if setting.stores else None
+        context = Context(Path(setting.root), setting.settings.get(task.scanner, {}), setting.hook, store, alive)
         return examine(loaded[task.scanner], task.group, context)
 
     return examine_task
+
+
+def _opener(setting: Setting) -> Callable[[str], Store]:
+    """Return what opens a store that the command has named, by what is shown of its address."""
+
+    def opened(shown: str) -> Store:
+        from mlguard import stores  # only a run that names one may reach a network
+
+        return stores.open_store(setting.stores[shown], {"root": setting.root})
+
+    return opened
 
 
 def perform(tasks: Sequence[Task], setting: Setting, progress: Progress | None = None) -> Iterator[tuple[Task, Record]]:
@@ -99,6 +119,8 @@ def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> It
 def plan(name: str, setting: Setting, artifacts: Sequence[Artifact]) -> tuple[list[Task], list[Gap]]:
     """Return the tasks of one scanner, and a gap when it cannot say what it wants. Raises UsageError when there is none."""
     try:
+        if name != "dataset":
+            artifacts = [artifact for artifact in artifacts if artifact.kind != "store"]
         groups = load_scanner(name, setting.plugins).plan(artifacts, setting.settings.get(name, {}))
         return [Task(name, tuple(group)) for group in groups], []
     except UsageError:
@@ -200,7 +222,7 @@ def _excerpt(lines: list[str] | None, place: Location) -> tuple[str, ...]:
 def serve() -> None:
     """Be a child: read a setting and tasks, a JSON line each, from standard input; write records as they come.
 
-    An answer is ``{"record": …}`` or, at the end of a task, ``{"done": true}``. Whatever a scanner prints goes nowhere.
+    An answer is ``{"record": …}``, ``{"alive": true}`` or, at the end of a task, ``{"done": true}``. Whatever a scanner prints goes nowhere.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
@@ -212,7 +234,15 @@ def serve() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     setting: Setting = codec.build(Setting, codec.loads(tasks.readline()))
     _limit_memory(setting.memory)
-    examine_task = examiner(setting)
+    last = [time.monotonic()]
+
+    def alive() -> None:
+        if time.monotonic() > last[0] + ALIVE_SECONDS:
+            last[0] = time.monotonic()
+            answers.write('{"alive":true}\n')
+            answers.flush()
+
+    examine_task = examiner(setting, alive)
     for line in tasks:
         task: Task = codec.build(Task, codec.loads(line))
         for record in examine_task(task):

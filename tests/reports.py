@@ -258,4 +258,5 @@ def _shaped(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(TEXT, TEXT | st.integers(-(2**53), 2**53), max_size=2)
     if origin in (Union, UnionType):
         return st.one_of(*map(_shaped, arguments))
-    return {str: TEXT, int: st.integers(0, 2**53), bool: st.booleans(), type(None): st.none()}[hint]
+    plain = {str: TEXT, int: st.integers(0, 2**53), bool: st.booleans(), type(None): st.none()}
+    return {**plain, float: st.floats(0, 2**53)}[hint]

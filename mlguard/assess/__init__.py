@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlguard.artifacts import Artifact
-from mlguard.assess import governance, models
+from mlguard.assess import anonymity, governance, models, privacy_training, readers
 from mlguard.facts import Fact
 from mlguard.findings import Record
 
@@ -18,3 +18,6 @@ def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Se
     """Yield what follows from all facts together."""
     yield from governance.assess(facts, declaration, artifacts)
     yield from models.assess(facts, declaration, artifacts)
+    yield from anonymity.assess(facts, declaration)
+    yield from privacy_training.assess(facts, declaration, artifacts)
+    yield from readers.assess(facts, declaration)

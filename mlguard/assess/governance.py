@@ -25,6 +25,9 @@ DATA_KINDS = frozenset(
 )
 """Kinds that hold records, whatever they hold."""
 
+PROMPT_FORMATS = frozenset({"text", "markdown", "json", "jsonl", "yaml"})
+"""Formats in which prompts are kept. A table among them is a dataset like any other."""
+
 IDENTIFIERS = ("user.contact.email", "user.contact.phone_number", "user.government_id", "user.financial", "user.name")
 """Categories that point to one person directly, so they have no place in data that is said to be de-identified."""
 
@@ -87,7 +90,7 @@ def _entries(declaration: Declaration | None) -> list[Entry]:
             body,
             _line_of(declaration, index),
             declaration.path,
-            tuple(_local(location) for location in body["location"] if "://" not in location),
+            tuple(pattern for location in body["location"] for pattern in _patterns(location)),
             body.get("fields") or {},
             body["id"] in covered,
         )
@@ -105,12 +108,48 @@ def _local(location: str) -> str:
     )
 
 
+def _patterns(location: str) -> tuple[str, ...]:
+    if location.startswith("sqlite:"):  # the file of a database can be scanned as a file, too
+        remote = _remote(location)
+        return remote, _local(remote.removeprefix("sqlite:"))
+    return (_remote(location) if places.is_remote(location) and not location.startswith("file:") else _local(location),)
+
+
+def _remote(location: str) -> str:
+    """Return the location of something in a store as paths of stores are written: no user, no password, the usual port left out."""
+    from mlguard.errors import UsageError
+    from mlguard.stores import address
+
+    try:
+        return address.parse(location).shown
+    except UsageError:
+        return location
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """Return the names under which a path may be declared: a table with or without its database, and without the schema public."""
+    if path.startswith("sqlite:"):
+        return path, path.removeprefix("sqlite:")
+    if not path.startswith("postgresql://"):
+        return (path,)
+    host, _, rest = path.removeprefix("postgresql://").partition("/")
+    database, _, table = rest.partition("/")
+    names = [f"{database}/{table}", table, f"{database}.{table}"]
+    if table.startswith("public."):
+        plain = table.removeprefix("public.")
+        names += [f"{database}/{plain}", f"{database}.{plain}"]
+    return tuple(f"postgresql://{host}/{name}" for name in names)
+
+
 def _entry_of(path: str, entries: Sequence[Entry]) -> Entry | None:
     """Return the entry whose most literal location matches, the first of equals."""
     best: tuple[int, Entry] | None = None
+    names = _names(path)
     for entry in entries:
         for pattern in entry.patterns:
-            if matches(pattern, path) and (best is None or _literal(pattern) > best[0]):
+            if (best is None or _literal(pattern) > best[0]) and any(
+                matches(pattern, name) for name in names if places.is_remote(name) == places.is_remote(pattern)
+            ):
                 best = (_literal(pattern), entry)
     return best[1] if best else None
 
@@ -151,6 +190,9 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 
 def _dataset(fact: Dataset, entry: Entry | None) -> Iterator[Record]:
+    if entry is None and fact.format in PROMPT_FORMATS and places.is_prompt(fact.path):
+        yield from _prompt(fact)
+        return
     sure = any(field.confidence != "low" and field.strength != "ner" for field in fact.fields)
     told = False
     for field_ in fact.fields:
@@ -161,6 +203,22 @@ def _dataset(fact: Dataset, entry: Entry | None) -> Iterator[Record]:
         yield Proof("data/undeclared-personal-data", fact.path, fact.path)
 
 
+def _prompt(fact: Dataset) -> Iterator[Record]:
+    """Yield a detection for each category in a prompt or its examples that no dataset declares."""
+    for seen in fact.fields:
+        rule = (
+            "data/possible-personal-data"
+            if _is_hint(seen) or seen.confidence == "low"
+            else "data/personal-data-in-prompts"
+        )
+        yield _detection(rule, fact, seen, None)
+
+
+def _is_hint(seen: Field) -> bool:
+    """Say whether a field is a guess that never makes a breach alone: a language model's, or one or two texts that seem to tell a fact."""
+    return seen.strength == "ner" or seen.free_text and seen.strength == "context" and seen.confidence == "low"
+
+
 def _field(fact: Dataset, seen: Field, entry: Entry | None, sure: bool) -> Iterator[Detection]:
     declared = _declared(seen, entry)
     covered = declared is not None and any(
@@ -169,21 +227,35 @@ def _field(fact: Dataset, seen: Field, entry: Entry | None, sure: bool) -> Itera
     if entry is not None and _claims_too_much(seen, entry, declared):
         claim = str(entry.body["privacy_claim"])
         yield _detection("data/identifier-in-deidentified-data", fact, seen, entry, claim=claim)
-    elif seen.gdpr_class == "special" and seen.strength != "ner":
+    elif seen.gdpr_class == "special" and not _is_hint(seen):
         if not covered:
             yield _detection("data/undeclared-sensitive-data", fact, seen, entry)
         elif entry is not None and not entry.condition:
             yield _detection("data/undeclared-sensitive-data", fact, seen, entry, check="no-condition")
-    elif covered:
+    elif covered or seen.category == "user.childrens" and _declares_children(entry):
         return
+    elif seen.category == "user.childrens":
+        yield _detection("data/possible-child-data", fact, seen, entry)
     elif seen.gdpr_class == "criminal":
         yield _detection("data/possible-criminal-records", fact, seen, entry)
     elif declared is not None and declared.get("role") == "free_text":
         yield from _text(fact, seen, entry, declared)
-    elif seen.strength == "ner" or not sure:
+    elif _is_hint(seen) or not sure:
         yield _detection("data/possible-personal-data", fact, seen, entry)
     else:
         yield _detection("data/undeclared-personal-data", fact, seen, entry)
+
+
+_CHILDREN = re.compile(
+    r"(?i)child|minor|pupil|infant|toddler|schuler|schüler|kind(?:er)?$|enfant|eleve|élève|nino|niño|alumno|bambin|alunn|crianc|dziec|uczen|leerling"
+)
+
+
+def _declares_children(entry: Entry | None) -> bool:
+    """Say whether children are among the declared subjects of the dataset."""
+    return entry is not None and any(
+        _CHILDREN.search(str(subject)) for subject in entry.body.get("data_subjects") or []
+    )
 
 
 def _declared(seen: Field, entry: Entry | None) -> Mapping[str, Any] | None:
@@ -257,7 +329,7 @@ def _unlisted(
     records = {fact.path for fact in datasets if fact.format not in ELSEWHERE | {"text", "markdown"}}
     for artifact in artifacts:
         path = artifact.path.removesuffix(".dvc") if artifact.kind == "dvc-pointer" else artifact.path
-        if places.is_test(path) or _entry_of(path, entries):
+        if artifact.kind == "store" or places.is_test(path) or _entry_of(path, entries):
             continue
         holds = artifact.path in personal
         if holds or _DATA_FOLDER.search(path) and (artifact.kind in DATA_KINDS or artifact.path in records):
@@ -265,6 +337,9 @@ def _unlisted(
             yield Detection(
                 "data/unlisted-dataset", check, Location(artifact.path), {"file": artifact.path}, excerpt=("",)
             )
+    for path in sorted(filter(places.is_remote, personal)):
+        if not _entry_of(path, entries):
+            yield Detection("data/unlisted-dataset", "personal", Location(path), {"file": path}, excerpt=("",))
 
 
 def _retention(declaration: Declaration, entries: Sequence[Entry]) -> Iterator[Detection]:

@@ -53,6 +53,7 @@ def command(path: Path | None) -> int:
         found = _version(package)
         told = f"{package} {found}: {present}" if found else f"no {package}: {absent} (pip install 'mlguard[{extra}]')"
         output.emit(f"  {told}")
+    output.emit(_names(path))
     output.emit(_advisories(path))
     return 3 if broken else 0
 
@@ -62,6 +63,22 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
+
+
+def _names(path: Path | None) -> str:
+    """Say in which languages names in free text are looked for. No model is loaded."""
+    from mlguard.scanners.dataset import entities
+
+    settings = configuration((path,) if path else (), None)
+    wanted = entities.choice(settings.settings.get("dataset", {}))
+    if wanted.use == "off":
+        return "names in free text: not looked for, as dataset.ner is off"
+    chosen = entities.models(wanted, path)
+    troubles = "".join(f"; {trouble}" for trouble in chosen.troubles)
+    if not chosen:
+        return f"names in free text: not looked for, as no language model is installed{troubles}"
+    told = ", ".join(f"{language} ({model.name})" for language, model in chosen.by_language.items())
+    return f"names in free text: looked for in {told}; text in other languages is not read for names{troubles}"
 
 
 def _advisories(path: Path | None) -> str:

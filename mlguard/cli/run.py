@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlguard import config, discovery, rules
+from mlguard.artifacts import Artifact
 from mlguard.config import Config
 from mlguard.engine import Job, run
 from mlguard.errors import Unreadable, UsageError
@@ -68,14 +69,28 @@ def prefix(base: Path) -> str:
     return "" if top is None or top == base else base.relative_to(top).as_posix()
 
 
+def parted(targets: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return the paths among the targets of a command, and the addresses of stores. What exists is a path, and so is sqlite:FILE."""
+    if not any(":" in target for target in targets):
+        return tuple(Path(target) for target in targets), ()
+    from mlguard import stores
+
+    remote = [target for target in targets if stores.is_store(target) and not os.path.lexists(target)]
+    files = {target: file for target in remote if (file := stores.file_of(target))}
+    paths = tuple(Path(files.get(target, target)) for target in targets if target in files or target not in remote)
+    return paths, tuple(target for target in remote if target not in files)
+
+
 def listed(file: str, null: bool) -> list[Path]:
     """Return the paths that a file or standard input lists. Raises UsageError."""
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UsageError(f"--files-from {file}: cannot be read: {error.strerror}") from None
-    names = data.split(b"\0") if null else data.splitlines()
-    return [Path(os.fsdecode(name)) for name in names if name]
+    names = [os.fsdecode(name) for name in (data.split(b"\0") if null else data.splitlines()) if name]
+    if parted(names)[1]:  # an error about a file would show the address with its password
+        raise UsageError(f"--files-from {file}: it lists the address of a store; name that on the command line")
+    return [Path(name) for name in names]
 
 
 def examine(
@@ -86,11 +101,13 @@ def examine(
     hook: bool = False,
     own: Collection[Path] = (),
     digests: bool = False,
+    stores: Sequence[str] = (),
 ) -> Report:
-    """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``. Raises UsageError.
+    """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``, and on ``stores``. Raises UsageError.
 
     With ``digests`` the report holds the SHA-256 of every model.
     """
+    named = _named(stores, settings)
     found = discovery.discover(base, paths, settings.exclude, own)
     declaration, gaps = (None, []) if hook else declared(base, settings)
     names = settings.scanners
@@ -98,7 +115,8 @@ def examine(
         names = tuple(name for name in names if name in ("code", "secrets"))  # no other scanner reads these
     job = Job(
         root=base,
-        artifacts=found.artifacts,
+        artifacts=(*found.artifacts, *(Artifact(shown, "store", 0) for shown in sorted(named))),
+        stores=named,
         scanners=names,
         catalogue=rules.load(),
         required=settings.required,
@@ -115,6 +133,20 @@ def examine(
         digests=digests,
     )
     return run(job, progress)
+
+
+def _named(addresses: Sequence[str], settings: Config) -> Mapping[str, str]:
+    """Return the addresses of stores by what is shown of them. Raises UsageError."""
+    if not addresses:
+        return {}
+    from mlguard import stores
+
+    named = {stores.shown(address): address for address in addresses}
+    if "dataset" not in settings.scanners:
+        raise UsageError(
+            f"{next(iter(named))}: only the dataset scanner reads stores, and it is not among the scanners of this run"
+        )
+    return named
 
 
 def declared(base: Path, settings: Config) -> tuple[Declaration | None, list[Gap]]:

@@ -11,7 +11,7 @@ import click
 
 from mlguard import rules
 from mlguard.cli import output
-from mlguard.cli.run import configuration, examine, folder, listed, prefix
+from mlguard.cli.run import configuration, examine, folder, listed, parted, prefix
 from mlguard.gate import judge
 from mlguard.workers import Progress
 
@@ -20,7 +20,7 @@ PROGRESS_AFTER = 0.5
 
 
 @click.command("scan")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("targets", metavar="[PATHS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "-o",
     "--output",
@@ -72,22 +72,24 @@ PROGRESS_AFTER = 0.5
 @click.option("-v", "--verbose", is_flag=True, help="Show every finding and gap.")
 @click.option("--color/--no-color", default=None, help="Use colours, or do not; by default on a terminal.")
 def command(
-    paths: tuple[Path, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
+    targets: tuple[str, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
     fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, jobs: int | None, verbose: bool, color: bool | None,
 ) -> int:  # fmt: skip
     """Scan PATHS (the working directory when there are none) and judge what was found.
 
     In a git work tree these are the files that are tracked or not ignored. Nothing that is scanned is run, and nothing
-    leaves this machine.
+    leaves this machine. An address in place of a path is read over the network: postgresql://, s3://, gs:// or hf://
+    (sqlite:FILE is a file). It is only read, with the credentials that its own tools would take from the environment.
     """
     wanted = output.parse_outputs(outputs)
+    paths, stores = parted(targets)
     paths = (*paths, *listed(files_from, null)) if files_from else paths
     settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs)
     base = folder(paths, settings, root)
     own = {file.absolute() for _, file in wanted if file}
     digests = any(name == "cyclonedx" for name, _ in wanted)
-    chosen = paths if paths or files_from else (base,)
-    report = examine(base, chosen, settings, _progress(), own=own, digests=digests)
+    chosen = paths if paths or files_from or stores else (base,)
+    report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores)
     report, verdict = judge(report, settings, output.today())
     output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code

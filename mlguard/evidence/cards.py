@@ -16,6 +16,7 @@ from typing import Any
 
 from mlguard import redact, yamlish
 from mlguard.errors import Unreadable
+from mlguard.evidence import private_training
 from mlguard.facts import ModelCard
 from mlguard.tables import table
 
@@ -127,6 +128,7 @@ def _card(path: str, form: Any, front: Mapping[str, Any], told: set[str], text: 
     told = told | {
         name for name, section in sections.items() if any(_says(lowered.get(key)) for key in section["keys"])
     }
+    claim = private_training.in_text(text) if form == "markdown" else None
     return ModelCard(
         path,
         form,
@@ -137,6 +139,9 @@ def _card(path: str, form: Any, front: Mapping[str, Any], told: set[str], text: 
         library="".join(_names(lowered.get("library_name"), WORDS)[:1]),
         sections=tuple(name for name in sections if name in told),
         missing=tuple(name for name in sections if name not in told),
+        private=claim.line if claim else 0,
+        epsilon=claim.epsilon if claim else None,
+        delta=claim.delta if claim else None,
     )
 
 

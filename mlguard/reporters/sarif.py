@@ -275,7 +275,10 @@ class _Run:
     def _file(self, path: str) -> Json:
         known = self.files.get(path)
         if known is None:
-            known = self.files[path] = {"uri": uri(path), "uriBaseId": BASE, "index": len(self.files)}
+            known = {"uri": uri(path), "uriBaseId": BASE}
+            if "://" in path and self.profile == "full":  # GitHub takes files alone
+                known = {"uri": address(path)}
+            known = self.files[path] = {**known, "index": len(self.files)}
         return known
 
     # Invocation
@@ -322,7 +325,8 @@ _TAXONOMIES: dict[str, Json] = {
 
 def _artifact(place: Json) -> str:
     """Return an artifact as JSON. Put together by hand, because nothing in a percent-encoded address needs an escape."""
-    return f'{{"location":{{"uri":"{place["uri"]}","uriBaseId":"{BASE}"}},"roles":["analysisTarget"]}}'
+    base = f',"uriBaseId":"{BASE}"' if "uriBaseId" in place else ""
+    return f'{{"location":{{"uri":"{place["uri"]}"{base}}},"roles":["analysisTarget"]}}'
 
 
 def _described(rule: Rule) -> Json:
@@ -449,6 +453,11 @@ def uri(path: str) -> str:
         raw = path.encode("utf-8", "replace")
     encoded = quote(raw, safe="/@+=,")
     return f"%2F{encoded[1:]}" if encoded.startswith("/") else encoded or "."
+
+
+def address(path: str) -> str:
+    """Return the path of something in a store, which is an absolute address with its own percent signs, in ASCII."""
+    return quote(path.encode("utf-8", "replace"), safe="/:%+=,[]")
 
 
 def region(place: Location, excerpt: Sequence[str] = ()) -> Json:

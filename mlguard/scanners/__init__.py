@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from mlguard.errors import Unreadable, UsageError
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # a look at one model file needs none of these at run time, a
 
     from mlguard.artifacts import Artifact
     from mlguard.findings import Record
+    from mlguard.scanners.dataset.source import Source
+    from mlguard.scanners.dataset.table import MissedKind, Table
 else:
     Protocol = object
 
@@ -22,12 +24,42 @@ MAX_TEXT_BYTES = 64 * 2**20
 
 
 class Context:
-    """What a scanner may know: the root of the tree, its own settings, and whether this is the quick run on commit."""
+    """What a scanner may know: the root of the tree, its own settings, and whether this is the quick run on commit.
 
-    __slots__ = ("hook", "root", "settings")
+    ``store`` opens the store that an artifact stands for, ``alive`` is to be called now and then during long work on one artifact.
+    """
 
-    def __init__(self, root: Path, settings: Mapping[str, Any] | None = None, hook: bool = False) -> None:
-        self.root, self.settings, self.hook = root, settings or {}, hook
+    __slots__ = ("alive", "hook", "root", "settings", "store")
+
+    def __init__(
+        self,
+        root: Path,
+        settings: Mapping[str, Any] | None = None,
+        hook: bool = False,
+        store: Callable[[str], Store] | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> None:
+        self.root, self.settings, self.hook, self.store = root, settings or {}, hook, store
+        self.alive = alive or _nothing
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Store(Protocol):
+    """A database or object store, as ``mlguard.stores`` opens it; see there."""
+
+    path: str
+    missed: list[tuple[str, MissedKind, str]]
+
+    def tables(self) -> Iterator[tuple[str, Table]]: ...
+
+    def sources(self) -> Iterator[Source]: ...
+
+    def grants(self, paths: Collection[str]) -> Iterator[Record]: ...
+
+    def close(self) -> None: ...
 
 
 class Scanner(Protocol):

@@ -1,14 +1,15 @@
-"""Looks at Python files and notebooks for code that is unsafe or handles personal data wrongly."""
+"""Looks at Python files, notebooks and configurations of training for what is unsafe or handles personal data wrongly."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap, Record
-from mlguard.scanners import Context, decode, one_by_one, read_bytes
+from mlguard.scanners import Context, decode, read_bytes
 
 KINDS = frozenset({"python", "notebook"})
 
@@ -19,20 +20,19 @@ class CodeScanner:
     name = "code"
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
-        return one_by_one(artifacts, KINDS)
+        return ((artifact,) for artifact in artifacts if artifact.kind in KINDS or is_settings(artifact))
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
-        from mlguard.scanners.code.report import records
-
         for artifact in group:
             try:
-                yield from self._file(artifact, context, records)
+                yield from self._file(artifact, context) if artifact.kind in KINDS else _settings(artifact, context)
             except Unreadable as trouble:
                 yield Gap(self.name, artifact.path, "unreadable", str(trouble))
 
-    def _file(self, artifact: Artifact, context: Context, records: Any) -> Iterator[Record]:
+    def _file(self, artifact: Artifact, context: Context) -> Iterator[Record]:
         from mlguard.scanners import notebook
         from mlguard.scanners.code import shell, source
+        from mlguard.scanners.code.report import records
 
         if artifact.kind == "python":
             data = read_bytes(context, artifact.path, source.MAX_SOURCE_BYTES)
@@ -49,3 +49,25 @@ class CodeScanner:
         for cell in failed:
             reason = f"cell {cell.cell} is {cell.reason[0].lower()}{cell.reason[1:]}"
             yield Gap(self.name, artifact.path, "unreadable", reason)
+
+
+MAX_SETTINGS_BYTES = 256 * 2**10
+"""The largest configuration that is read; larger files of these names are data."""
+
+_SETTINGS = re.compile(
+    r"(?i)(?:^|/)[^/]*(?:train|privacy|privat|dp[-_.]|[-_]dp|fine-?_?tun|hparam|hyperparam|experiment|config)[^/]*\.(?:ya?ml|json|toml)$"
+)
+
+
+def is_settings(artifact: Artifact) -> bool:
+    """Say whether a file is named like a configuration of training, and small enough to be one."""
+    known = artifact.kind in ("yaml", "json", "toml") and artifact.size <= MAX_SETTINGS_BYTES
+    return known and _SETTINGS.search(artifact.path) is not None
+
+
+def _settings(artifact: Artifact, context: Context) -> Iterator[Record]:
+    """Yield what a configuration says about differentially private training; that is all that is looked for in it."""
+    from mlguard.scanners.code import private
+
+    if not context.hook:
+        yield from private.settings(artifact, context)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from mlguard.facts import DataFlow
-from mlguard.scanners.code import loading, personal, running, serving
+from mlguard.facts import DataFlow, PrivateTraining
+from mlguard.scanners.code import loading, personal, private, running, serving
 from mlguard.scanners.code.flows import METHODS as FLOW_METHODS
 from mlguard.scanners.code.flows import flows
 from mlguard.scanners.code.names import BUILTINS, Names
@@ -24,6 +24,7 @@ _LATER_METHODS = frozenset(
 _BUILTINS = frozenset({"print", "eval", "exec", "open", "map"})
 _METHODS = (
     personal.FITS | personal.LEVELS | running.SQL_METHODS | running.SQL_SESSIONS | loading.WRITERS | FLOW_METHODS | _LATER_METHODS
+    | private.METHODS
     | {"from_pretrained", "launch", "extractall", "display", "set_attribute", "set_attributes", "load_model", "run"}
 )  # fmt: skip
 
@@ -35,10 +36,11 @@ def _matters(call: Call) -> bool:
     return "." in call.path or call.path in _BUILTINS or call.path not in BUILTINS
 
 
-def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow]:
+def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow | PrivateTraining]:
     """Yield what our checks see and the flows of data, in the order of the code."""
     scopes = source.tree.scopes
     yield from personal.libraries(source)
+    yield from private.libraries(source)
     told: set[tuple[int, str]] = set()
     displays: list[ast.Dict] = []
     for node in source.tree.nodes:
@@ -49,6 +51,7 @@ def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow]:
             call = Call(node, scopes[node], names.path(node.func, scopes[node]), source, names)
             if node.keywords or _matters(call):
                 yield from flows(call)
+                yield from private.calls(call)
                 yield from _new(call, told)
                 handed = _handed_on(call)
                 if handed is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from mlguard.artifacts import Artifact
@@ -13,14 +14,29 @@ from mlguard.findings import Detection, Gap, Record
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import places
 
-KINDS = frozenset({"csv", "tsv", "jsonl", "json", "parquet", "arrow", "text", "markdown", "sql", "notebook", "gzip"})
-"""Kinds that may hold records or prose. Of text and gzip only what the name tells to be such."""
+KINDS = frozenset(
+    {
+        "csv", "tsv", "jsonl", "json", "parquet", "arrow", "orc", "avro", "sqlite", "hdf5", "npy", "pickle", "ole", "text", "markdown", "sql",
+        "notebook", "pdf", "eml", "mbox", "vcf", "ics", "har", "gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip", "store",
+    }
+)  # fmt: skip
+"""Kinds that may hold records or prose. Of text only what the name tells to be such."""
 
 _BINARY = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".txt", ".log", ".sql", ".arrow", ".feather")
 """Suffixes of tables and prose whose first bytes are no text."""
 
+_MODELS = (".pkl", ".pickle", ".joblib", ".jbl", ".npz")
+"""Suffixes of models under which data frames are kept as well."""
+
+_TRACKS = (".gpx", ".kml", ".tcx")
+
+_ARCHIVES = frozenset({"gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip"})
+
 PROSE_FORMATS = frozenset({"text", "markdown", "log", "html", "pdf", "office", "mail"})
 """Formats whose rows are lines of a text."""
+
+Again = Callable[[int], Iterator[Any]]
+"""Returns the batches of a source's table once more, by the table's number from 0."""
 
 
 class DatasetScanner:
@@ -29,41 +45,84 @@ class DatasetScanner:
     name = "dataset"
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
-        """Choose data files and prose, each as a group of its own."""
-        return ((artifact,) for artifact in artifacts if wanted(artifact))
+        """Choose data files and prose: each as a group of its own, files that are one dataset together.
+
+        The pictures of a folder are a group, and the splits of a dataset once more.
+        """
+        from mlguard.scanners.dataset import folders, split_names
+        from mlguard.scanners.dataset.formats import media
+
+        chosen: list[Artifact] = []
+        for group in folders.groups(artifacts):
+            if folders.layout(group) is not None:
+                yield group
+            elif wanted(group[0]):
+                chosen.append(group[0])
+                yield group
+        yield from media.groups(artifacts)
+        yield from split_names.groups(chosen)
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
-        """Look at one file."""
-        for artifact in group:
-            if artifact.kind == "notebook":
-                from mlguard.scanners.dataset import notebooks
+        """Look at one file or one dataset of several, or compare the splits of a dataset."""
+        from mlguard.scanners.dataset import folders, split_names
+        from mlguard.scanners.dataset.formats import media
 
-                yield from notebooks.scan(artifact, context)
-            else:
-                yield from _file(artifact, context)
+        if split_names.is_group(group):
+            if not context.hook:
+                from mlguard.scanners.dataset import splits
+
+                yield from splits.scan(group, context, context.settings.get("declared"))
+        elif group[0].kind in media.KINDS:
+            yield from media.scan(group, context)
+        elif (layout := folders.layout(group)) is not None:
+            yield from records(folders.tables(group, context), layout.name, context)
+        else:
+            yield from _artifact(group[0], context)
+
+
+def _artifact(artifact: Artifact, context: Context) -> Iterator[Record]:
+    if artifact.kind == "notebook":
+        from mlguard.scanners.dataset import notebooks
+
+        yield from notebooks.scan(artifact, context)
+    elif artifact.kind == "store":
+        from mlguard.scanners.dataset import remote
+
+        yield from remote.scan(artifact, context)
+    else:
+        if artifact.kind == "sql":
+            from mlguard.scanners.dataset import grants
+
+            yield from grants.of_file(context, artifact.path)
+        yield from _file(artifact, context)
 
 
 def wanted(artifact: Artifact) -> bool:
     """Say whether the scanner reads this file, or says in a gap of its own why not."""
+    path = artifact.path.lower()
+    if artifact.kind in ("text", "model-text", "yaml") and places.is_prompt(artifact.path):
+        return True
     if artifact.kind == "text":
         return places.is_prose(artifact.path)
-    if artifact.kind == "gzip":
-        return places.is_packed(artifact.path)
     if artifact.kind == "binary":  # UTF-16 without a mark, streams of Arrow, or a gap
-        return artifact.path.lower().endswith(_BINARY)
+        return path.endswith(_BINARY)
+    if artifact.kind == "model":
+        return path.endswith(_MODELS)
     if artifact.kind in ("xml", "html"):
-        return places.is_data(artifact.path) and not places.is_docs(artifact.path)
+        return path.endswith(_TRACKS) or places.is_data(artifact.path) and not places.is_docs(artifact.path)
     if artifact.kind == "model-text":  # a word of a model's configuration hides no records
-        return artifact.path.lower().endswith(".json")
+        return path.endswith(".json")
     return artifact.kind in KINDS
 
 
 def format_of(artifact: Artifact) -> str:
     """Return the kind whose reader takes the file."""
-    if artifact.kind in ("xml", "html"):
-        return "text"
+    if artifact.kind == "yaml" or artifact.kind == "model-text" and not artifact.path.lower().endswith(".json"):
+        return "text"  # a prompt
     if artifact.kind == "model-text":
         return "json"
+    if artifact.kind == "model":
+        return "npz" if artifact.path.lower().endswith(".npz") else "pickle"
     if artifact.kind == "binary":
         suffix = artifact.path.lower().rsplit(".", 1)[-1]
         return {"tab": "tsv", "ndjson": "jsonl", "txt": "text", "log": "text", "feather": "arrow"}.get(suffix, suffix)
@@ -71,57 +130,109 @@ def format_of(artifact: Artifact) -> str:
 
 
 def _file(artifact: Artifact, context: Context) -> Iterator[Record]:
-    from mlguard.scanners.dataset import formats, source
+    from mlguard.scanners.dataset import formats, risk, source, stores
 
-    yield from records(formats.tables(source.of_file(context, artifact.path), format_of(artifact)), artifact.path, context)
+    if (unread := stores.unread(artifact.path)) is not None:
+        yield unread
+        return
+    file, kind = source.of_file(context, artifact.path), format_of(artifact)
+    if kind in _ARCHIVES:
+        from mlguard.scanners.dataset.formats import archive
+
+        yield from archive.traces(file)
+    tables = stores.tables(file, kind)
+    if tables is not None:
+        yield from records(tables, artifact.path, context)
+        return
+    yield from records(
+        formats.tables(file, kind), artifact.path, context, lambda number: risk.batches(file, kind, number)
+    )
 
 
-def records(tables: Iterator[Any], path: str, context: Context) -> Iterator[Record]:
+def records(tables: Iterator[Any], path: str, context: Context, again: Again | None = None) -> Iterator[Record]:
     """Yield what is to be said of the tables of one source. What was read before a failure is told all the same."""
-    from mlguard.scanners.dataset.columns import Sheet
-
-    trouble: Unreadable | None = None
-    while trouble is None:
-        try:
-            table = next(tables, None)
-        except Unreadable as error:
-            trouble = error
-            break
+    number = -1
+    while True:
+        table = next(tables, None)
         if table is None:
             return
-        sheet = Sheet()
-        try:
-            for batch in table.batches:
-                sheet.add(batch, table.places, table.prose)
-        except Unreadable as error:
-            trouble = error
-        for name, lines in table.texts:
-            sheet.text(name, lines)
-        if trouble is None or sheet.rows or sheet.profiles:
-            yield from _told(path, table, sheet, context)
-        for kind, reason in table.missed:
-            yield Gap("dataset", path, kind, reason)
-        for reason in sheet.missed:
-            yield Gap("dataset", path, "unreadable", reason)
-    raise trouble
+        number += 1
+        yield from _table(table, path, context, partial(again, number) if again is not None else None)
+
+
+def _table(table: Any, path: str, context: Context, again: Callable[[], Iterator[Any]] | None) -> Iterator[Record]:
+    from mlguard.scanners.dataset import risk, stores
+    from mlguard.scanners.dataset.columns import Sheet
+
+    sheet, schema = Sheet(), None
+    watch = None
+    if not (context.hook or table.prose):
+        watch = risk.Watch(path, context.settings.get("declared", {}).get(path), table.name)
+    trouble: Unreadable | None = None
+    try:
+        for batch in table.batches:
+            schema = batch.schema if schema is None else schema
+            sheet.add(batch, table.places, table.prose)
+            if watch is not None:
+                watch.add(batch)
+    except Unreadable as error:
+        trouble = error
+    for name, lines in table.texts:
+        sheet.text(name, lines)
+    if schema is not None or sheet.profiles:
+        fields: tuple[Field, ...] = ()
+        for record in _told(path, table, sheet, context):
+            fields = record.fields if isinstance(record, Dataset) else fields
+            yield record
+        if watch is not None:
+            yield from watch.records(fields, again)
+        if fields and not places.is_remote(path):
+            place = stores.where(
+                path, table.format, schema, stores.beside(context, path), _beginning(path, table.format, context)
+            )
+            yield from stores.told(path, place, fields)
+    for kind, reason in table.missed:
+        yield Gap("dataset", path, kind, reason)
+    for reason in sheet.missed:
+        yield Gap("dataset", path, "unreadable", reason)
+    if trouble is not None:
+        raise trouble
+
+
+def _beginning(path: str, form: str, context: Context) -> bytes:
+    """Return the first bytes of a dump, which tell of what."""
+    from mlguard.scanners.dataset import source
+
+    return source.of_file(context, path).head() if form == "sql" else b""
 
 
 def _told(path: str, table: Any, sheet: Any, context: Context) -> Iterator[Record]:
-    from mlguard.scanners.dataset import verdict
-    from mlguard.scanners.dataset.columns import PROSE
+    from mlguard.scanners.dataset import prose, verdict
+    from mlguard.scanners.dataset.table import PROSE
 
     form = "log" if table.format == "text" and places.is_dump(path) else table.format
     seen = verdict.judge(sheet.profiles)
     if form == "sql":  # numbers and addresses were found in the lines
         seen = [field for field in seen if field.name == PROSE or field.strength == "context"]
-    fields = verdict.merged(seen)
+    said = prose.said(
+        path, sheet.profiles, context.settings, context.root, names=not context.hook and not places.is_docs(path)
+    )
+    fields = verdict.merged([*seen, *said.fields])
     if form == "text" and not places.is_data(path):
         fields = tuple(_mentioned(field, sheet) for field in fields)
-    fact = Dataset(path, form, sheet.rows, sheet.width, fields, table.name)
+    fact = Dataset(path, form, sheet.rows, sheet.width, fields, table.name, said.languages, said.masked)
+    yield from said.gaps
     if places.is_test(path):
         fact = replace(fact, fields=tuple(field for field in fields if not _synthetic(field, sheet)))
         yield fact
         yield from _everywhere("data/personal-data-in-tests", fact)
+    elif places.is_prompt(path):
+        yield replace(
+            fact,
+            fields=tuple(
+                field for field in fields if field.strength in ("context", "ner") or not _synthetic(field, sheet)
+            ),
+        )
     elif places.is_docs(path) and (form in PROSE_FORMATS or table.prose):
         fact = replace(fact, fields=tuple(field for field in fields if _tells(field, path, sheet)))
         if fact.fields:

@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlguard.scanners.dataset import cells as bytewise
-from mlguard.scanners.dataset.cells import Cells, Flags, Index
-from mlguard.scanners.dataset.layouts import COMPACT, Hits, matching
+from mlguard.scanners.dataset.cells import Cells, Flags, Index, Traits, matching
+from mlguard.scanners.dataset.layouts import COMPACT, Hits
 
-_LOCAL = r"[\p{L}\p{M}\p{N}_.+\-'&!#%=~$*/?^`{|}]"
-_PART = r"[\p{L}\p{M}\p{N}_]+(?:-+[\p{L}\p{M}\p{N}_]+)*"
+_WORD = r"A-Za-z0-9_\x{80}-\x{10FFFF}"
+"""Characters of words; other marks that are not ASCII were replaced."""
+
+_LOCAL = rf"[{_WORD}.+\-'&!#%=~$*/?^`{{|}}]"
+_PART = rf"[{_WORD}]+(?:-+[{_WORD}]+)*"
 _WHOLE = rf"^{_LOCAL}{{1,64}}@(?:{_PART}\.)+{_PART}$"
 _IN_TEXT = rf"(?P<address>{_LOCAL}{{1,64}}@(?:{_PART}\.)+{_PART})"
 
 _PLAIN = (
-    r"^[\p{L}\p{M}\p{N}_.+\-'&!#%=~]*[\p{L}\p{M}\p{N}][\p{L}\p{M}\p{N}_.+\-'&!#%=~]*@"
-    r"(?:[^@]+\.)?[^@.]*\.(?:\p{L}[\p{L}\p{M}]+|(?i:xn--)[^.@]*)$"
+    rf"^[{_WORD}.+\-'&!#%=~]*[A-Za-z0-9\x{{80}}-\x{{10FFFF}}][{_WORD}.+\-'&!#%=~]*@"
+    r"(?:[^@]+\.)?[^@.]*\.(?:[A-Za-z\x{80}-\x{10FFFF}]{2,}|(?i:xn--)[^.@]*)$"
 )
 _ROLE = r"(?i)^'?(?:git|no-?reply|do-?not-?reply|notreply|mailer-daemon|postmaster|hostmaster|webmaster|abuse)@|users\.noreply\.github\.com$"
 _FILE = (
@@ -33,15 +36,25 @@ _RESERVED = (
 )
 """Domains of RFC 2606 and 6761, and those that people write when they mean nobody."""
 
+_ODD = (
+    r"(?i)^'?(?:git|no|do|not|mail|post|host|web|abuse)|[@.](?:example|test|invalid|localhost|sample|dummy|fake|foo|bar|domain|email|mail|acme"
+    r"|yourdomain|company)(?:\.[a-z]+)?$|github\.com$|\.(?:png|jpe?g|gif|svg|webp|ico|css|[jt]sx?|py|md|txt|json|ya?ml|html?|xml|csv|zip|gz|whl|sh|pdf"
+    r"|lock|toml)$"
+)
+"""Whatever the three patterns above may match, in one look."""
 
-def find(cells: Cells, array: Any) -> Iterator[Hits]:
+
+def find(cells: Cells, array: Any, has: Traits) -> Iterator[Hits]:
     """Yield the addresses of the cells, which are also given as an Arrow array."""
-    yield from _emails(cells, array)
-    colons = np.flatnonzero(cells.data == ord(":"))
-    dashes = np.flatnonzero(cells.data == ord("-"))
-    many = _count(cells, colons) > 1
-    many |= _count(cells, dashes) > 4
-    maybe = np.flatnonzero(many | matching(array, r"(?i)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}"))
+    if has.at:
+        yield from _emails(cells, array)
+    many = np.zeros(len(cells), np.bool_)
+    for sign, there, least in ((":", has.colon, 2), ("-", has.dash, 5)):
+        if there:
+            many |= _count(cells, np.flatnonzero(cells.data == ord(sign))) >= least
+    if has.dot and has.letters:
+        many |= matching(array, r"(?i)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}")
+    maybe = np.flatnonzero(many)
     if len(maybe):
         yield from _devices(cells, array, maybe)
 
@@ -65,7 +78,9 @@ def _emails(cells: Cells, array: Any) -> Iterator[Hits]:
     if len(once):
         picked = array if len(once) == len(array) else array.take(pa.array(once))
         whole = matching(picked, _WHOLE)
-        yield _judged(cells, once[whole], cells.starts[once[whole]], cells.ends[once[whole]], picked.filter(pa.array(whole)))
+        yield _judged(
+            cells, once[whole], cells.starts[once[whole]], cells.ends[once[whole]], picked.filter(pa.array(whole))
+        )
         rest = np.flatnonzero(~whole)
         if len(rest):
             spans = pc.extract_regex(picked.take(pa.array(rest)), _IN_TEXT)
@@ -123,10 +138,16 @@ def _judged(cells: Cells, cell: Index, start: Index, end: Index, texts: Any) -> 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    valid = matching(texts, _PLAIN) & ~matching(texts, _ROLE) & ~matching(texts, _FILE)
-    no: Flags = np.zeros(len(cell), np.bool_)
+    valid = matching(texts, _PLAIN)
+    reserved: Flags = np.zeros(len(cell), np.bool_)
+    odd = np.flatnonzero(matching(texts, _ODD))
+    if len(odd):
+        picked = texts.take(pa.array(odd))
+        valid[odd] &= ~matching(picked, _ROLE) & ~matching(picked, _FILE)
+        reserved[odd] = matching(picked, _RESERVED)
+    yes: Flags = np.ones(len(cell), np.bool_)
     compact = Texts(pc.utf8_lower(texts).cast(pa.large_string()))
-    return Hits("EMAIL_ADDRESS", cell, start, end, valid, ~no, no.copy(), matching(texts, _RESERVED), compact)  # type: ignore[arg-type]
+    return Hits("EMAIL_ADDRESS", cell, start, end, valid, yes, ~yes, reserved, compact)
 
 
 class Texts:
@@ -145,7 +166,9 @@ class Texts:
 
 # --- Devices and networks
 
-_MAC = re.compile(r"\b(?:[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})\b", re.I)
+_MAC = re.compile(
+    r"\b(?:[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})\b", re.I
+)
 _MAC_CELL = r"(?i)^(?:(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|(?:[0-9A-F]{2}-){5}[0-9A-F]{2}|(?:[0-9A-F]{4}\.){2}[0-9A-F]{4})$"
 _NOBODY = r"^[0:.\-]*$|(?i)^[F:.\-]*$"
 _COLONS = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:]{0,40}(?:(?:\d{1,3}\.){3}\d{1,3})?")
@@ -166,7 +189,16 @@ def _devices(cells: Cells, array: Any, maybe: Index) -> Iterator[Hits]:
             nobody = matching(texts, _NOBODY) if entity == "MAC_ADDRESS" else np.zeros(len(at), np.bool_)
             yield _whole(cells, entity, maybe[at], ~nobody, np.array(texts.to_pylist(), f"S{COMPACT}"))
     rest = np.flatnonzero(~mac & ~address)
-    shaped = rest[matching(picked.take(pa.array(rest)), r"(?i)(?:[0-9A-F]{1,4}:|::)(?:[0-9A-F]{0,4}:)+|[0-9A-F]{2}-[0-9A-F]{2}-[0-9A-F]{2}-|[0-9A-F]{4}\.[0-9A-F]{4}\.")] if len(rest) else rest
+    shaped = (
+        rest[
+            matching(
+                picked.take(pa.array(rest)),
+                r"(?i)(?:[0-9A-F]{1,4}:|::)(?:[0-9A-F]{0,4}:)+|[0-9A-F]{2}-[0-9A-F]{2}-[0-9A-F]{2}-|[0-9A-F]{4}\.[0-9A-F]{4}\.",
+            )
+        ]
+        if len(rest)
+        else rest
+    )
     if len(shaped):
         yield from _each_device(cells, maybe[shaped])
 
@@ -193,13 +225,19 @@ def _each_device(cells: Cells, shaped: Index) -> Iterator[Hits]:
         for match in _COLONS.finditer(text):
             valid, routed = _ipv6(match.group().strip("."))
             found.setdefault("IP_ADDRESS", []).append(
-                (number, *span(match), valid and routed and _free(text, match), valid and not routed, match.group().encode()[:COMPACT])
+                (
+                    number,
+                    *span(match),
+                    valid and routed and _free(text, match),
+                    valid and not routed,
+                    match.group().encode()[:COMPACT],
+                )
             )
     for entity, hits in found.items():
-        cell, start, end, valid, reserved, compact = zip(*hits, strict=True)
+        cell, start, end, good, reserved, compact = zip(*hits, strict=True)
         yes = np.ones(len(cell), np.bool_)
         yield Hits(
-            entity, np.array(cell), np.array(start), np.array(end), np.array(valid), yes, ~yes, np.array(reserved),
+            entity, np.array(cell), np.array(start), np.array(end), np.array(good), yes, ~yes, np.array(reserved),
             np.array(compact, f"S{COMPACT}"),
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -42,6 +43,35 @@ def of_array(array: Any) -> Cells:
         padded[PAD : PAD + last - first] = np.frombuffer(data, np.uint8)[first:last]
     places = bounds.astype(np.int64) - first + PAD if len(array) else np.zeros(1, np.int64)
     return Cells(padded, places[:-1], places[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Which kinds of bytes cells have at all, so that a search that cannot find anything is left out."""
+
+    digits: bool
+    letters: bool
+    foreign: bool  # bytes that are not ASCII
+    at: bool
+    colon: bool
+    dash: bool
+    dot: bool
+    blank: bool  # a space or a comma
+
+
+def traits(cells: Cells) -> Traits:
+    """Return what the cells are made of."""
+    data = cells.data
+    return Traits(
+        bool(((data - np.uint8(ord("0"))) < 10).any()),
+        bool((((data | np.uint8(32)) - np.uint8(ord("a"))) < 26).any()),
+        bool((data >= 0x80).any()),
+        bool((data == ord("@")).any()),
+        bool((data == ord(":")).any()),
+        bool((data == ord("-")).any()),
+        bool((data == ord(".")).any()),
+        bool(((data == ord(" ")) | (data == ord(","))).any()),
+    )
 
 
 def words_at(data: Bytes, places: Index, count: int) -> Words:
@@ -111,6 +141,50 @@ def _hashed(data: Bytes, starts: Index, sizes: Index, count: int) -> Words:
         keep = (np.uint64(1) << (8 * sizes[short]).astype(np.uint64)) - np.uint64(1)
         words[short, :count] &= keep[:, None]
     return mixed(words)
+
+
+@lru_cache(maxsize=512)
+def _of_ascii(pattern: str) -> str:
+    """Return the RE2 pattern for text that is ASCII: the classes of Unicode take milliseconds to compile."""
+    for name, plain in (
+        ("Lu", "A-Z"),
+        ("Ll", "a-z"),
+        ("Lt", ""),
+        ("Lo", ""),
+        ("L", "A-Za-z"),
+        ("Nd", "0-9"),
+        ("N", "0-9"),
+        ("M", ""),
+    ):
+        pattern = pattern.replace(rf"\p{{{name}}}", plain)
+    return pattern.replace(r"\x{80}-\x{10FFFF}", "")
+
+
+def matching(texts: Any, pattern: str) -> Flags:
+    """Return which strings of an Arrow array hold the RE2 pattern, in which Unicode classes stand in brackets."""
+    import pyarrow.compute as pc
+
+    if "\\p{" in pattern and is_ascii(texts):
+        pattern = _of_ascii(pattern)
+    found: Flags = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return found
+
+
+def is_ascii(texts: Any) -> bool:
+    """Say whether all strings of an Arrow array are ASCII."""
+    if not len(texts):
+        return True
+    cells = _bounds(texts)
+    data = np.frombuffer(texts.buffers()[2], np.uint8)[cells[0] : cells[1]] if cells[1] else np.zeros(0, np.uint8)
+    return not len(data) or int(data.max()) < 0x80
+
+
+def _bounds(array: Any) -> tuple[int, int]:
+    import pyarrow as pa
+
+    wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    offsets = np.frombuffer(array.buffers()[1], np.int64 if wide else np.int32)
+    return int(offsets[array.offset]), int(offsets[array.offset + len(array)])
 
 
 def cell_of(cells: Cells, places: Index) -> Index:

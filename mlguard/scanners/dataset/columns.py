@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import fits, look, terms
-from mlguard.scanners.dataset.addresses import Texts
-from mlguard.scanners.dataset.layouts import Hits, matching
+from mlguard.scanners.dataset.cells import matching
+from mlguard.scanners.dataset.layouts import Hits
 from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH, PROSE
 
 SAMPLE = 1000
@@ -40,72 +39,58 @@ _EMPTY = ("", "na", "n/a", "nan", "null", "none", "-", "--", "?", "nil", "#n/a",
 
 Orders = NDArray[np.uint64]
 
+_NOTHING = bytewise.mixed(np.zeros((1, 1), np.uint64))[0]
+"""The hash of an empty compact form."""
+
 
 class Bottom:
     """The values with the least hash: a sample of the distinct values that does not depend on their order."""
 
-    __slots__ = ("_heap", "_kept", "most")
+    __slots__ = ("_kept", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._heap: list[tuple[int, _Last]] = []
-        self._kept: set[tuple[int, str]] = set()
+        self._kept: list[tuple[int, str]] = []  # sorted
 
     @property
     def limit(self) -> int:
         """The largest hash that may still be kept."""
-        return -self._heap[0][0] if len(self._heap) == self.most else (1 << 64) - 1
+        return self._kept[-1][0] if len(self._kept) == self.most else (1 << 64) - 1
 
     def offer(self, orders: Orders, value: Callable[[int], str]) -> None:
         """Keep the values whose hashes in ``orders`` are among the least; ``value`` returns one by its index."""
         picked = np.flatnonzero(orders <= np.uint64(self.limit))
-        if len(picked) > 4 * self.most:  # several may be the same value
-            _, first = np.unique(orders[picked], return_index=True)
-            picked = picked[first[: self.most]]
-        for place in picked.tolist():
-            if int(orders[place]) <= self.limit:
-                self.add(value(place), int(orders[place]))
-
-    def add(self, value: str, order: int) -> None:
-        """Keep the value if it, with its hash ``order``, is among the least."""
-        entry = (order, value)
-        if entry in self._kept:
+        if not len(picked):
             return
-        if len(self._heap) < self.most:
-            heapq.heappush(self._heap, (-order, _Last(value)))
-            self._kept.add(entry)
-        elif entry < (-self._heap[0][0], self._heap[0][1].value):
-            gone = heapq.heapreplace(self._heap, (-order, _Last(value)))
-            self._kept.discard((-gone[0], gone[1].value))
-            self._kept.add(entry)
+        there = orders[picked]
+        if len(picked) > 16:  # several may be the same value, and most will not stay
+            there, first = np.unique(there, return_index=True)
+            known = np.array([order for order, _ in self._kept], np.uint64)
+            fresh = ~np.isin(there, known)
+            both = np.sort(np.concatenate([known, there[fresh]]))
+            fresh &= there <= both[min(self.most, len(both)) - 1]
+            picked, there = picked[first[fresh]], there[fresh]
+        self._take([(int(order), value(place)) for order, place in zip(there.tolist(), picked.tolist(), strict=True)])
 
     def merge(self, other: Bottom) -> None:
         """Take the values of another sample."""
-        for order, value in other.entries():
-            self.add(value, order)
+        self._take(other._kept)
+
+    def _take(self, entries: Iterable[tuple[int, str]]) -> None:
+        fresh = set(entries) - set(self._kept)
+        if fresh:
+            self._kept = sorted([*self._kept, *fresh])[: self.most]
 
     def entries(self) -> list[tuple[int, str]]:
         """Return (hash, value) in that order."""
-        return sorted(self._kept)
+        return list(self._kept)
 
     def values(self) -> list[str]:
         """Return the values in the order of their hash."""
-        return [value for _, value in self.entries()]
+        return [value for _, value in self._kept]
 
     def __len__(self) -> int:
-        return len(self._heap)
-
-
-class _Last:
-    """A string that is less the greater it is, so that the greatest is the first of a heap."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: str) -> None:
-        self.value = value
-
-    def __lt__(self, other: _Last) -> bool:
-        return self.value > other.value
+        return len(self._kept)
 
 
 COUNTS = ("shaped", "valid", "whole", "grouped", "near", "reserved")
@@ -257,14 +242,16 @@ class Profile:
             whole = values[kept].astype(np.int64)
         else:
             if self.term is not None:
-                self._strings(_as_strings(array), None if weights is None else pa.array(weights))
+                self._strings(
+                    _as_strings(array), None if weights is None else pa.array(weights), digits=bool((values >= 0).all())
+                )
                 return
             kept = values >= LEAST_NUMBER
             self.cells += _total(~kept, weights)
             whole = values[kept]
         if len(whole):
             picked = None if weights is None else pa.array(weights[kept])
-            self._strings(_as_strings(pa.array(whole)), picked)
+            self._strings(_as_strings(pa.array(whole)), picked, digits=True)
 
     def _named_numbers(self, values: NDArray[np.float64], weights: NDArray[np.int64] | None) -> None:
         """Count numbers with fractions in a column whose name says what they are."""
@@ -305,79 +292,69 @@ class Profile:
 
     # ---- strings
 
-    def _strings(self, array: Any, counts: Any) -> None:
+    def _strings(self, array: Any, counts: Any, digits: bool = False) -> None:
+        """Count strings; with ``digits`` each is a number without a sign."""
         import pyarrow.compute as pc
 
-        array = _trimmed(array)
+        array = array if digits else _trimmed(array)
         if counts is None and not self.text and _repeats(array):
             counted = pc.value_counts(array)
             array, counts = counted.field(0), counted.field(1)
-        keep = _filled(array)
+        keep = np.ones(len(array), np.bool_) if digits else _filled(array)
         numbers = np.flatnonzero(keep) if self.text else None
         if not keep.all():
             array, counts = array.filter(keep), counts if counts is None else counts.filter(keep)
         if not len(array):
             return
         cells = bytewise.of_array(array)
+        has = bytewise.traits(cells)
         weights = _as_numbers(counts)
-        everywhere = np.ones(len(array), np.bool_)
-        self.cells += _total(everywhere, weights)
-        self.chars += _characters(cells, weights)
-        self.spaces += _occurrences(cells, ord(" "), weights)
-        self._look(array, weights, numbers)
-        self._keep(array, cells, weights)
+        self.cells += _total(np.ones(len(array), np.bool_), weights)
+        self.chars += _characters(cells, has, weights)
+        self.spaces += 0 if digits else _occurrences(cells, ord(" "), weights)
+        orders = bytewise.hashes(cells)
+        self._look(array, orders, has, weights, numbers, digits)
+        self._keep(array, cells, orders, has, weights)
 
-    def _look(self, array: Any, weights: NDArray[np.int64] | None, numbers: NDArray[np.int64] | None) -> None:
+    def _look(
+        self, array: Any, orders: Orders, has: bytewise.Traits, weights: NDArray[np.int64] | None,
+        numbers: NDArray[np.int64] | None, digits: bool,
+    ) -> None:  # fmt: skip
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        at = np.flatnonzero(look.gated(array))
+        at = np.arange(len(array)) if digits else np.flatnonzero(look.gated(array, has))
         if not len(at):
             return
-        hits_in = look.in_ascii(array if len(at) == len(array) else array.take(pa.array(at)))
-        integral = matching(hits_in, r"^[+]?\d{5,19}\.0+$")
-        if integral.any():  # pandas' integers with gaps
-            hits_in = pc.if_else(pa.array(integral), pc.replace_substring_regex(hits_in, r"\.0+$", ""), hits_in)
+        hits_in = array
+        if not digits:
+            hits_in = look.in_ascii(array if len(at) == len(array) else array.take(pa.array(at)))
+            integral = matching(hits_in, r"^[+]?\d{5,19}\.0+$") if has.dot else np.zeros(0, np.bool_)
+            if integral.any():  # pandas' integers with gaps
+                hits_in = pc.if_else(pa.array(integral), pc.replace_substring_regex(hits_in, r"\.0+$", ""), hits_in)
+        sizes = pc.binary_length(hits_in).to_numpy(zero_copy_only=False)
         counts = None if weights is None else weights[at]
-        cells = bytewise.of_array(hits_in)
-        orders = bytewise.hashes(cells)
         by_entity: dict[str, list[Hits]] = {}
-        for hits in look.find(hits_in):
+        for hits in look.find(hits_in, digits):
             by_entity.setdefault(hits.entity, []).append(hits)
         for entity in sorted(by_entity):
             tally = self.tallies.setdefault(entity, Tally())
             for hits in by_entity[entity]:
+                self._kept(tally, hits)
                 if numbers is not None and hits.valid.any():
                     tally.found_at(self.lines + int(numbers[at[hits.cell[hits.valid].min()]]) + 1)
-            self._tally(tally, by_entity[entity], cells, orders, counts)
-
-    def _tally(
-        self, tally: Tally, parts: Sequence[Hits], cells: bytewise.Cells, orders: Orders, weights: NDArray[np.int64] | None
-    ) -> None:
-        sizes = cells.ends - cells.starts
-        seen = {name: np.zeros(len(cells), np.bool_) for name in COUNTS}
-        for hits in parts:
-            valid = hits.cell[hits.valid]
-            seen["shaped"][hits.cell] = True
-            seen["valid"][valid] = True
-            seen["whole"][hits.cell[hits.valid & look.whole(hits, sizes)]] = True
-            seen["grouped"][hits.cell[hits.valid & hits.grouped]] = True
-            seen["near"][hits.cell[hits.valid & hits.near]] = True
-            seen["reserved"][hits.cell[hits.valid & ~hits.reserved]] = True
-            self._kept(tally, hits)
-        seen["reserved"] = seen["valid"] & ~seen["reserved"]
-        for name in COUNTS:
-            setattr(tally, name, getattr(tally, name) + _total(seen[name], weights))
-        shaped = np.flatnonzero(seen["shaped"] & (sizes <= 2000))
-        tally.cells.offer(orders[shaped], lambda place: bytewise.text(cells, int(shaped[place])))
+            shaped = _count(tally, by_entity[entity], sizes, counts)
+            shaped = shaped[sizes[shaped] <= 2000]
+            tally.cells.offer(orders[at[shaped]], lambda place, shaped=shaped: str(hits_in[int(shaped[place])]))  # type: ignore[misc]
 
     def _kept(self, tally: Tally, hits: Hits) -> None:
         compact: Any = hits.compact
-        if isinstance(compact, Texts):
-            orders = compact.hashes()
+        if isinstance(compact, np.ndarray):
+            orders = bytewise.mixed(np.ascontiguousarray(compact).view(np.uint64).reshape(len(compact), -1))
+            named = np.flatnonzero(orders != _NOTHING)
         else:
-            orders = bytewise.mixed(compact.view(np.uint64).reshape(len(compact), -1))
-        named = np.flatnonzero(compact != b"") if not isinstance(compact, Texts) else np.arange(len(orders))
+            orders = compact.hashes()
+            named = np.arange(len(orders))
         for bottom, picked in (
             (tally.samples, named),
             (tally.distinct, np.flatnonzero(hits.valid)),
@@ -385,17 +362,22 @@ class Profile:
         ):
             bottom.offer(orders[picked], lambda place, picked=picked: look.compact(hits, int(picked[place])))  # type: ignore[misc]
 
-    def _keep(self, array: Any, cells: bytewise.Cells, weights: NDArray[np.int64] | None) -> None:
-        if not self.text:
+    def _keep(
+        self, array: Any, cells: bytewise.Cells, orders: Orders, has: bytewise.Traits, weights: NDArray[np.int64] | None
+    ) -> None:
+        if not self.text and (has.letters and has.blank or has.foreign):
             self.person_cells += _total(_persons(array, cells), weights)
-        if self.term:
+        if self.term and (has.letters or has.foreign or not self.term.fits.spelled):
             self.term_cells += _total(self.term.fits.mask(array), weights)
-        self.sample.offer(bytewise.hashes(cells), lambda place: array[place].as_py()[:MAX_SAMPLE_CHARS])
+        self.sample.offer(orders, lambda place: array[place].as_py()[:MAX_SAMPLE_CHARS])
         if self.few is not None:
             if weights is None:
                 self.few = None  # most cells of the batch are distinct
             else:
-                self._counted([value[:MAX_SAMPLE_CHARS] for value in array.slice(0, FEW + 1).to_pylist()], weights[: FEW + 1].tolist())
+                self._counted(
+                    [value[:MAX_SAMPLE_CHARS] for value in array.slice(0, FEW + 1).to_pylist()],
+                    weights[: FEW + 1].tolist(),
+                )
 
     def _counted(self, values: Sequence[str], weights: Sequence[int]) -> None:
         if self.few is None:
@@ -409,6 +391,36 @@ class Profile:
     def free_text(self) -> bool:
         """Whether the cells are prose: long, with many spaces."""
         return self.text or bool(self.cells) and self.chars / self.cells > 45 and self.spaces / self.cells > 5
+
+
+def _count(tally: Tally, parts: Sequence[Hits], sizes: Any, weights: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Add the cells of the hits to the counts of a tally. Return the cells."""
+    if len(parts) == 1 and (np.diff(parts[0].cell) > 0).all():
+        hits = parts[0]
+        cell, valid = hits.cell, hits.valid
+        marked = {
+            "shaped": np.ones(len(cell), np.bool_), "valid": valid, "whole": valid & look.whole(hits, sizes), "grouped": valid & hits.grouped,
+            "near": valid & hits.near, "reserved": valid & hits.reserved,
+        }  # fmt: skip
+        weights = None if weights is None else weights[cell]
+    else:
+        marked = {name: np.zeros(len(sizes), np.bool_) for name in COUNTS}
+        for hits in parts:
+            valid = hits.valid
+            marked["shaped"][hits.cell] = True
+            for name, also in (
+                ("valid", valid),
+                ("whole", look.whole(hits, sizes)),
+                ("grouped", hits.grouped),
+                ("near", hits.near),
+                ("reserved", ~hits.reserved),
+            ):
+                marked[name][hits.cell[valid & also]] = True
+        marked["reserved"] = marked["valid"] & ~marked["reserved"]
+        cell = np.flatnonzero(marked["shaped"])
+    for name in COUNTS:
+        setattr(tally, name, getattr(tally, name) + _total(marked[name], weights))
+    return cell
 
 
 class NotText(Unreadable):
@@ -431,7 +443,11 @@ def strings(values: Iterable[str | None]) -> Any:
 def _as_strings(array: Any) -> Any:
     import pyarrow as pa
 
-    if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type) or pa.types.is_fixed_size_binary(array.type):
+    if (
+        pa.types.is_binary(array.type)
+        or pa.types.is_large_binary(array.type)
+        or pa.types.is_fixed_size_binary(array.type)
+    ):
         try:
             return array.cast(pa.binary()).cast(pa.string()).cast(pa.large_string())
         except pa.ArrowInvalid:
@@ -493,11 +509,10 @@ def _filled(array: Any) -> Any:
     return keep
 
 
-def _characters(cells: bytewise.Cells, weights: NDArray[np.int64] | None) -> int:
+def _characters(cells: bytewise.Cells, has: bytewise.Traits, weights: NDArray[np.int64] | None) -> int:
     sizes = cells.ends - cells.starts
     total = int(sizes.sum()) if weights is None else int((sizes * weights).sum())
-    rest = (cells.data & 0xC0) == 0x80
-    return total - (_marked(cells, rest, weights) if rest.any() else 0)
+    return total - _marked(cells, (cells.data & 0xC0) == 0x80, weights) if has.foreign else total
 
 
 def _occurrences(cells: bytewise.Cells, byte: int, weights: NDArray[np.int64] | None) -> int:
@@ -595,9 +610,13 @@ class Sheet:
         except NotText:
             if shown not in self._reported:
                 self._reported.add(shown)
-                self.missed.append(f"column {shown!r} holds bytes that are no text (pictures, sound?); they were not looked at")
+                self.missed.append(
+                    f"column {shown!r} holds bytes that are no text (pictures, sound?); they were not looked at"
+                )
 
-    def _leaves(self, key: tuple[str, int], shown: str, label: str, array: Any, place: tuple[int, int], depth: int) -> None:
+    def _leaves(
+        self, key: tuple[str, int], shown: str, label: str, array: Any, place: tuple[int, int], depth: int
+    ) -> None:
         """Count the values inside of nested types, each under the path that leads to it."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -617,9 +636,13 @@ class Sheet:
         elif pa.types.is_map(kind):
             self._leaves((f"{key[0]}.(keys)", key[1]), f"{shown}.(keys)", "", array.keys, place, depth + 1)
             self._leaves((f"{key[0]}.*", key[1]), f"{shown}.*", label, array.items, place, depth + 1)
-        elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-            self._leaves((f"{key[0]}[]", key[1]), f"{shown}[]", label, pc.list_flatten(array), place, depth + 1)
-        elif pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        elif (
+            pa.types.is_list(kind)
+            or pa.types.is_large_list(kind)
+            or pa.types.is_fixed_size_list(kind)
+            or pa.types.is_list_view(kind)
+            or pa.types.is_large_list_view(kind)
+        ):
             self._leaves((f"{key[0]}[]", key[1]), f"{shown}[]", label, pc.list_flatten(array), place, depth + 1)
         elif pa.types.is_union(kind):
             for number in range(kind.num_fields):

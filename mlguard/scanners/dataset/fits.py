@@ -11,35 +11,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlguard import tables
+from mlguard.scanners.dataset.cells import matching
 
 Flags = NDArray[np.bool_]
 
 _PARTICLES = "de|van|von|der|den|la|del|di|da|dos|bin|al|el|y|zu|le|ter|te|af|av|und|e|i"
 _NAME = rf"(?:[\p{{Lu}}\p{{Lt}}\p{{Lo}}][\p{{L}}\p{{M}}]*|(?i:{_PARTICLES}))"
 _PARTED = r"[ ,.()'\"’\-]{1,4}"
-PERSON = rf"^{_NAME}(?:{_PARTED}{_NAME}){{1,7}}[ .)\"]{{0,3}}$"
-"""RE2: a full name as it is written: two to eight words, each with a capital or a particle."""
+PERSON = rf"^{_NAME}(?:{_PARTED}{_NAME})+[ .)\"]{{0,3}}$"
+"""RE2: a full name as it is written: words that each have a capital or are a particle."""
 
-_LOWER_PERSON = rf"^[\p{{Ll}}\p{{M}}]+(?:{_PARTED}[\p{{Ll}}\p{{M}}]+){{1,7}}$"
-_ASIAN = r"[\p{Han}\p{Hiragana}\p{Katakana}々]{1,4}[ 　]?[\p{Han}\p{Hiragana}\p{Katakana}々]{1,4}|\p{Hangul}{1,3} ?\p{Hangul}{1,3}"
+_LOWER_PERSON = rf"^[\p{{Ll}}\p{{M}}]+(?:{_PARTED}[\p{{Ll}}\p{{M}}]+)+$"
+_ASIAN = "[一-鿿々぀-ヿ]{1,4}[ 　]?[一-鿿々぀-ヿ]{1,4}|[가-힣]{1,3} ?[가-힣]{1,3}"
 """RE2: a name in characters that are not parted by spaces."""
 
-_GIVEN = r"^(?:\p{L}[\p{L}\p{M}'’.\-]+(?:[ '’.\-]+[\p{L}\p{M}]+){0,3}\.?|[\p{Han}\p{Hangul}])$"
+_GIVEN = r"^(?:[\p{L}][\p{L}\p{M}'’.\-]+(?:[ '’.\-]+[\p{L}\p{M}]+){0,3}\.?|[一-鿿가-힣])$"
 _BIRTH = (
-    r"^(?:(?:18|19|20)\d{2}(?:[-/.]?\d{1,2}[-/.]?\d{1,2})?(?:[T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/. ](?:\d{1,2}|\p{L}{3,9})\.?[-/. ](?:18|19|20)?\d{2}(?: .*)?"
-    r"|\p{L}{3,9}\.? \d{1,2},? \d{4}|(?:18|19|20)\d{2}[年년] ?\d{1,2}[月월] ?\d{1,2}[日일])(?:\.0)?$"
+    r"^(?:(?:18|19|20)\d{2}(?:[-/.]?\d{1,2}[-/.]?\d{1,2})?(?:[T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z\x{80}-\x{10FFFF}]{3,20})\.?[-/. ](?:18|19|20)?\d{2}(?: .*)?"
+    r"|[A-Za-z\x{80}-\x{10FFFF}]{3,20}\.? \d{1,2},? \d{4}|(?:18|19|20)\d{2}[年년] ?\d{1,2}[月월] ?\d{1,2}[日일])(?:\.0)?$"
 )
 _STREET = (
     r"(?i)\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|apt|suite|box|apo|fpo|rue|all[eé]e|chemin"
     r"|impasse|calle|carrer|avenida|avda|plaza|paseo|via|viale|piazza|corso|rua|travessa|laan|weg|plein|gracht|ulica|ul|aleja|gade|vej|gata|vei|katu)\b"
     r"|(?:str(?:aße|asse|\.)|gasse|platz|allee|weg|straat|laan|plein|vägen|gatan|gade|vej|katu|ring|damm|ufer)\b"
 )
-_EASTERN_STREET = r"[\p{Han}\p{Hangul}].*(?:街|路|号|號|巷|弄|区|區|丁目|番|町|村|市|県|都|道|省|시|구|동|로|길|읍)"
+_EASTERN_STREET = r"[一-鿿가-힣].*(?:街|路|号|號|巷|弄|区|區|丁目|番|町|村|市|県|都|道|省|시|구|동|로|길|읍)"
 _NUMBER = r"[-+]?(?:\d{1,3}(?:[ ,.']\d{3})+|\d+)(?:[.,]\d+)?"
 _MONEY = rf"^(?:[ $€£]+|(?:EUR|USD|GBP) ?)?{_NUMBER}(?:[ $€£]+| ?(?:EUR|USD|GBP|k|K))?$"
-_NO_WORD = (
-    "true false yes no none null nan na unknown other male female test admin default active inactive ja nein oui non".split()
-)
+_NO_WORD = [
+    "true",
+    "false",
+    "yes",
+    "no",
+    "none",
+    "null",
+    "nan",
+    "na",
+    "unknown",
+    "other",
+    "male",
+    "female",
+    "test",
+    "admin",
+    "default",
+    "active",
+    "inactive",
+    "ja",
+    "nein",
+    "oui",
+    "non",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,7 @@ class Fit:
     without: tuple[str, ...] = ()
     letters: float = 0.0
     numbers: bool = False  # whether numbers are tested as numbers, without their text
+    spelled: bool = False  # nothing without letters fits
 
     def mask(self, array: Any) -> Flags:
         """Return which strings of an Arrow array fit."""
@@ -68,9 +90,9 @@ class Fit:
         size = pc.utf8_length(array).to_numpy(zero_copy_only=False)
         kept: Flags = (size >= self.size[0]) & (size <= self.size[1])
         for pattern in self.holds:
-            kept &= _search(array, pattern)
+            kept &= matching(array, pattern)
         for pattern in self.lacks:
-            kept &= ~_search(array, pattern)
+            kept &= ~matching(array, pattern)
         if self.least is not None:
             kept &= _between(array, self.least, self.most)
         if self.letters:
@@ -78,9 +100,12 @@ class Fit:
             spaces = pc.count_substring(array, " ").to_numpy(zero_copy_only=False)
             kept &= letters >= self.letters * (size - spaces)
         if self.without:
-            kept &= ~pc.is_in(pc.utf8_lower(array), value_set=pa.array(self.without, array.type)).to_numpy(zero_copy_only=False)
+            kept &= ~pc.is_in(pc.utf8_lower(array), value_set=pa.array(self.without, array.type)).to_numpy(
+                zero_copy_only=False
+            )
         if self.words:
-            kept |= _among(array, self.words)
+            rest = np.flatnonzero(~kept & (size <= 40))
+            kept[rest] = _among(array.take(pa.array(rest)), self.words)
         return kept
 
     def __call__(self, value: str) -> bool:
@@ -90,13 +115,6 @@ class Fit:
         return bool(self.mask(pa.array([value], pa.large_string()))[0])
 
 
-def _search(array: Any, pattern: str) -> Flags:
-    import pyarrow.compute as pc
-
-    found: Flags = pc.match_substring_regex(array, pattern).to_numpy(zero_copy_only=False)
-    return found
-
-
 _FLOAT = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?$"
 
 
@@ -104,8 +122,10 @@ def _between(array: Any, least: float, most: float | None) -> Flags:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    numeric = _search(array, _FLOAT)
-    numbers = pc.cast(pc.replace_substring_regex(array.filter(pa.array(numeric)), r"^\+|\.$", ""), pa.float64()).to_numpy(zero_copy_only=False)
+    numeric = matching(array, _FLOAT)
+    numbers = pc.cast(
+        pc.replace_substring_regex(array.filter(pa.array(numeric)), r"^\+|\.$", ""), pa.float64()
+    ).to_numpy(zero_copy_only=False)
     found = np.zeros(len(array), np.bool_)
     found[numeric] = (numbers >= least) & (numbers <= (np.inf if most is None else most))
     return found
@@ -139,16 +159,15 @@ def _among(array: Any, words: str) -> Flags:
 
 
 FITS: Mapping[str, Fit] = {
-    "person": Fit((rf"{PERSON}|{_LOWER_PERSON}|^(?:{_ASIAN})$",), size=(2, 80), words="given-names"),
-    "given": Fit((_GIVEN,), size=(1, 40), without=tuple(_NO_WORD)),
-    "handle": Fit((r"^[\p{L}\p{N}_.@\-]{3,40}$",), (r"^[\d.]+$",)),
-    "email": Fit((r"@[^@]*\.[^@]*$",)),
-    "phone": Fit((r"^(?:\D*\d){7,18}\D*$", r"^(?:[^\p{L}]*\p{L}){0,5}[^\p{L}]*$"), (r"\d{4}-\d{2}-\d{2}|[@:]|^\d+\.\d{2,}$",)),
+    "person": Fit((rf"{PERSON}|{_LOWER_PERSON}|^(?:{_ASIAN})$",), size=(2, 80), words="given-names", spelled=True),
+    "given": Fit((_GIVEN,), size=(1, 40), without=tuple(_NO_WORD), spelled=True),
+    "handle": Fit((r"^[\p{L}\p{N}_.@\-]+$",), (r"^[\d.]+$",), size=(3, 40)),
+    "email": Fit((r"@[^@]*\.[^@]*$",), spelled=True),
+    "phone": Fit((r"^(?:\D*\d){7,18}\D*$", r"^(?:[^A-Za-z\x{80}-\x{10FFFF}]*[A-Za-z\x{80}-\x{10FFFF}]){0,5}[^A-Za-z\x{80}-\x{10FFFF}]*$"), (r"\d{4}-\d{2}-\d{2}|[@:]|^\d+\.\d{2,}$",)),
     "birth": Fit((_BIRTH,)),
-    "word": Fit((r"^\p{L}(?:.|$)",), (r"^[\p{Latin}]$",), size=(1, 80), letters=0.6, without=("true", "false")),
+    "word": Fit((r"^[\p{L}]",), (r"^[A-Za-z]$",), size=(1, 80), letters=0.6, without=("true", "false"), spelled=True),
     "address": Fit(
-        (rf"(?:\p{{L}}.*){{3}}|{_EASTERN_STREET}", rf"(?s)\d.*[ ,\n]|[ ,\n].*\d|{_STREET}|{_EASTERN_STREET}"), (r"@|://", _BIRTH), size=(4, 250)
-    ),
+        (rf"(?:[\p{{L}}].*){{3}}|{_EASTERN_STREET}", rf"(?s)\d.*[ ,\n]|[ ,\n].*\d|{_STREET}|{_EASTERN_STREET}"), (r"@|://", _BIRTH), size=(4, 250), spelled=True),
     "postcode": Fit((r"^[A-Za-z0-9][A-Za-z0-9 \-]{2,9}(?:\.0)?$", r"\d")),
     "gender": Fit((r"$^",), words="gender"),
     "age": Fit((r"^(?:\+?(?:\d|[1-9]\d|1[01]\d|120|0\d|00\d)(?:\.\d*)?|[<>]?=?\s*\d{1,3}\s*(?:[-–]\s*\d{1,3}|\+|years?|yrs?|jahre|ans|y))$|^[<>]=?\s*\d{1,3}$",), least=None),
@@ -162,7 +181,7 @@ FITS: Mapping[str, Fit] = {
         size=(5, 40),
     ),
     "card": Fit((r"^[\d \-]+(?:\.0)?$", r"^(?:\D*\d){12,19}\D*$")),
-    "plate": Fit((r"^[\p{L}\p{N}][\p{L}\p{N}_ \-·]{3,11}$", r"\d", r"\p{L}")),
+    "plate": Fit((r"^[\p{L}\p{N}][\p{L}\p{N}_ \-·]+$", r"\d", r"[\p{L}]"), size=(4, 12), spelled=True),
     "health": Fit((r"\S",)),
     "text": Fit((r"\S",)),
 }  # fmt: skip

@@ -97,7 +97,11 @@ class Rows:
             self._created = ""
 
     def _row(self, table: str, cells: list[str]) -> None:
-        if len(self._columns.get(table, ())) != len(cells) or table not in self._first and len(self._first) >= MAX_TABLES:
+        if (
+            len(self._columns.get(table, ())) != len(cells)
+            or table not in self._first
+            and len(self._first) >= MAX_TABLES
+        ):
             return
         self._first.setdefault(table, self._number)
         self._waiting.setdefault(table, []).append(cells)
@@ -108,7 +112,9 @@ class Rows:
         rows = self._waiting.pop(table)
         prefix = "" if terms.reveals(table) else f"{table}."
         names = [prefix + name for name in self._columns[table]]
-        return self._first[table], pa.RecordBatch.from_arrays([strings(cells) for cells in zip(*rows, strict=True)], names=names)
+        return self._first[table], pa.RecordBatch.from_arrays(
+            [strings(cells) for cells in zip(*rows, strict=True)], names=names
+        )
 
 
 def _profile(name: str, place: int, line: int) -> Profile:

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import shapes
-from mlguard.scanners.dataset.cells import Bytes, Cells, Flags, Index
+from mlguard.scanners.dataset.cells import Bytes, Cells, Flags, Index, matching
 
 BEFORE, AFTER = 4, 8
 """Bytes around a stretch that belong to its layout: letters of a code, and what a number must not touch."""
@@ -67,6 +67,15 @@ class Stretches:
         return Stretches(self.first[keep], self.last[keep], self.digits[keep], self.cell[keep])
 
 
+class Compact(Protocol):
+    """Compact forms that are no byte strings yet."""
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return a number for each, the same for the same text."""
+
+    def __getitem__(self, place: int) -> bytes: ...
+
+
 @dataclass(slots=True)
 class Hits:
     """All places of one entity in a batch, one array element for each. ``compact`` are the characters that count."""
@@ -79,7 +88,7 @@ class Hits:
     grouped: Flags
     near: Flags
     reserved: Flags
-    compact: NDArray[np.bytes_]
+    compact: NDArray[np.bytes_] | Compact
 
 
 def stretches(cells: Cells, again: bool = False) -> Stretches:
@@ -114,35 +123,29 @@ def _repeated(cells: Cells, places: Index) -> Index:
     return np.repeat(np.arange(len(cells)), counts)
 
 
-def find(cells: Cells) -> Iterator[Hits]:
-    """Yield the numbers of every kind, in no particular order: cards, national numbers, telephones, IPv4 addresses."""
+def find(cells: Cells, digits: bool = False) -> Iterator[Hits]:
+    """Yield the numbers of every kind, in no particular order: cards, national numbers, telephones, IPv4 addresses.
+
+    With ``digits`` there is nothing but digits in any cell.
+    """
+    if digits:
+        yield from _of_digits(cells)
+        return
     found = stretches(cells)
     long = found.last - found.first > MAX_STRETCH
-    if long.any():
-        yield from _of(cells, found.only(~long))
-        listed = np.unique(found.cell[long])
-        parts = Cells(cells.data, cells.starts[listed], cells.ends[listed])
-        again = stretches(_within(parts), again=True)
-        inside = _inside(again, found.only(long), listed)
-        yield from _of(cells, inside)
-    else:
+    if not long.any():
         yield from _of(cells, found)
+        return
+    yield from _of(cells, found.only(~long))
+    listed = found.only(long & (found.digits < found.last - found.first))
+    if len(listed):
+        yield from _of(cells, _inside(stretches(cells, again=True), listed))
 
 
-def _within(cells: Cells) -> Cells:
-    """Return the cells with all bytes outside of them blank."""
-    data = np.zeros(len(cells.data), np.uint8)
-    for start, end in zip(cells.starts.tolist(), cells.ends.tolist(), strict=True):
-        data[start:end] = cells.data[start:end]
-    return Cells(data, cells.starts, cells.ends)
-
-
-def _inside(parts: Stretches, whole: Stretches, numbers: Index) -> Stretches:
-    """Return the parts that lie inside of one of the whole stretches, with the numbers of their cells."""
+def _inside(parts: Stretches, whole: Stretches) -> Stretches:
+    """Return the parts that lie inside of one of the whole stretches and are short."""
     at = np.searchsorted(whole.first, parts.first, "right") - 1
-    keep = (at >= 0) & (parts.last <= whole.last[at]) & (parts.last - parts.first <= MAX_STRETCH)
-    kept = parts.only(keep)
-    return Stretches(kept.first, kept.last, kept.digits, numbers[kept.cell])
+    return parts.only((at >= 0) & (parts.last <= whole.last[at]) & (parts.last - parts.first <= MAX_STRETCH))
 
 
 def _of(cells: Cells, found: Stretches) -> Iterator[Hits]:
@@ -233,12 +236,12 @@ def _parts(layout: str, lead: int) -> Iterator[Candidate]:
 def _number(shape: shapes.Shape, match: re.Match[str], layout: str, lead: int) -> Candidate:
     start, end = match.span()
     keeps_sign = shape.entity == "FI_PERSONAL_IDENTITY_CODE"
-    columns = tuple(
-        lead + start + at for at, sign in enumerate(match.group()) if keeps_sign or sign not in _SEPARATORS
-    )
+    columns = tuple(lead + start + at for at, sign in enumerate(match.group()) if keeps_sign or sign not in _SEPARATORS)
     before, after = layout[start - 1 : start] if start else "", layout[end : end + 1]
     free = not (before and (before.isalnum() or before in "._=")) and not after.isalnum()
-    return Candidate(shape.entity, lead + start, lead + end, columns, free, shape.lettered or not match.group().isdigit())
+    return Candidate(
+        shape.entity, lead + start, lead + end, columns, free, shape.lettered or not match.group().isdigit()
+    )
 
 
 def _phones(layout: str, lead: int) -> Iterator[Candidate]:
@@ -260,6 +263,26 @@ def _phones(layout: str, lead: int) -> Iterator[Candidate]:
 # --- Gathering
 
 
+def _of_digits(cells: Cells) -> Iterator[Hits]:
+    """Yield what cells may be that are numbers without any separator, by their length."""
+    sizes = cells.ends - cells.starts
+    for size in np.unique(sizes).tolist():
+        if not 7 <= size <= MAX_STRETCH:
+            continue
+        cell = np.flatnonzero(sizes == size)
+        start, end = cells.starts[cell], cells.ends[cell]
+        rows = bytewise.words_at(cells.data, start, (size + 7) // 8).view(np.uint8).reshape(len(cell), -1)
+        text = np.ascontiguousarray(rows[:, :size].T)
+        compact = compacts(text)
+        yes: Flags = np.ones(len(cell), np.bool_)
+        for candidate in _bare("1" * size, 0):
+            entity = candidate.entity
+            valid = yes if entity == "PHONE_NUMBER" else shapes.BY_ENTITY[entity].check(text)
+            hits = Hits(entity, cell, start, end, valid, ~yes, ~yes, ~yes, compact)
+            mark_reserved(hits)
+            yield hits
+
+
 class _Gathered:
     """The stretches of a batch, by layout, and the candidates taken from them."""
 
@@ -271,9 +294,12 @@ class _Gathered:
         laid = self._laid()
         codes, first = _coded(bytewise.mixed(laid.view(np.uint64).reshape(len(found), width)))
         self.layouts = [laid[place].tobytes() for place in first]
-        self.order = np.argsort(codes, kind="stable")
-        self.bounds = np.searchsorted(codes[self.order], np.arange(len(first) + 1))
-        self.taken: dict[tuple[str, int], list[tuple[Index, Index, Candidate]]] = {}
+        if len(first) == 1:
+            self.order, self.bounds = np.arange(len(found)), np.array([0, len(found)])
+        else:
+            self.order = np.argsort(codes, kind="stable")
+            self.bounds = np.searchsorted(codes[self.order], np.arange(len(first) + 1))
+        self.taken: dict[tuple[str, int], list[tuple[Index, Candidate]]] = {}
 
     def _laid(self) -> Bytes:
         found, rows = self.found, self.rows
@@ -293,32 +319,62 @@ class _Gathered:
 
     def take(self, members: Index, candidate: Candidate) -> None:
         """Note that the candidate is to be looked at in these stretches."""
-        places = self.found.first[members, None] - BEFORE + np.array(candidate.columns, np.int64)
-        self.taken.setdefault((candidate.entity, len(candidate.columns)), []).append((members, places, candidate))
+        self.taken.setdefault((candidate.entity, len(candidate.columns)), []).append((members, candidate))
 
     def hits(self) -> Iterator[Hits]:
         """Yield what was taken, checked."""
+        texts: dict[Any, Bytes] = {}
         for (entity, size), parts in self.taken.items():
-            yield self._checked(entity, size, parts)
+            key = tuple((id(members), candidate.columns) for members, candidate in parts)
+            if key not in texts:
+                texts[key] = self._text(size, parts)
+            yield self._checked(entity, parts, texts[key])
 
-    def _checked(self, entity: str, size: int, parts: Sequence[tuple[Index, Index, Candidate]]) -> Hits:
+    def _text(self, size: int, parts: Sequence[tuple[Index, Candidate]]) -> Bytes:
+        """Return the characters that count, a row for each position."""
+        if not size:
+            return np.zeros((0, sum(len(members) for members, _ in parts)), np.uint8)
+        found = [self._columns(members, candidate.columns) for members, candidate in parts]
+        text: Bytes = np.concatenate(found, axis=1)
+        lower = (text >= ord("a")) & (text <= ord("z"))
+        if lower.any():
+            text[lower] -= 32
+        return text
+
+    def _columns(self, members: Index, columns: tuple[int, ...]) -> Bytes:
+        first, last = columns[0], columns[-1] + 1
+        rows = self.rows if len(members) == len(self.rows) else self.rows[members, first:last]
+        start = first if len(members) == len(self.rows) else 0
+        if last - first == len(columns):
+            return rows[:, start : start + len(columns)].T
+        return rows.T[np.array(columns) - first + start]
+
+    def _checked(self, entity: str, parts: Sequence[tuple[Index, Candidate]], text: Bytes) -> Hits:
         cells, found = self.cells, self.found
-        members = np.concatenate([part[0] for part in parts])
-        counts = [len(part[0]) for part in parts]
-        each = [part[2] for part in parts]
+        counts = [len(members) for members, _ in parts]
+        each = [candidate for _, candidate in parts]
+        members = parts[0][0] if len(parts) == 1 else np.concatenate([members for members, _ in parts])
 
         def spread(values: list[Any]) -> Any:
             return np.repeat(np.array(values), counts)
 
         base = found.first[members] - BEFORE
         start, end = base + spread([c.start for c in each]), base + spread([c.end for c in each])
-        text = cells.data[np.concatenate([part[1] for part in parts])].T if size else np.zeros((0, len(members)), np.uint8)
-        text = np.where((text >= ord("a")) & (text <= ord("z")), text - np.uint8(32), text)
         free, grouped = spread([c.free for c in each]), spread([c.grouped for c in each])
         cell = found.cell[members]
-        hits = Hits(entity, cell, start, end, free, grouped, spread([c.sure for c in each]), np.zeros(len(cell), np.bool_), compacts(text))
+        hits = Hits(
+            entity,
+            cell,
+            start,
+            end,
+            free,
+            grouped,
+            spread([c.sure for c in each]),
+            np.zeros(len(cell), np.bool_),
+            compacts(text),
+        )
         if entity == "PHONE_NUMBER":
-            if size:
+            if len(text):
                 _judge_phones(cells, hits, spread([c.asks for c in each]))
         elif entity == "IP_ADDRESS":
             _judge_addresses(hits, text, [c.octets for c in each], counts)
@@ -329,25 +385,23 @@ class _Gathered:
         return hits
 
 
-def _coded(values: NDArray[np.uint64]) -> tuple[Index, Index]:
-    """Return a number for each distinct value, in the order of the values, and where each is first."""
-    _, first, codes = np.unique(values, return_index=True, return_inverse=True)
-    return codes, first
+def _coded(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint16] | Index, Index]:
+    """Return a small number for each distinct value, and where each is first."""
+    import pyarrow as pa
+
+    coded = pa.array(values).dictionary_encode()
+    codes = coded.indices.to_numpy()
+    first = np.empty(len(coded.dictionary), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return codes.astype(np.uint16) if len(first) < 1 << 16 else codes, first  # sixteen bits are sorted in linear time
 
 
 def compacts(text: Bytes) -> NDArray[np.bytes_]:
     """Return columns of bytes as byte strings."""
-    kept = np.zeros((text.shape[1], COMPACT), np.uint8)
-    kept[:, : len(text)] = text.T[:, :COMPACT]
-    return kept.view(f"S{COMPACT}").reshape(-1)
-
-
-def matching(texts: Any, pattern: str) -> Flags:
-    """Return which texts of an Arrow array hold the RE2 pattern."""
-    import pyarrow.compute as pc
-
-    marked: Flags = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
-    return marked
+    width = min(COMPACT, max(8, (len(text) + 7) // 8 * 8))
+    kept = np.zeros((text.shape[1], width), np.uint8)
+    kept[:, : len(text)] = text.T[:, :width]
+    return kept.view(f"S{width}").reshape(-1)
 
 
 CONTEXT = 30
@@ -370,8 +424,8 @@ def mark_near(cells: Cells, hits: Hits, words: str) -> None:
 def mark_reserved(hits: Hits) -> None:
     """Mark the valid hits that are printed in manuals."""
     picked = np.flatnonzero(hits.valid)
-    if len(picked):
-        known = np.array(sorted(shapes.RESERVED), dtype=hits.compact.dtype)
+    if len(picked) and hits.entity in shapes.PRINTED and isinstance(hits.compact, np.ndarray):
+        known = np.array(sorted(shapes.RESERVED), f"S{COMPACT}")
         hits.reserved[picked] = np.isin(hits.compact[picked], known)
 
 
@@ -385,7 +439,7 @@ def _judge_phones(cells: Cells, hits: Hits, asks: Flags) -> None:
     hits.valid &= ~asks | named.near
     hits.near |= named.near
     picked = np.flatnonzero(hits.valid & written)
-    if len(picked):
+    if len(picked) and isinstance(hits.compact, np.ndarray):
         digits = pa.array(hits.compact[picked].tolist(), pa.binary()).cast(pa.string())
         hits.reserved[picked] = matching(digits, shapes.DRAMA)
 
@@ -422,12 +476,18 @@ def _judge_addresses(hits: Hits, text: Bytes, octets: Sequence[tuple[int, ...]],
     routed &= (address >> 28) != 0xE  # multicast
     hits.valid &= fits & routed
     hits.reserved[:] = fits & ~routed
-    hits.compact = _dotted(address, hits.compact.dtype)
+    hits.compact = Dotted(address)
 
 
-def _dotted(address: Index, kind: Any) -> NDArray[np.bytes_]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
+class Dotted:
+    """IPv4 addresses as numbers, that are written when one is asked for."""
 
-    parts = [pa.array((address >> shift) & 255).cast(pa.string()) for shift in (24, 16, 8, 0)]
-    return np.array(pc.binary_join_element_wise(*parts, ".").to_pylist(), kind)
+    def __init__(self, address: Index) -> None:
+        self.address = address
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return a number for each address."""
+        return bytewise.mixed(self.address.astype(np.uint64).reshape(-1, 1))
+
+    def __getitem__(self, place: int) -> bytes:
+        return ".".join(str(int(self.address[place]) >> shift & 255) for shift in (24, 16, 8, 0)).encode()

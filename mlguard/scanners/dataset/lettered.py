@@ -10,8 +10,8 @@ import numpy as np
 
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import checksums, shapes
-from mlguard.scanners.dataset.cells import Cells, Flags, Index
-from mlguard.scanners.dataset.layouts import Hits, compacts, mark_near, mark_reserved, matching
+from mlguard.scanners.dataset.cells import Cells, Flags, Index, matching
+from mlguard.scanners.dataset.layouts import Hits, compacts, mark_near, mark_reserved
 
 _LOOK = 48
 """Bytes from the first letter of an IBAN: 33 characters and the separators of groups of four."""
@@ -22,6 +22,7 @@ for _code, _size in checksums.IBAN_LENGTHS.items():
 
 _ALNUM = np.zeros(256, np.bool_)
 _ALNUM[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8)] = True
+_CODE = _ALNUM.copy()
 _ALNUM[0x80:] = True
 
 _FISCAL = r"(?i)[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPR-T][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"
@@ -69,8 +70,21 @@ def _ibans(cells: Cells) -> Iterator[Hits]:
 def _of_length(cells: Cells, places: Index, cell: Index, length: int) -> Iterator[Hits]:
     """Yield the codes of so many characters, single separators left out, that end where a word ends."""
     raw = bytewise.words_at(cells.data, places, _LOOK // 8).view(np.uint8).reshape(len(places), _LOOK)
+    room = cells.ends[cell] - places
+    unparted = (room >= length) & _CODE[raw[:, :length]].all(axis=1)
+    after = raw[:, length]
+    unparted &= (room == length) | ~_ALNUM[after]
+    if unparted.any():
+        start = places[unparted]
+        yield _hits(cells, "IBAN_CODE", cell[unparted], start, start + length, _upper(raw[unparted, :length].T))
+    rest = np.flatnonzero(~unparted)
+    if len(rest):
+        yield from _parted(cells, places[rest], cell[rest], raw[rest], length)
+
+
+def _parted(cells: Cells, places: Index, cell: Index, raw: Any, length: int) -> Iterator[Hits]:
     inside = np.arange(_LOOK) < (cells.ends[cell] - places)[:, None]
-    counts = _ALNUM[raw] & (raw < 0x80) & inside
+    counts = _CODE[raw] & inside
     seen = np.cumsum(counts, axis=1)
     last = (seen < length).sum(axis=1)
     row = np.arange(len(places))
@@ -81,12 +95,10 @@ def _of_length(cells: Cells, places: Index, cell: Index, length: int) -> Iterato
     fits &= ~(other & (raw != ord(" ")) & (raw != ord("-"))).any(axis=1)
     fits &= ~(other[:, 1:] & other[:, :-1]).any(axis=1)
     fits &= ~(inside[row, last + 1] & _ALNUM[raw[row, last + 1]])
-    if not fits.any():
-        return
-    taken = (counts & before)[fits]
-    text = _upper(raw[fits][taken].reshape(-1, length).T)
-    start = places[fits]
-    yield _hits(cells, "IBAN_CODE", cell[fits], start, start + last[fits] + 1, text)
+    if fits.any():
+        text = _upper(raw[fits][(counts & before)[fits]].reshape(-1, length).T)
+        start = places[fits]
+        yield _hits(cells, "IBAN_CODE", cell[fits], start, start + last[fits] + 1, text)
 
 
 def _hits(cells: Cells, entity: str, cell: Index, start: Index, end: Index, text: Any) -> Hits:
@@ -101,16 +113,17 @@ def _fiscal(cells: Cells, marked: Index) -> Iterator[Hits]:
     whole = marked[cells.ends[marked] - cells.starts[marked] == 16]
     places, cell = [cells.starts[whole]], [whole]
     for number in marked[cells.ends[marked] - cells.starts[marked] != 16].tolist():
-        start = int(cells.starts[number])
-        text = bytes(cells.data[start : cells.ends[number]])
-        found = np.array([match.start() + start for match in _FISCAL_RE.finditer(text)], np.int64)
-        places.append(found)
-        cell.append(np.full(len(found), number))
-    start, number = np.concatenate(places), np.concatenate(cell)
+        first = int(cells.starts[number])
+        found = _FISCAL_RE.finditer(bytes(cells.data[first : cells.ends[number]]))
+        places.append(np.array([match.start() + first for match in found], np.int64))
+        cell.append(np.full(len(places[-1]), number))
+    start, numbers = np.concatenate(places), np.concatenate(cell)
     if len(start):
         text = _upper(cells.data[start[:, None] + np.arange(16)].T)
-        begin, end = cells.starts[number], cells.ends[number]
-        free = ((start == begin) | ~_ALNUM[cells.data[start - 1]]) & ((start + 16 == end) | ~_ALNUM[cells.data[start + 16]])
-        hits = _hits(cells, "IT_FISCAL_CODE", number, start, start + 16, text)
+        begin, end = cells.starts[numbers], cells.ends[numbers]
+        free = ((start == begin) | ~_ALNUM[cells.data[start - 1]]) & (
+            (start + 16 == end) | ~_ALNUM[cells.data[start + 16]]
+        )
+        hits = _hits(cells, "IT_FISCAL_CODE", numbers, start, start + 16, text)
         hits.valid &= free
         yield hits

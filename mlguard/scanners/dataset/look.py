@@ -11,8 +11,8 @@ import numpy as np
 
 from mlguard.scanners.dataset import addresses, layouts, lettered, shapes
 from mlguard.scanners.dataset import cells as bytewise
-from mlguard.scanners.dataset.cells import Cells, Flags, Index
-from mlguard.scanners.dataset.layouts import Hits, matching
+from mlguard.scanners.dataset.cells import Cells, Flags, Index, Traits, matching
+from mlguard.scanners.dataset.layouts import Hits
 
 MAX_CELL = 2**20
 """Bytes of one cell that are looked at in one piece; longer cells are cut into pieces that overlap."""
@@ -39,14 +39,16 @@ class Hit:
     end: int = 0
 
 
-def gated(array: Any) -> Flags:
-    """Return which strings of an Arrow array can hold an identifier at all."""
+def gated(array: Any, has: Traits) -> Flags:
+    """Return which strings of an Arrow array, made of what ``has`` says, can hold an identifier at all."""
+    if not (has.digits or has.at or has.colon or has.dash or has.foreign) and not has.letters:
+        return np.zeros(len(array), np.bool_)
     keep = matching(array, shapes.GATE)
     if keep.any():
         import pyarrow as pa
 
         at = np.flatnonzero(keep)
-        keep[at] = ~matching(array.filter(pa.array(keep)), shapes.MACHINE)
+        keep[at] = ~matching(array if len(at) == len(array) else array.filter(pa.array(keep)), shapes.MACHINE)
     return keep
 
 
@@ -63,9 +65,10 @@ def pieces(array: Any) -> Iterator[tuple[int, Any]]:
         yield start, array.slice(start, step)
 
 
-def find(array: Any) -> Iterator[Hits]:
+def find(array: Any, digits: bool = False) -> Iterator[Hits]:
     """Yield what is found in the strings of an Arrow array, by entity and kind of search. They are what ``in_ascii`` returns.
 
+    With ``digits`` there is nothing but digits in them.
     Numbers of cells are those of the array; places are bytes from the cell's first. The same entity may come several times.
     """
     import pyarrow as pa
@@ -73,16 +76,15 @@ def find(array: Any) -> Iterator[Hits]:
 
     array = array.cast(pa.large_string())
     sizes = pc.binary_length(array).to_numpy(zero_copy_only=False)
-    long = np.flatnonzero(sizes > MAX_CELL)
-    if len(long):
-        short = np.flatnonzero(sizes <= MAX_CELL)
-        for hits in find(array.take(pa.array(short))):
-            hits.cell = short[hits.cell]
-            yield hits
-        for number in long.tolist():
-            yield from _in_parts(array[number].as_py(), number)
+    if not len(sizes) or int(sizes.max()) <= MAX_CELL:
+        yield from _find(array, digits)
         return
-    yield from _find(array)
+    short = np.flatnonzero(sizes <= MAX_CELL)
+    for hits in _find(array.take(pa.array(short)), digits):
+        hits.cell = short[hits.cell]
+        yield hits
+    for number in np.flatnonzero(sizes > MAX_CELL).tolist():
+        yield from _in_parts(array[number].as_py(), number)
 
 
 def _in_parts(text: str, number: int) -> Iterator[Hits]:
@@ -91,27 +93,41 @@ def _in_parts(text: str, number: int) -> Iterator[Hits]:
     for start in range(0, len(text), MAX_CELL):
         part = pa.array([text[start : start + MAX_CELL + OVERLAP]], pa.large_string())
         offset = len(text[:start].encode())
-        for hits in _find(part):
+        for hits in _find(part, False):
             hits.cell = np.full(len(hits.cell), number)
             hits.start, hits.end = hits.start + offset, hits.end + offset
             yield hits
 
 
-def _find(array: Any) -> Iterator[Hits]:
+def _find(array: Any, digits: bool) -> Iterator[Hits]:
+    if not len(array):
+        return
     cells = bytewise.of_array(array)
-    for search in (layouts.find(cells), lettered.find(cells, array), addresses.find(cells, array)):
-        for hits in search:
-            if hits.entity != "EMAIL_ADDRESS":
-                _unless_noise(cells, array, hits)
-            begin = cells.starts[hits.cell]
-            hits.start, hits.end = hits.start - begin, hits.end - begin
-            yield hits
+    if digits:
+        yield from (_placed(cells, hits) for hits in layouts.find(cells, digits=True))
+        return
+    has = bytewise.traits(cells)
+    if has.digits:
+        yield from (_placed(cells, _unless_noise(cells, array, hits, has)) for hits in layouts.find(cells))
+    if has.letters or has.foreign:
+        yield from (_placed(cells, _unless_noise(cells, array, hits, has)) for hits in lettered.find(cells, array))
+    if has.at or has.colon or has.dash or has.letters and has.dot:
+        yield from (_placed(cells, hits) for hits in addresses.find(cells, array, has))
+
+
+def _placed(cells: Cells, hits: Hits) -> Hits:
+    """Return the hits with places from the first byte of their cell."""
+    begin = cells.starts[hits.cell]
+    hits.start, hits.end = hits.start - begin, hits.end - begin
+    return hits
 
 
 def in_ascii(array: Any) -> Any:
     """Return the strings of an Arrow array with digits and signs of other scripts written in ASCII, as ``find`` wants them."""
     import pyarrow as pa
 
+    if bytewise.is_ascii(array):
+        return array
     foreign = matching(array, shapes.FOREIGN)
     if not foreign.any():
         return array
@@ -124,18 +140,18 @@ def in_ascii(array: Any) -> Any:
 _NOISE = re.compile(shapes.NOISE.encode())
 
 
-def _unless_noise(cells: Cells, array: Any, hits: Hits) -> None:
+def _unless_noise(cells: Cells, array: Any, hits: Hits, has: Traits) -> Hits:
     """Take back hits that lie in a UUID or a digest."""
     import pyarrow as pa
 
+    if not has.letters:
+        return hits
     whole = (hits.start == cells.starts[hits.cell]) & (hits.end == cells.ends[hits.cell])
     picked = np.flatnonzero(hits.valid & ~whole)
     if not len(picked):
-        return
+        return hits
     holders = np.unique(hits.cell[picked])
     noisy = holders[matching(array.take(pa.array(holders)), shapes.NOISE)]
-    if not len(noisy):
-        return
     spans = [
         (int(cells.starts[number]) + match.start(), int(cells.starts[number]) + match.end())
         for number in noisy.tolist()
@@ -146,6 +162,7 @@ def _unless_noise(cells: Cells, array: Any, hits: Hits) -> None:
         first, last = np.array(spans).T
         at = np.searchsorted(first, hits.start, "right") - 1
         hits.valid &= ~((at >= 0) & (hits.start < last[at]))
+    return hits
 
 
 def whole(hits: Hits, sizes: Index) -> Flags:
@@ -165,14 +182,17 @@ def texts(lines: Sequence[str]) -> list[list[Hit]]:
     encoded = [shapes.in_ascii(text).encode("utf-8", "replace") for text in stripped]
     array = pa.array([data.decode() for data in encoded], pa.large_string())
     sizes = np.array([len(data) for data in encoded])
-    at = np.flatnonzero(gated(array))
+    at = np.flatnonzero(gated(array, bytewise.traits(bytewise.of_array(array))))
     for hits in find(array.take(pa.array(at))) if len(at) else ():
         hits.cell = at[hits.cell]
         entire = whole(hits, sizes)
         for place, number in enumerate(hits.cell.tolist()):
             lead = len(lines[number]) - len(lines[number].lstrip())
             data = encoded[number]
-            start, end = (len(data[: int(bound)].decode("utf-8", "replace")) + lead for bound in (hits.start[place], hits.end[place]))
+            start, end = (
+                len(data[: int(bound)].decode("utf-8", "replace")) + lead
+                for bound in (hits.start[place], hits.end[place])
+            )
             found[number].append(
                 Hit(
                     hits.entity, bool(hits.valid[place]), bool(entire[place]), bool(hits.reserved[place]), bool(hits.grouped[place]),

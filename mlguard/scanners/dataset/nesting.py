@@ -49,7 +49,7 @@ class Spread:
 
         if "[]" not in path and "(keys)" not in path and "*" not in path:
             return strings(cells[row][-1] if row in cells else None for row in range(self._rows))
-        offsets, values = [0], []
+        offsets, values = [0], list[str]()
         for row in range(self._rows):
             values += cells.get(row, ())
             offsets.append(len(values))

@@ -10,7 +10,8 @@ from mlguard.facts import Dataset, Field
 from mlguard.findings import Record
 from mlguard.scanners import Context, notebook, read_text
 from mlguard.scanners.dataset import frames, places, report, verdict
-from mlguard.scanners.dataset.columns import PROSE, Profile
+from mlguard.scanners.dataset.columns import Profile
+from mlguard.scanners.dataset.table import PROSE
 
 
 def scan(artifact: Artifact, context: Context) -> Iterator[Record]:

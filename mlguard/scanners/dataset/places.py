@@ -25,23 +25,54 @@ _NO_DATA = re.compile(
 )
 
 
+def is_remote(path: str) -> bool:
+    """Say whether a path is the address of something in a store. What lies there is data, whatever its name says of the place."""
+    return "://" in path or path.startswith("sqlite:")
+
+
 def is_test(path: str) -> bool:
     """Say whether the file lies among tests or fixtures."""
-    return bool(_TESTS.search(path))
+    return bool(_TESTS.search(path)) and not is_remote(path)
 
 
 def is_dump(path: str) -> bool:
     """Say whether the file is a log or a dump of a database."""
-    return bool(_DUMP.search(path)) and not is_docs(path)
+    return bool(_DUMP.search(path)) and not is_docs(path) and not is_remote(path)
 
 
 def is_docs(path: str) -> bool:
     """Say whether the file is documentation, a licence or a list of maintainers."""
+    if is_remote(path) or is_prompt(path):
+        return False
     return bool(_DOCS.search(path)) and not _TABLES.search(path) or bool(_README.search(path))
 
 
 _README = re.compile(
     r"(?i)(?:^|/)(?:readme|licen[cs]e|authors|codeowners|notice|changelog|contributors|maintainers)(?:\.txt)?$"
+)
+
+
+_PROMPT = re.compile(
+    r"(?i)(?:^|/)(?:(?:system|chat|llm|user|agent|eval)[-_]?)?(?:prompts?|prompt[-_]?templates?|few[-_]?shots?(?:[-_]?examples?)?|golden[-_]?(?:sets?|answers?|data)?|evals?|llm[-_]?evals?|completions?)/"
+    r"(?:[^/]+/)*[^/]+\.(?:txt|text|md|markdown|prompt|prompty|jinja2?|j2|tmpl|mustache|jsonl?|ndjson|ya?ml)$"
+    r"|(?:^|/)(?:[\w.]+[-_.])?(?:prompts?|prompt[-_]?templates?|few[-_]?shots?|system[-_]?message)(?:[-_.][\w.-]+)?\.(?:txt|text|md|markdown|prompt|prompty|jinja2?|j2|tmpl|mustache|jsonl?|ndjson|ya?ml)$"
+    r"|\.(?:prompt|prompty)(?:\.(?:txt|md|ya?ml))?$"
+)
+
+
+def is_prompt(path: str) -> bool:
+    """Say whether the file is a prompt, a template of one, or a set of examples that prompts are built or tested with."""
+    return (
+        bool(_PROMPT.search(path))
+        and not is_remote(path)
+        and not is_test(path)
+        and not _README.search(path)
+        and not _NOTES.search(path)
+    )
+
+
+_NOTES = re.compile(
+    r"(?i)(?:^|/)(?:readme|changelog|contributing|license)[^/]*$|(?:^|/)(?:docs?|documentation|wiki|site|website)/"
 )
 
 
@@ -82,4 +113,4 @@ _DATA = re.compile(
 
 def is_data(path: str) -> bool:
     """Say whether the file lies in a folder for data, or is named as data or prompts."""
-    return bool(_DATA.search(path))
+    return is_remote(path) or bool(_DATA.search(path))

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from mlguard.facts import Field
 from mlguard.findings import Detection, Location
-from mlguard.scanners.dataset.columns import PROSE, Profile
+from mlguard.scanners.dataset.columns import Profile
+from mlguard.scanners.dataset.table import PROSE
 
 WORDS = {
     "user.contact.email": "e-mail addresses", "user.contact.phone_number": "phone numbers", "user.name": "names of persons",
     "user.name.first": "first names", "user.name.last": "last names", "user.device.ip_address": "IP addresses",
-    "user.device.device_id": "device addresses", "user.financial.credit_card": "payment card numbers",
+    "user.device.device_id": "device identifiers", "user.financial.credit_card": "payment card numbers",
     "user.financial.bank_account": "bank accounts", "user.government_id.national_identification_number": "national identity numbers",
     "user.government_id": "tax or identity numbers", "user.government_id.passport_number": "passport numbers",
     "user.government_id.drivers_license_number": "driving licence numbers", "user.government_id.immigration": "immigration numbers",
-    "user.government_id.vehicle_registration": "licence plates", "user.demographic.date_of_birth": "birth dates",
+    "user.government_id.vehicle_registration": "licence plates or vehicle numbers", "user.demographic.date_of_birth": "birth dates",
     "user.demographic.gender": "gender", "user.demographic.age_range": "ages", "user.demographic": "demographic details",
     "user.demographic.marital_status": "marital status", "user.contact.address.street": "postal addresses",
     "user.contact.address.postal_code": "postcodes", "user.contact.address.city": "places of residence", "user.workplace": "pay or workplace",
@@ -24,7 +25,8 @@ WORDS = {
     "user.health_and_medical.insurance_beneficiary_id": "health insurance numbers", "user.health_and_medical.genetic": "genetic data",
     "user.biometric": "biometric data", "user.demographic.religious_belief": "religion", "user.demographic.race_ethnicity": "ethnic origin",
     "user.demographic.political_opinion": "political opinions", "user.demographic.sexual_orientation": "sexual orientation",
-    "user.criminal_history": "criminal records", "user.childrens": "data of children",
+    "user.criminal_history": "criminal records", "user.childrens": "data of children", "user.device.cookie_id": "cookie or session identifiers",
+    "user.unique_id": "identifiers of persons", "user.financial": "accounts or wallets",
 }  # fmt: skip
 """Categories in words."""
 

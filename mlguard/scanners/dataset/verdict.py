@@ -10,11 +10,11 @@ from typing import Any, Literal, cast
 
 from mlguard import tables
 from mlguard.facts import Field
-from mlguard.scanners.dataset import confirm, shapes, terms
+from mlguard.scanners.dataset import checksums, children, confirm, fits, look, persons, shapes, terms, words
 from mlguard.scanners.dataset.columns import Profile, Tally
+from mlguard.scanners.dataset.context import Confidence, context_field
 
 Strength = Literal["checksum", "pattern", "context", "ner"]
-Confidence = Literal["high", "medium", "low"]
 
 _TERM_ENTITIES = {
     "national-id": None, "card": {"CREDIT_CARD"}, "iban": {"IBAN_CODE"}, "phone": {"PHONE_NUMBER"}, "email": {"EMAIL_ADDRESS"},
@@ -32,18 +32,66 @@ def taxonomy() -> dict[str, Any]:
 
 def judge(profiles: Sequence[Profile]) -> list[Field]:
     """Return the fields with personal data of one table, in the order of its columns."""
-    found = [(profile, list(_column(profile))) for profile in profiles if profile.cells]
-    company = any(_direct(field) for _, fields in found for field in fields) or any(
-        terms.hints_at_person(profile.label) for profile, _ in found
-    )
+    found = [
+        (profile, list(_column(profile)) or list(_weak_name(profile, False))) for profile in profiles if profile.cells
+    ]
+    company = _about_anybody(found)
+    beasts = not company and any(terms.speaks_of("beasts", profile.label) for profile in profiles)
     kept: list[Field] = []
     for profile, fields in found:
-        if not fields and profile.term is not None and profile.term.weak:
-            fields = list(_weak_name(profile, company)) or list(_beside_first_name(profile, found))
+        if not fields or fields[0].detectors[0] == "name:name":
+            fields = list(_beside_first_name(profile, found)) or list(_weak_name(profile, company))
+        if beasts:
+            fields = [field for field in fields if not field.category.startswith(_OWN)]
+        if not company:
+            fields = [field for field in fields if not _needs_persons(profile, field)]
+        if not fields:
+            fields = list(_by_values(profile, company))
         kept += fields
-    kept += _birth_dates_without_header(found)
     kept = _alone(_about_persons(kept, profiles, company), company)
+    kept += children.fields(profiles, kept) if company else []
     return [field for field in kept if field.name != "(footer)" or _only_there(field, kept)]
+
+
+def _about_anybody(found: Sequence[tuple[Profile, list[Field]]]) -> bool:
+    """Say whether the table is about persons: it points to some, speaks of them, or tells two things that only persons have."""
+    fields = [field for profile, fields in found for field in fields if not (profile.term and profile.term.vague)]
+    if any(_direct(field) for field in fields):
+        return True
+    if any(terms.speaks_of("beasts", profile.label) for profile, _ in found):
+        return False
+    if any(terms.hints_at_person(profile.label) and not terms.denied(profile.label) for profile, _ in found):
+        return True
+    own = {field.category for field in fields if field.category.startswith(_OWN)}
+    return len(own) > 1
+
+
+_OWN = (
+    "user.demographic",
+    "user.health_and_medical",
+    "user.workplace",
+    "user.job_title",
+    "user.criminal_history",
+    "user.biometric",
+)
+
+
+def _needs_persons(profile: Profile, field: Field) -> bool:
+    """Say whether nothing but a name with several meanings, or words that are used of things as well, speaks for the field."""
+    if profile.term is not None and profile.term.vague and field.detectors == (f"name:{profile.term.id}",):
+        return True
+    return field.detectors in (
+        ("values:gender",),
+        ("values:health",),
+        ("values:crime",),
+        ("codes:icd-10",),
+        ("codes:atc",),
+    ) and (field.detectors == ("values:gender",) or _is_catalogue(profile))
+
+
+def _is_catalogue(profile: Profile) -> bool:
+    """Say whether each value stands there once: a list of codes and not of what persons have."""
+    return profile.cells > 20 and profile.few is None and len(profile.sample) >= min(profile.cells, profile.sample.most)
 
 
 _PLACES = ("user.location.precise", "user.contact.address.city", "user.contact.address.postal_code")
@@ -64,28 +112,40 @@ def _about_persons(fields: list[Field], profiles: Sequence[Profile], company: bo
 
 def _beside_first_name(profile: Profile, found: Sequence[tuple[Profile, list[Field]]]) -> Iterator[Field]:
     """Yield last names for a column called "name" that stands beside one of first names."""
+    if profile.term is None or not profile.term.weak:
+        return
     first = any(field.category == "user.name.first" for _, fields in found for field in fields)
     distinct = profile.sample.values()
-    fitting = sum(map(terms.FITS["given"], distinct))
-    if first and len(distinct) > 1 and fitting * 10 >= 8 * len(distinct):
+    fitting = sum(map(fits.FITS["given"], distinct))
+    parted = sum(" " in value or "," in value for value in distinct)
+    if first and len(distinct) > 1 and fitting * 10 >= 8 * len(distinct) and parted * 2 < len(distinct):
         cells = round(profile.cells * fitting / len(distinct))
-        yield _context_field(profile, "user.name.last", "Name", "personal", "medium", cells, "name:name")
+        yield context_field(profile, "user.name.last", "Name", "personal", "medium", cells, "name:name")
 
 
 _DATE = re.compile(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}))$")
 
 
-def _birth_dates_without_header(found: Sequence[tuple[Profile, list[Field]]]) -> list[Field]:
-    """Return the columns of birth dates in a table without a header that also names persons: dates spread over lives."""
-    if any(profile.label or profile.text for profile, _ in found) or not any(
-        _direct(field) for _, fields in found for field in fields
-    ):
-        return []
-    return [
-        _context_field(profile, "user.demographic.date_of_birth", "BirthDate", "personal", "medium", profile.cells, "values:birth-date")
-        for profile, fields in found
-        if not fields and _spread_over_lives(profile.sample.values())
-    ]  # fmt: skip
+def _by_values(profile: Profile, company: bool) -> Iterator[Field]:
+    """Yield what values tell beside persons under a name that says nothing: birth dates, streets."""
+    if not company or profile.text or not terms.says_nothing(profile.label):
+        return
+    distinct = profile.sample.values()
+    if _spread_over_lives(distinct):
+        yield context_field(
+            profile,
+            "user.demographic.date_of_birth",
+            "BirthDate",
+            "personal",
+            "medium",
+            profile.cells,
+            "values:birth-date",
+        )
+    elif len(distinct) > 4 and (streets := sum(map(words.is_street, distinct))) * 10 >= 7 * len(distinct):
+        cells = round(profile.cells * streets / len(distinct))
+        yield context_field(
+            profile, "user.contact.address.street", "PhysicalAddress", "personal", "medium", cells, "values:street"
+        )
 
 
 def _spread_over_lives(values: Sequence[str]) -> bool:
@@ -146,8 +206,8 @@ def _column(profile: Profile) -> Iterator[Field]:
     term = _term(profile)
     if term is not None and not any(_covers(category, term.category) for category in covered):
         yield term
-    elif term is None and (words := _dictionary(profile)) is not None:
-        yield words
+    elif term is None and (told := words.told_by(profile)) is not None:
+        yield told
     elif term is None and not accepted and (name := _names_without_header(profile)) is not None:
         yield name
 
@@ -174,7 +234,7 @@ _NUMBERS = ("user.government_id", "user.financial", "user.health_and_medical")
 
 def _entity(profile: Profile, entity: str) -> Field | None:
     tally = profile.tallies[entity]
-    if not tally.valid:
+    if not tally.valid or profile.fractions * 100 > profile.cells:
         return None
     decide = {"EMAIL_ADDRESS": _email, "PHONE_NUMBER": _phone, "IP_ADDRESS": _network, "MAC_ADDRESS": _network}.get(
         entity, _number
@@ -191,7 +251,7 @@ def _entity(profile: Profile, entity: str) -> Field | None:
         detectors.append("name")
     return Field(
         profile.name, kind["category"], kind["dpv"], kind["class"], confidence, strength, cells, profile.cells,
-        tuple(detectors), profile.line, profile.column, free_text=profile.free_text,
+        tuple(detectors), tally.first or profile.line, profile.column, free_text=profile.free_text,
     )  # fmt: skip
 
 
@@ -227,16 +287,20 @@ def _network(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Con
         return ("pattern", "medium", tally.valid) if _named(profile, entity) or tally.whole or distinct > 1 else None
     if _named(profile, entity):
         return "pattern", "high", tally.valid
-    octets = [value.split(".") for value in tally.distinct.values() if "." in value]
-    low = sum(all(int(part) < 30 for part in parts) for parts in octets)
-    if distinct < 3 or low * 2 > len(octets) > 0:
-        return None
+    octets = [int(part) for value in tally.distinct.values() if "." in value for part in value.split(".")]
+    if distinct < 3 or octets and sum(octet >= 100 for octet in octets) * 4 < len(octets):
+        return None  # of four octets of addresses more than two are that large, of the parts of versions few
     return "pattern", "medium", tally.valid
 
 
 def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confidence, int] | None:
     named = _named(profile, entity)
-    cells = [cell for cell in tally.cells.values() if any(h.entity == entity and h.valid for h in shapes.find(cell))]
+    sample = tally.cells.values()
+    cells = [
+        cell
+        for cell, hits in zip(sample, look.texts(sample), strict=True)
+        if any(hit.entity == entity and hit.valid for hit in hits)
+    ]
     agreed = confirm.confirmed(entity, cells, _context(profile)) / max(len(cells), 1)
     if named and not profile.free_text:
         fitting = tally.valid * 2 >= profile.cells and (agreed >= 0.2 or tally.grouped * 2 >= tally.valid)
@@ -276,9 +340,9 @@ def _number(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Conf
     distinct = len(tally.distinct.values())
     if entity in shapes.UNCHECKED:
         return _unchecked(profile, entity, tally, named)
-    if terms.denied(profile.label) and not named and not shape.lettered:
-        return None
     gap = rate - null_rate(shape, tally.samples.values())
+    if terms.denied(profile.label) and not named and not shape.lettered and (rate < 0.95 or gap < 0.7 or distinct < 10):
+        return None
     valid = rate > 0.8 and (gap > 0.5 or shape.lettered and rate > 0.95 and shape.chance < 0.01)
     if valid and (named or tally.near or shape.chance**distinct < 1e-3 or tally.grouped and shape.chance < 0.05):
         return "checksum", "high" if named or distinct > 3 or tally.near else "medium", tally.valid
@@ -299,6 +363,10 @@ def _unchecked(profile: Profile, entity: str, tally: Tally, named: bool) -> tupl
         return ("pattern", "high", tally.near) if tally.near else None
     if tally.near:
         return "pattern", "high", max(tally.near, written if entity == "US_SSN" else 0)
+    if not profile.free_text and (
+        terms.refers(profile.label) or tally.shaped > 30 and tally.valid < 0.985 * tally.shaped
+    ):
+        return None  # one of eight numbers written like this has no area (20 CFR 422.103)
     if (
         written * 10 >= 9 * tally.shaped
         and (profile.free_text or written * 2 >= profile.cells)
@@ -327,7 +395,7 @@ def null_rate(shape: shapes.Shape, values: Sequence[str]) -> float:
                 for place, column in enumerate(columns)
             ]
             mixed = ["".join(parts) for parts in zip(*shifted, strict=True)]
-            passed += sum(shapes.well_formed(shape, value) for value in mixed)
+            passed += int(shape.check(checksums.rows(mixed)).sum())
             total += len(mixed)
     return passed / total if total else shape.chance
 
@@ -349,8 +417,10 @@ def _term(profile: Profile) -> Field | None:
         if term.group != "quasi"
         else "low"
     )
-    return _context_field(
-        profile, term.category, term.dpv, term.gdpr_class, confidence, profile.term_cells, f"name:{term.id}"
+    told = words.told_by(profile) if term.group == "person" else None
+    agreeing = told.detectors if told is not None and _covers(told.category, term.category) else ()
+    return context_field(
+        profile, term.category, term.dpv, term.gdpr_class, confidence, profile.term_cells, f"name:{term.id}", *agreeing
     )
 
 
@@ -358,15 +428,6 @@ def _only_private(profile: Profile) -> bool:
     """Say whether no address can be reached from outside, as those of machines in one network."""
     tally = profile.tallies.get("IP_ADDRESS")
     return tally is not None and tally.shaped > 0 and not tally.valid
-
-
-def _context_field(
-    profile: Profile, category: str, dpv: str, kind: str, confidence: Confidence, cells: int, *detectors: str
-) -> Field:
-    return Field(
-        profile.name, category, dpv, cast(Any, kind), confidence, "context", cells, profile.cells, detectors,
-        profile.line, profile.column, free_text=profile.free_text,
-    )  # fmt: skip
 
 
 def _numbers(values: Sequence[str]) -> list[float]:
@@ -401,12 +462,15 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
         if terms.tokens(profile.label.rsplit(".", 1)[-1]) in (["first"], ["last"]):
             given = sum(terms.has_given_name(value) for value in distinct)
             return given * 10 >= 3 * len(distinct) or term.id == "last-name" and all(v[:1].isupper() for v in distinct)
-        return term.id != "full-name" or sum(terms.is_person(value) for value in distinct) * 2 >= len(distinct)
+        names = persons.told_by(distinct)
+        if names.things > 0.5:
+            return False
+        return term.id != "full-name" or names.written >= 0.5 or names.known >= 0.5
     if term.id in _WORDED and not any(value.replace(".", "").isdigit() for value in distinct):
-        known = next(entry[-1] for entry in _sets() if entry[0] == _WORDED[term.id])
-        return (
-            any(terms.folded(value).strip(" .") in known for value in distinct) or len(terms.tokens(profile.label)) > 1
-        )
+        known = words.known(_WORDED[term.id])
+        return any(words.plain(value) in known for value in distinct) or term.words > 1
+    if term.id in _NO_MEASURES and sum(bool(_FRACTION.match(value)) for value in distinct) * 2 > len(distinct):
+        return False
     if term.id in (
         "health",
         "blood-group",
@@ -423,150 +487,37 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     return not few
 
 
+_NO_MEASURES = ("religion", "ethnicity", "orientation", "politics", "criminal")
+_FRACTION = re.compile(r"^-?\d+[.,]\d+$")
+
 _WORDED = {"ethnicity": "ethnicity", "blood-group": "blood-group"}
 """Terms whose name has other meanings (a race is also run), so that a word must be known."""
 
 
 def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
-    """Yield a field for a column called "name" when its values are names of persons."""
+    """Yield a field for a column called "name" or as a role when its values are names of persons."""
+    if profile.term is None or not profile.term.weak:
+        return
     distinct = profile.sample.values()
-    persons = sum(terms.is_person(value.title() if value.islower() else value) for value in distinct) / len(distinct)
-    given = sum(terms.has_given_name(value) for value in distinct) / len(distinct)
-    single = profile.term_cells / profile.cells
-    sure = persons > 0.6 and given > 0.15 or single > 0.6 and given > 0.5 or persons > 0.6 and company and given > 0.03
-    if len(distinct) > 1 and sure and profile.term is not None:
-        cells = max(profile.term_cells, profile.person_cells)
-        yield _context_field(
-            profile,
-            "user.name",
-            "Name",
-            "personal",
-            "high" if given > 0.3 else "medium",
-            cells,
-            "name:name",
-            "values:given-name",
+    names = persons.told_by(distinct)
+    if len(distinct) > 1 and persons.can_be_names(names, company):
+        cells = max(profile.term_cells, profile.person_cells, round(profile.cells * names.known))
+        confidence: Confidence = "high" if names.given > 0.3 else "medium"
+        yield context_field(
+            profile, "user.name", "Name", "personal", confidence, cells, "name:name", "values:given-name"
         )
 
 
 def _names_without_header(profile: Profile) -> Field | None:
-    """Return a field when the values alone are names of persons: most are written so, and many begin with a given name."""
+    """Return a field when the values alone are names of persons: most are written so, and many hold a known name."""
     distinct = profile.sample.values()
     if profile.free_text or len(distinct) < 3 or profile.term is not None or terms.denied(profile.label):
         return None
-    persons = [value for value in distinct if terms.is_person(value)]
-    given = sum(
-        terms.folded(re.split(r"[ ,]", value)[0]) in terms.given_names()
-        or ", " in value
-        and terms.has_given_name(value)
-        for value in persons
-    )
-    if len(persons) * 10 >= 8 * len(distinct) and given * 2 >= len(distinct):
-        return _context_field(
-            profile, "user.name", "Name", "personal", "medium", profile.person_cells, "values:given-name"
-        )
-    return None
-
-
-@cache
-def _sets() -> list[tuple[str, str, str, str, frozenset[str]]]:
-    return [
-        (
-            entry["id"],
-            entry["category"],
-            entry["dpv"],
-            entry.get("class", "special"),
-            frozenset(terms.folded(value) for value in entry["values"]),
-        )
-        for entry in tables.table("value-terms")["sets"]
-    ]
-
-
-@cache
-def _common() -> frozenset[str]:
-    return frozenset(tables.table("value-terms")["common"])
-
-
-_ICD = re.compile(r"^[A-TV-Z]\d[0-9AB](?:\.[0-9A-KXZ]{1,4})?$")
-_GENE = re.compile(r"^rs\d{3,10}$")
-
-
-def _dictionary(profile: Profile) -> Field | None:
-    """Return a field for a column whose values are words or codes of a special category."""
-    distinct = profile.sample.values()
-    if profile.text or len(distinct) < 2:
+    names = persons.told_by(distinct)
+    if not persons.are_names(names):
         return None
-    for code, pattern, category, dpv in (
-        ("icd-10", _ICD, "user.health_and_medical", "Health"),
-        ("rsid", _GENE, "user.health_and_medical.genetic", "Genetic"),
-    ):
-        matching = sum(bool(pattern.match(value)) for value in distinct)
-        if matching * 10 >= 8 * len(distinct) and (
-            code != "icd-10" or sum("." in value for value in distinct) * 3 >= len(distinct)
-        ):
-            cells = (
-                round(profile.cells * 1.0)
-                if profile.few is None
-                else sum(n for v, n in profile.few.items() if pattern.match(v))
-            )
-            return _context_field(profile, category, dpv, "special", "medium", cells, f"codes:{code}")
-    if profile.few is None or len(profile.few) > 40:
-        return None
-    words = {value: terms.folded(value).strip(" .") for value in profile.few}
-    for name, category, dpv, kind, known in _sets():
-        members = {value for value, word in words.items() if word in known}
-        proving = len(words) - sum(word in _common() for word in words.values())
-        if (
-            len({words[value] for value in members}) >= 2
-            and len(members) >= 0.8 * proving
-            and not _misread(name, words.values())
-        ):
-            return _context_field(
-                profile,
-                category,
-                dpv,
-                kind,
-                "medium",
-                sum(profile.few[value] for value in members),
-                f"values:{name}",
-            )
-    return None
-
-
-def _misread(name: str, words: Any) -> bool:
-    """Say whether the words are those of something else: colours, grades, moods."""
-    words = set(words)
-    if name == "ethnicity":
-        return bool(words & {"red", "green", "blue", "yellow", "silver", "brown"}) or words <= {"black", "white"}
-    if name == "orientation":
-        return words <= {"straight", "gay"} and "gay" not in words
-    if name == "blood-group":
-        return not any(word.startswith(("ab", "o", "0")) for word in words) or bool(
-            words & {"c", "c+", "c-", "d", "d+", "d-"}
-        )
-    return False
-
-
-def names_in_text(profiles: Sequence[Profile]) -> list[Field]:
-    """Return a field for each column of prose in which a language model sees two persons or more."""
-    from mlguard.scanners.dataset import entities
-
-    found = []
-    for profile in profiles:
-        if profile.cells and profile.free_text and profile.name != "(footer)":
-            texts = profile.sample.values()[:TEXTS]
-            hits, names = entities.persons(texts)
-            if names > 1:
-                found.append(
-                    Field(
-                        profile.name, "user.name", "Name", "personal", "low", "ner", hits, len(texts), ("ner:PERSON",),
-                        profile.line, profile.column, sampled=True, free_text=True,
-                    )
-                )  # fmt: skip
-    return found
-
-
-TEXTS = 60
-"""Distinct texts of a column that the language model reads."""
+    cells = max(profile.person_cells, round(profile.cells * names.written))
+    return context_field(profile, "user.name", "Name", "personal", "medium", cells, "values:given-name")
 
 
 def merged(fields: Sequence[Field]) -> tuple[Field, ...]:

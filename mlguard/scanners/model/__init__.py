@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KINDS = frozenset(
     {
         "pickle", "model", "npy", "safetensors", "zip", "gzip", "bzip2", "xz", "zstd", "lz4", "tar", "onnx", "hdf5", "gguf",
-        "7z", "executable", "binary", "model-text",
+        "7z", "ole", "executable", "binary", "model-text",
     }
 )  # fmt: skip
 

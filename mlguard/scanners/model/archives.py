@@ -40,6 +40,11 @@ _PLAIN = re.compile(
     r"(?:^|/)(?:version|byteorder|\.format_version|\.storage_alignment|\.data/(?:version|serialization_id|python_version)"
     r"|data/serialization_id|\.data/storage_id|archive_format|archive_version)$"
 )
+_DOCUMENTS = frozenset(
+    {"word/document.xml", "ppt/presentation.xml", "xl/workbook.xml", "xl/workbook.bin", "META-INF/manifest.xml"}
+)
+"""Members of documents, which the scanner of datasets reads as a whole."""
+
 _LEGACY = frozenset({"sys_info", "pickle", "storages", "tensors"})
 """Members of the tar archives of torch before 0.1.10, which are loaded as pickles (torch/serialization.py, legacy_load)."""
 
@@ -61,6 +66,8 @@ def zipped(view: View, state: State) -> Examination:
         yield from _member(view, member, bundle, state)
     is_model = bundle.read + bundle.trouble > 0 or kind != "zip" or view.name.lower().endswith(MODEL_SUFFIXES)
     yield from members.settle(bundle, is_model, state)
+    if any(member.name in _DOCUMENTS for member in directory.members):
+        bundle.data = bundle.unread
     problems = list(_problems(view, directory, kind, state)) if is_model else []
     yield from problems
     if directory.unsearched:
@@ -72,6 +79,10 @@ def zipped(view: View, state: State) -> Examination:
 
 def _ended(bundle: Bundle, nameless: bool, told: bool, state: State) -> Examination:
     """Tell how many members were not looked into, and what the archive was for the scan."""
+    if not bundle.read and not bundle.trouble and bundle.kind in ("zip", "tar"):
+        bundle.unread -= min(bundle.unread, bundle.data)  # the scanner of datasets looks at them
+        if nameless and bundle.data:
+            state.format = ""
     if bundle.unread:
         if nameless and not bundle.read:
             state.format = ""

@@ -99,6 +99,7 @@ class Bundle:
     def __init__(self, view: View, kind: str, package: bool = False, known: re.Pattern[str] | None = None) -> None:
         self.view, self.kind, self.package, self.known = view, kind, package, known
         self.read = self.unread = self.trouble = 0
+        self.data = 0  # of the unread, what the scanner of datasets looks at unless the archive is a model
         self.later: list[tuple[Role, str, Content]] = []
 
 
@@ -107,14 +108,27 @@ def look(bundle: Bundle, name: str, head: bytes, content: Content, state: State)
     role = role_of(name, head)
     if role == "nothing":
         return
+    unread = bundle.unread
+    data = role in ("text", "picture", "other", "model") and _is_data(name, head)
+    if data and role != "model":
+        bundle.data += 1
     if role in ("model", "text-model"):
         yield from _examined(bundle, role, content, state)
+        bundle.data += data and bundle.unread > unread
     elif role == "other":
         bundle.unread += 1
     elif len(bundle.later) < MAX_LATER:
         bundle.later.append((role, name, content))
     else:
         bundle.unread += 1
+
+
+def _is_data(name: str, head: bytes) -> bool:
+    from mlguard.artifacts import Artifact, kind_of
+    from mlguard.scanners import dataset
+
+    kind = kind_of(name, head)
+    return kind in _PICTURES or dataset.wanted(Artifact(name, kind, 0))
 
 
 def _examined(bundle: Bundle, role: Role, content: Content, state: State) -> Iterator[Record]:

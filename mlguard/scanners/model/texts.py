@@ -158,9 +158,9 @@ class _Column:
         people = column and _may_name_people(self.values)
         if not shaped and not people:
             return
-        from mlguard.scanners.dataset import shapes
+        from mlguard.scanners.dataset import look
 
-        hits = [hit for value in shaped[:20_000] for hit in shapes.find(value) if hit.valid and not hit.reserved]
+        hits = [hit for found in look.texts(shaped[:20_000]) for hit in found if hit.valid and not hit.reserved]
         mails = {hit.text for hit in hits if hit.entity == "EMAIL_ADDRESS"}
         if mails and not column:
             if any(_CONTACT.match(value) for value in shaped):

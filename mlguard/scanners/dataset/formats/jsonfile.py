@@ -38,7 +38,9 @@ def tables(source: Source) -> Iterator[Table]:
         data = lines.piece(file, MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         if data.lstrip()[:1] != b"[":
-            raise Unreadable(f"larger than the limit of {MAX_BYTES // 2**20} MiB for a JSON file that is no array of records")
+            raise Unreadable(
+                f"larger than the limit of {MAX_BYTES // 2**20} MiB for a JSON file that is no array of records"
+            )
         yield Table("json", _batched(_elements(source)))
         return
     try:

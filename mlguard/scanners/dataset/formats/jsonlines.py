@@ -96,4 +96,6 @@ def _one_by_one(source: Source, encoding: str, table: Table, done: int) -> Itera
     finally:
         if bad:
             table.texts.append(("(broken lines)", broken))
-            table.missed.append(("unreadable", f"{bad} of {bad + good} lines are no JSON; they were looked at as text only"))
+            table.missed.append(
+                ("unreadable", f"{bad} of {bad + good} lines are no JSON; they were looked at as text only")
+            )

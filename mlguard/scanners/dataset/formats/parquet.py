@@ -56,7 +56,7 @@ def _rows_at_a_time(metadata: Any) -> int:
     """Return how many rows are read together, so that they have about BATCH_BYTES."""
     size = sum(metadata.row_group(group).total_byte_size for group in range(min(metadata.num_row_groups, MAX_GROUPS)))
     rows = sum(metadata.row_group(group).num_rows for group in range(min(metadata.num_row_groups, MAX_GROUPS)))
-    return max(64, min(BATCH_ROWS, BATCH_BYTES * max(rows, 1) // max(size, 1)))
+    return int(max(64, min(BATCH_ROWS, BATCH_BYTES * max(rows, 1) // max(size, 1))))
 
 
 def footer(file: Any) -> list[tuple[str, list[str]]]:

@@ -108,8 +108,8 @@ class _Reader:
         self.width = min(MAX_COLUMNS, max(len(self.header or ()), self.dialect.width if self.header is None else 0, 1))
         raw = first[self.skipped] if self.skipped < len(first) else ""
         starts = _starts(raw, self.dialect) if self.header is not None else []
-        line = self.skipped + 1 if self.header is not None else 1
-        self.places = [(line, starts[at] if at < len(starts) else 1) for at in range(self.width)]
+        number = self.skipped + 1 if self.header is not None else 1
+        self.places = [(number, starts[at] if at < len(starts) else 1) for at in range(self.width)]
         # A header of several lines, or a table of one column, is left to the slow way.
         self.plain = not self.dialect.skip and self.width > 1 and raw.count('"') % 2 == 0 and all(
             line.count('"') % 2 == 0 for line in first[: self.skipped]
@@ -121,7 +121,9 @@ class _Reader:
         return [" ".join(header[at].split()) if at < len(header) else "" for at in range(width)]
 
     def batches(self) -> Iterator[Any]:
-        """Yield record batches of strings."""
+        """Yield record batches of strings. The first is empty, so that a table of nothing but a header has columns."""
+        if self.header is not None:
+            yield self._batch([[]]).slice(0, 0)
         done = 0
         if self.plain:
             for batch in self._by_arrow():

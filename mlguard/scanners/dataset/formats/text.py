@@ -20,12 +20,18 @@ BATCH_CHARS = 8 * 2**20
 def tables(source: Source) -> Iterator[Table]:
     """Yield the text as a table of one column. Tables that are only named as text are read as such."""
     from mlguard.scanners.dataset import places
-    from mlguard.scanners.dataset.formats import separated
+    from mlguard.scanners.dataset.formats import separated, transcript
 
     called = source.called
     if places.may_be_table(called) and not places.is_docs(called) and separated.is_table(source):
         yield from separated.tables(source, ",;\t|")
         return
+    if not (places.is_docs(called) or places.is_dump(called) or places.is_prompt(called)):
+        try:
+            yield from transcript.tables(source)
+            return
+        except Unreadable:
+            pass
     encoding, trouble = lines.encoding_of(source)
     table = Table("text", prose(lines.of_source(source, encoding)), prose=True)
     if trouble:

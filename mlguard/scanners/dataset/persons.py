@@ -1,0 +1,155 @@
+"""What a sample of values says about being names of persons: how they are written, and which of their words are known names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from mlguard import tables
+from mlguard.scanners.dataset import terms
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Shares of the distinct values, of 1, and how many they are."""
+
+    values: int
+    written: float  # as a full name is: words with capitals, or characters of a family before those of a given name
+    given: float  # with a known given name, a title of persons or a name after the father
+    known: float  # with one of those or a known family name
+    things: float  # with a word for companies, places or goods
+
+
+MOST = 400
+"""Values of a sample that are looked at; they are in the order of their hashes, so these are a sample as well."""
+
+
+def told_by(values: Sequence[str]) -> Names:
+    """Return what the distinct values of a column say."""
+    looked_at = values[:MOST]
+    total = max(len(looked_at), 1)
+    parts = [_Value.of(value) for value in looked_at]
+    return Names(
+        len(values),
+        sum(part.written for part in parts) / total,
+        sum(part.given for part in parts) / total,
+        sum(part.given or part.family for part in parts) / total,
+        sum(part.thing for part in parts) / total,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    written: bool
+    given: bool
+    family: bool
+    thing: bool
+
+    @staticmethod
+    def of(value: str) -> _Value:
+        words = [word for word in re.split(r"[\s,.()'’\"\-]+", terms.folded(value)) if word][:8]
+        asian = is_asian(value)
+        thing = any(word in _things() for word in words) or any(word.endswith(_ENDS) for word in words if len(word) > 6)
+        return _Value(
+            asian or is_written(value),
+            asian or _has_given(words) or any(word.endswith(_FATHERS) for word in words),
+            any(word in family_names() for word in words),
+            thing,
+        )
+
+
+def is_written(value: str) -> bool:
+    """Say whether the value is written as a full name; names in small letters only count as well."""
+    plain = value if value.isascii() else "".join(c for c in value if unicodedata.category(c)[0] not in "MC")
+    first, _, rest = plain.partition(" ")
+    while rest and terms.folded(first.strip(".")) in terms.titles():
+        first, _, rest = (plain := rest).partition(" ")
+    return terms.is_person(plain.title() if plain.islower() else plain)
+
+
+def _has_given(words: Sequence[str]) -> bool:
+    return (
+        any(word in terms.given_names() or word in _scripts() for word in words)
+        or len(words) > 1
+        and words[0] in terms.titles()
+    )
+
+
+_FATHERS = ("ович", "евич", "овна", "евна", "ична", "івна", "іівна", "йович")
+"""Endings of Slavic names after the father."""
+
+_ENDS = (
+    "strasse", "platz", "allee", "gasse", "bahnhof", "brucke", "straat", "plein", "gracht", "gatan", "vagen", "gymnasium", "apotheke",
+    "museum", "universitat", "university", "stadion", "stadium", "versicherung", "werke", "verein", "hotel", "street", "kirche",
+)  # fmt: skip
+"""Endings of words for places and houses, folded."""
+
+
+@cache
+def _things() -> frozenset[str]:
+    return frozenset(tables.table("value-terms")["things"])
+
+
+@cache
+def _scripts() -> frozenset[str]:
+    return frozenset(str(tables.table("given-names")["scripts"]).split())
+
+
+@cache
+def family_names() -> frozenset[str]:
+    """Return frequent family names in Latin letters, in lower case without accents."""
+    return frozenset(str(tables.table("given-names")["surnames"]).split())
+
+
+_HAN = re.compile(r"^[\u4e00-\u9fff]{2,4}$")
+_HANGUL = re.compile(r"^[\uac00-\ud7a3]{1,2} ?[\uac00-\ud7a3]{1,2}$")
+_JAPANESE = re.compile(r"^([\u4e00-\u9fff\u3005]{1,3})[ \u3000]?[\u4e00-\u9fff\u3005\u3040-\u30ff]{1,4}$")
+
+
+@cache
+def _characters(key: str) -> frozenset[str]:
+    return frozenset(str(tables.table("given-names")[key]).strip())
+
+
+@cache
+def _kanji() -> frozenset[str]:
+    return frozenset(str(tables.table("given-names")["kanji"]).split())
+
+
+def is_asian(value: str) -> bool:
+    """Say whether a name in Han characters, Hangul or kana begins with a frequent family name."""
+    if value.isascii():
+        return False
+    if _HANGUL.match(value) and 2 <= len(value.replace(" ", "")) <= 4:
+        return value[0] in _characters("hangul")
+    if _HAN.match(value) and value[0] in _characters("han"):
+        return True
+    match = _JAPANESE.match(value)
+    return bool(match) and any(value.startswith(name) for name in (value[:1], value[:2], value[:3]) if name in _kanji())
+
+
+def are_names(names: Names) -> bool:
+    """Say whether values under a name that says nothing are names of persons."""
+    if names.values < 3 or names.written < 0.8 or names.things > 0.05:
+        return False
+    if names.given >= 0.5 or names.known >= 0.6 and names.given >= 0.3:
+        return True
+    return (
+        names.values >= 20
+        and names.written >= 0.95
+        and names.known >= 0.22
+        and names.given >= 0.15
+        and names.things < 0.02
+    )
+
+
+def can_be_names(names: Names, company: bool) -> bool:
+    """Say whether values are names of persons, full or in part, when the column is called as persons are."""
+    if names.things > 0.3:
+        return False
+    if names.written > 0.6:
+        return names.given > 0.15 or names.known > 0.25 or company and names.known > 0.03
+    return names.known > 0.5

@@ -1,0 +1,1 @@
+"""Tests of what the dataset scanner reads and says."""
