@@ -16,7 +16,7 @@ from mlguard.errors import UsageError
 _TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        findings.Detection, findings.Proof, findings.Gap, facts.Dataset, facts.Anonymity, facts.Overlap, facts.Pseudonym, facts.PrivateTraining, facts.ModelFile, facts.ModelCard,
+        findings.Detection, findings.Proof, findings.Gap, facts.Part, facts.Dataset, facts.Anonymity, facts.Overlap, facts.Pseudonym, facts.PrivateTraining, facts.ModelFile, facts.ModelCard,
         facts.FileDigest, facts.Seal, facts.BillOfMaterials, facts.Package,
         facts.Resource, facts.Grant, facts.DataFlow, facts.Deployment, facts.Evaluation,
     )

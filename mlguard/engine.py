@@ -172,7 +172,7 @@ _CLAIMED = {
     "binary": "model", "executable": "model", "onnx": "model", "gguf": "model", "hdf5": "model", "7z": "model",
     "tar": "model", "zstd": "model", "lz4": "model", "gzip": "model", "bzip2": "model", "xz": "model", "zip": "model",
     "sqlite": "dataset", "ole": "dataset", "avro": "dataset", "orc": "dataset", "arrow": "dataset", "pdf": "dataset", "json": "dataset",
-    "lfs-pointer": "dataset", "dvc-pointer": "dataset", "store": "dataset",
+    "lfs-pointer": "dataset", "dvc-pointer": "dataset", "store": "dataset", "history": "dataset",
 }  # fmt: skip
 
 

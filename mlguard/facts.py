@@ -37,7 +37,9 @@ class Dataset:
     """A file that holds records. ``fields`` are those with personal data; ``columns`` counts them all.
 
     ``languages`` are those of its free text as (ISO 639-1 code, largest share of 1 in a column, whether names were looked for in it);
-    ``masked`` is the largest share of a column's texts in which something is masked or is to be filled in.
+    ``masked`` is the largest share of a column's texts in which something is masked or is to be filled in. ``size`` is in bytes, of all
+    its files, 0 when it is not known; ``schema`` is the SHA-256 of the names and types of its columns as they are shown. With
+    ``sampled`` above 0 the cells were counted in so many of the ``rows``, drawn at random.
     """
 
     path: str
@@ -48,6 +50,9 @@ class Dataset:
     within: str = ""
     languages: tuple[tuple[str, float, bool], ...] = ()
     masked: float = 0.0
+    size: int = 0
+    schema: str = ""
+    sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +312,19 @@ class Evaluation:
     path: str
     model: str
     metrics: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A sealed count of a part of the dataset at ``path``, on its way to where the parts are merged. It is in no report.
+
+    ``sealed`` is Base64 of bytes that open only with the key of the run.
+    """
+
+    path: str
+    begin: int
+    end: int
+    sealed: str
 
 
 Fact = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mlguard.facts import Fact
+from mlguard.facts import Fact, Part
 
 Severity = Literal["critical", "high", "medium", "low"]
 Confidence = Literal["high", "medium", "low"]
@@ -83,7 +83,7 @@ class Gap:
     hint: str = ""
 
 
-Record = Detection | Proof | Fact | Gap
+Record = Detection | Proof | Fact | Part | Gap
 """All that a scanner may yield."""
 
 

@@ -41,6 +41,9 @@ class Task:
 
     scanner: str
     group: tuple[Artifact, ...]
+    part: tuple[
+        int, ...
+    ] = ()  # (begin, end): only these slices of the group are counted, see ``mlguard.scanners.dataset.parts``
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Setting:
     hook: bool = False
     memory: int = 0  # bytes of address space that a child may take beyond what it starts with; 0: no limit
     stores: Mapping[str, str] = field(default_factory=dict, repr=False)  # what is shown of an address -> the address
+    key: str = field(default="", repr=False)  # hexadecimal; what leaves a process of parts is sealed with it
 
 
 def examiner(setting: Setting, alive: Callable[[], None] | None = None) -> Callable[[Task], Iterator[Record]]:
@@ -66,7 +70,10 @@ def examiner(setting: Setting, alive: Callable[[], None] | None = None) -> Calla
         if task.scanner not in loaded:
             loaded[task.scanner] = load_scanner(task.scanner, setting.plugins)
         store = _opener(setting) if setting.stores else None
-        context = Context(Path(setting.root), setting.settings.get(task.scanner, {}), setting.hook, store, alive)
+        settings = setting.settings.get(task.scanner, {})
+        if task.part:
+            settings = {**settings, "part": task.part, "key": setting.key}
+        context = Context(Path(setting.root), settings, setting.hook, store, alive)
         return examine(loaded[task.scanner], task.group, context)
 
     return examine_task
@@ -120,7 +127,7 @@ def plan(name: str, setting: Setting, artifacts: Sequence[Artifact]) -> tuple[li
     """Return the tasks of one scanner, and a gap when it cannot say what it wants. Raises UsageError when there is none."""
     try:
         if name != "dataset":
-            artifacts = [artifact for artifact in artifacts if artifact.kind != "store"]
+            artifacts = [artifact for artifact in artifacts if artifact.kind not in ("store", "history")]
         groups = load_scanner(name, setting.plugins).plan(artifacts, setting.settings.get(name, {}))
         return [Task(name, tuple(group)) for group in groups], []
     except UsageError:

@@ -7,22 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from mlguard import config, declarations, discovery, rules
+from mlguard.artifacts import Artifact
 from mlguard.engine import Job, run
 from mlguard.findings import Report
 from mlguard.scanners import BUILT_IN
 
 
 def scan(
-    root: Path, scanners: Sequence[str] = tuple(BUILT_IN), settings: Mapping[str, Any] | None = None, **options: Any
+    root: Path,
+    scanners: Sequence[str] = tuple(BUILT_IN),
+    settings: Mapping[str, Any] | None = None,
+    history: bool = False,
+    **options: Any,
 ) -> Report:
     """Return the report on every file below ``root``, with its privacy.yaml and the settings of its mlguard.yaml where there are any."""
-    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+    paths = [
+        path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file() and ".git" not in path.parts
+    ]
     found = discovery.classify(root, paths)
     if (root / "privacy.yaml").is_file():
         options.setdefault("declaration", declarations.load(root, "privacy.yaml"))
     if settings is None and (root / "mlguard.yaml").is_file():
         settings = config.load(root / "mlguard.yaml").settings
-    job = Job(root, found.artifacts, scanners, rules.load(), settings=settings or {}, gaps=found.gaps, **options)
+    past = (Artifact("(history)", "history", 0),) if history else ()
+    job = Job(
+        root, (*found.artifacts, *past), scanners, rules.load(), settings=settings or {}, gaps=found.gaps, **options
+    )
     return run(job)
 
 

@@ -29,7 +29,7 @@ def test_bad_examples_are_reported_on_the_marked_lines_and_nowhere_else(rule_id:
         root = tmp_path / str(number)
         tree.write(root)
 
-        report = scan(root, scanners_for(rule))
+        report = scan(root, scanners_for(rule), history=bool(tree.past))
 
         expected = sorted(mark for mark in tree.expected if mark[2] == rule_id)
         assert expected, f"no line of {tree.name!r} is marked with expect: {rule_id}"
@@ -47,7 +47,7 @@ def test_good_examples_are_not_reported(rule_id: str, tmp_path: Path) -> None:
         root = tmp_path / str(number)
         tree.write(root)
 
-        report = scan(root, scanners_for(rule))
+        report = scan(root, scanners_for(rule), history=bool(tree.past))
 
         assert found(report, rule_id) == [], tree.name
         assert [gap for gap in report.gaps if gap.kind in ("crash", "timeout")] == []

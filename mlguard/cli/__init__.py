@@ -18,6 +18,7 @@ COMMANDS = {
     "scan": "Scan files and judge what was found.",
     "hook": "Scan the files of a commit, quickly (for pre-commit).",
     "model": "Explain model files: verdict, inventory, how to convert them.",
+    "data": "Say what is in datasets, or write a copy without personal data.",
     "gate": "Judge a saved report again.",
     "report": "Render a saved report.",
     "rules": "List the rules.",

@@ -102,10 +102,11 @@ def examine(
     own: Collection[Path] = (),
     digests: bool = False,
     stores: Sequence[str] = (),
+    history: str | None = None,
 ) -> Report:
     """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``, and on ``stores``. Raises UsageError.
 
-    With ``digests`` the report holds the SHA-256 of every model.
+    With ``digests`` the report holds the SHA-256 of every model. ``history`` is a range of revisions to look at, "--all" for all.
     """
     named = _named(stores, settings)
     found = discovery.discover(base, paths, settings.exclude, own)
@@ -113,9 +114,13 @@ def examine(
     names = settings.scanners
     if hook and all(artifact.kind in ("python", "notebook") for artifact in found.artifacts):
         names = tuple(name for name in names if name in ("code", "secrets"))  # no other scanner reads these
+    beyond = [Artifact(shown, "store", 0) for shown in sorted(named)]
+    if history is not None:
+        beyond.append(Artifact("(history)", "history", 0))
+        settings = replace(settings, settings=_with_history(settings.settings, base, history))
     job = Job(
         root=base,
-        artifacts=(*found.artifacts, *(Artifact(shown, "store", 0) for shown in sorted(named))),
+        artifacts=(*found.artifacts, *beyond),
         stores=named,
         scanners=names,
         catalogue=rules.load(),
@@ -133,6 +138,17 @@ def examine(
         digests=digests,
     )
     return run(job, progress)
+
+
+def _with_history(
+    settings: Mapping[str, Mapping[str, Any]], base: Path, revisions: str
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return the settings with the range of revisions whose data files are looked at. Raises UsageError when git knows no such range."""
+    from mlguard.scanners.dataset import history
+
+    chosen = "" if revisions == "--all" else revisions
+    history.check(base, chosen)
+    return {**settings, "dataset": {**settings.get("dataset", {}), "history": chosen}}
 
 
 def _named(addresses: Sequence[str], settings: Config) -> Mapping[str, str]:

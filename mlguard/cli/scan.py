@@ -68,12 +68,20 @@ PROGRESS_AFTER = 0.5
     is_flag=True,
     help="Paths from --files-from end with NUL, as git and find print them with -z and -print0.",
 )
+@click.option(
+    "--history",
+    metavar="RANGE",
+    is_flag=False,
+    flag_value="--all",
+    help="Look at data files that were once committed as well: of all branches, or of a range of revisions.",
+)
 @click.option("-j", "--jobs", type=click.IntRange(0, 256), help="Child processes; 0 scans in this process.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every finding and gap.")
 @click.option("--color/--no-color", default=None, help="Use colours, or do not; by default on a terminal.")
 def command(
     targets: tuple[str, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
-    fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, jobs: int | None, verbose: bool, color: bool | None,
+    fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, history: str | None, jobs: int | None, verbose: bool,
+    color: bool | None,
 ) -> int:  # fmt: skip
     """Scan PATHS (the working directory when there are none) and judge what was found.
 
@@ -89,7 +97,7 @@ def command(
     own = {file.absolute() for _, file in wanted if file}
     digests = any(name == "cyclonedx" for name, _ in wanted)
     chosen = paths if paths or files_from or stores else (base,)
-    report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores)
+    report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history)
     report, verdict = judge(report, settings, output.today())
     output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.facts import Dataset, Field
-from mlguard.findings import Detection, Gap, Record
+from mlguard.findings import Detection, Gap, GapKind, Record
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import places
+
+if TYPE_CHECKING:
+    from mlguard.scanners.dataset.sketch import Sketch
 
 KINDS = frozenset(
     {
         "csv", "tsv", "jsonl", "json", "parquet", "arrow", "orc", "avro", "sqlite", "hdf5", "npy", "pickle", "ole", "text", "markdown", "sql",
         "notebook", "pdf", "eml", "mbox", "vcf", "ics", "har", "gzip", "bzip2", "xz", "zstd", "lz4", "tar", "zip", "store",
+        "history",
     }
 )  # fmt: skip
 """Kinds that may hold records or prose. Of text only what the name tells to be such."""
@@ -67,7 +71,11 @@ class DatasetScanner:
         from mlguard.scanners.dataset import folders, split_names
         from mlguard.scanners.dataset.formats import media
 
-        if split_names.is_group(group):
+        if "part" in context.settings:
+            from mlguard.scanners.dataset import parts
+
+            yield from parts.scan(group, context)
+        elif split_names.is_group(group):
             if not context.hook:
                 from mlguard.scanners.dataset import splits
 
@@ -75,9 +83,16 @@ class DatasetScanner:
         elif group[0].kind in media.KINDS:
             yield from media.scan(group, context)
         elif (layout := folders.layout(group)) is not None:
-            yield from records(folders.tables(group, context), layout.name, context)
+            yield from _sized(records(folders.tables(group, context), layout.name, context), group)
         else:
-            yield from _artifact(group[0], context)
+            yield from _sized(_artifact(group[0], context), group)
+
+
+def _sized(found: Iterator[Record], group: Sequence[Artifact]) -> Iterator[Record]:
+    """Yield the records, each dataset with the bytes that its files have."""
+    size = sum(artifact.size for artifact in group)
+    for record in found:
+        yield replace(record, size=size) if isinstance(record, Dataset) and not record.size else record
 
 
 def _artifact(artifact: Artifact, context: Context) -> Iterator[Record]:
@@ -89,6 +104,10 @@ def _artifact(artifact: Artifact, context: Context) -> Iterator[Record]:
         from mlguard.scanners.dataset import remote
 
         yield from remote.scan(artifact, context)
+    elif artifact.kind == "history":
+        from mlguard.scanners.dataset import history
+
+        yield from history.datasets(context.root, str(context.settings.get("history", "")), context)
     else:
         if artifact.kind == "sql":
             from mlguard.scanners.dataset import grants
@@ -161,42 +180,65 @@ def records(tables: Iterator[Any], path: str, context: Context, again: Again | N
 
 
 def _table(table: Any, path: str, context: Context, again: Callable[[], Iterator[Any]] | None) -> Iterator[Record]:
-    from mlguard.scanners.dataset import risk, stores
-    from mlguard.scanners.dataset.columns import Sheet
+    from mlguard.scanners.dataset import risk
 
-    sheet, schema = Sheet(), None
     watch = None
     if not (context.hook or table.prose):
         watch = risk.Watch(path, context.settings.get("declared", {}).get(path), table.name)
-    trouble: Unreadable | None = None
+    yield from told(counted(table, watch), path, context, again)
+
+
+def counted(table: Any, watch: Any = None) -> Sketch:
+    """Return what there is to count in a table, or in a part of it. What was read before a failure counts."""
+    from mlguard.scanners.dataset.sketch import Sketch
+
+    seen = Sketch(table.format, table.name, table.prose, watch=watch)
     try:
         for batch in table.batches:
-            schema = batch.schema if schema is None else schema
-            sheet.add(batch, table.places, table.prose)
+            seen.schema = batch.schema if seen.schema is None else seen.schema
+            seen.sheet.add(batch, table.places, table.prose)
             if watch is not None:
                 watch.add(batch)
     except Unreadable as error:
-        trouble = error
+        seen.trouble = getattr(error, "kind", "unreadable"), str(error)
     for name, lines in table.texts:
-        sheet.text(name, lines)
-    if schema is not None or sheet.profiles:
+        seen.sheet.text(name, lines)
+    seen.missed += table.missed
+    return seen
+
+
+def told(
+    seen: Sketch, path: str, context: Context, again: Callable[[], Iterator[Any]] | None = None
+) -> Iterator[Record]:
+    """Yield what is to be said of a table that was counted. Raises Unreadable at the end when it was not read to its own."""
+    from mlguard.scanners.dataset import stores
+
+    if seen.schema is not None or seen.sheet.profiles:
         fields: tuple[Field, ...] = ()
-        for record in _told(path, table, sheet, context):
+        for record in _told(path, seen, seen.sheet, context):
             fields = record.fields if isinstance(record, Dataset) else fields
             yield record
-        if watch is not None:
-            yield from watch.records(fields, again)
+        if seen.watch is not None:
+            yield from seen.watch.records(fields, again)
         if fields and not places.is_remote(path):
             place = stores.where(
-                path, table.format, schema, stores.beside(context, path), _beginning(path, table.format, context)
+                path, seen.format, seen.schema, stores.beside(context, path), _beginning(path, seen.format, context)
             )
             yield from stores.told(path, place, fields)
-    for kind, reason in table.missed:
+    for kind, reason in seen.missed:
         yield Gap("dataset", path, kind, reason)
-    for reason in sheet.missed:
+    for reason in seen.sheet.missed:
         yield Gap("dataset", path, "unreadable", reason)
-    if trouble is not None:
-        raise trouble
+    if seen.trouble is not None:
+        raise Ended(*seen.trouble)
+
+
+class Ended(Unreadable):
+    """A table that was not read to its end. ``kind`` is that of the gap."""
+
+    def __init__(self, kind: GapKind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind: GapKind = kind
 
 
 def _beginning(path: str, form: str, context: Context) -> bytes:
@@ -220,7 +262,9 @@ def _told(path: str, table: Any, sheet: Any, context: Context) -> Iterator[Recor
     fields = verdict.merged([*seen, *said.fields])
     if form == "text" and not places.is_data(path):
         fields = tuple(_mentioned(field, sheet) for field in fields)
-    fact = Dataset(path, form, sheet.rows, sheet.width, fields, table.name, said.languages, said.masked)
+    fact = Dataset(
+        path, form, sheet.rows, sheet.width, fields, table.name, said.languages, said.masked, schema=sheet.schema()
+    )
     yield from said.gaps
     if places.is_test(path):
         fact = replace(fact, fields=tuple(field for field in fields if not _synthetic(field, sheet)))

@@ -23,8 +23,8 @@ _WHOLE = rf"^{_LOCAL}{{1,64}}@(?:{_PART}\.)+{_PART}$"
 _IN_TEXT = rf"(?P<address>{_LOCAL}{{1,64}}@(?:{_PART}\.)+{_PART})"
 
 _PLAIN = (
-    rf"^[{_WORD}.+\-'&!#%=~]*[A-Za-z0-9\x{{80}}-\x{{10FFFF}}][{_WORD}.+\-'&!#%=~]*@"
-    r"(?:[^@]+\.)?[^@.]*\.(?:[A-Za-z\x{80}-\x{10FFFF}]{2,}|(?i:xn--)[^.@]*)$"
+    rf"^[{_WORD}.+\-'&!#%=~]{{0,63}}[A-Za-z0-9\x{{80}}-\x{{10FFFF}}][{_WORD}.+\-'&!#%=~]{{0,63}}@"
+    rf"(?:{_PART}\.)+(?:[A-Za-z\x{{80}}-\x{{10FFFF}}]{{2,}}|(?i:xn--)[{_WORD}\-]+)$"
 )
 _ROLE = r"(?i)^'?(?:git|no-?reply|do-?not-?reply|notreply|mailer-daemon|postmaster|hostmaster|webmaster|abuse)@|users\.noreply\.github\.com$"
 _FILE = (
@@ -71,26 +71,37 @@ def _emails(cells: Cells, array: Any) -> Iterator[Hits]:
     if not len(places):
         return
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     signs = _count(cells, places)
     once = np.flatnonzero(signs == 1)
     if len(once):
         picked = array if len(once) == len(array) else array.take(pa.array(once))
-        whole = matching(picked, _WHOLE)
-        yield _judged(
-            cells, once[whole], cells.starts[once[whole]], cells.ends[once[whole]], picked.filter(pa.array(whole))
-        )
-        rest = np.flatnonzero(~whole)
-        if len(rest):
-            spans = pc.extract_regex(picked.take(pa.array(rest)), _IN_TEXT)
-            found = np.flatnonzero(spans.is_valid().to_numpy(zero_copy_only=False))
-            if len(found):
-                texts = spans.take(pa.array(found)).field(0)
-                yield _placed(cells, once[rest[found]], texts)
+        plain = matching(picked, _PLAIN)
+        at = once[plain]
+        if len(at):
+            texts = picked if len(at) == len(picked) else picked.filter(pa.array(plain))
+            yield _judged(cells, at, cells.starts[at], cells.ends[at], texts, np.ones(len(at), np.bool_))
+        if len(at) < len(once):
+            yield from _odd(cells, once[~plain], picked.filter(pa.array(~plain)))
     several = np.flatnonzero(signs > 1)
     if len(several):
         yield from _one_by_one(cells, several)
+
+
+def _odd(cells: Cells, cell: Index, texts: Any) -> Iterator[Hits]:
+    """Yield the addresses of cells with one sign that are more or less than a plain address."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = matching(texts, _WHOLE)
+    at = cell[whole]
+    if len(at):
+        yield _judged(cells, at, cells.starts[at], cells.ends[at], texts.filter(pa.array(whole)))
+    rest = np.flatnonzero(~whole)
+    spans = pc.extract_regex(texts.take(pa.array(rest)), _IN_TEXT)
+    found = np.flatnonzero(spans.is_valid().to_numpy(zero_copy_only=False))
+    if len(found):
+        yield _placed(cells, cell[rest[found]], spans.take(pa.array(found)).field(0))
 
 
 def _placed(cells: Cells, cell: Index, texts: Any) -> Hits:
@@ -134,11 +145,11 @@ def _one_by_one(cells: Cells, several: Index) -> Iterator[Hits]:
         yield _judged(cells, np.array(cell), np.array(start), np.array(end), pa.array(texts, pa.large_string()))
 
 
-def _judged(cells: Cells, cell: Index, start: Index, end: Index, texts: Any) -> Hits:
+def _judged(cells: Cells, cell: Index, start: Index, end: Index, texts: Any, valid: Flags | None = None) -> Hits:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    valid = matching(texts, _PLAIN)
+    valid = matching(texts, _PLAIN) if valid is None else valid
     reserved: Flags = np.zeros(len(cell), np.bool_)
     odd = np.flatnonzero(matching(texts, _ODD))
     if len(odd):
@@ -146,7 +157,7 @@ def _judged(cells: Cells, cell: Index, start: Index, end: Index, texts: Any) -> 
         valid[odd] &= ~matching(picked, _ROLE) & ~matching(picked, _FILE)
         reserved[odd] = matching(picked, _RESERVED)
     yes: Flags = np.ones(len(cell), np.bool_)
-    compact = Texts(pc.utf8_lower(texts).cast(pa.large_string()))
+    compact = Texts(pc.utf8_lower(texts))
     return Hits("EMAIL_ADDRESS", cell, start, end, valid, yes, ~yes, reserved, compact)
 
 

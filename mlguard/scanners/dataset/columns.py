@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import cells as bytewise
-from mlguard.scanners.dataset import fits, look, terms
+from mlguard.scanners.dataset import fits, look, terms, types
 from mlguard.scanners.dataset.cells import matching
 from mlguard.scanners.dataset.layouts import Hits
 from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH, PROSE
@@ -113,11 +114,11 @@ class Tally:
     distinct: Bottom = field(default_factory=lambda: Bottom(SAMPLES["distinct"]))  # compact forms of the valid ones
     own: Bottom = field(default_factory=lambda: Bottom(SAMPLES["own"]))  # and of those that are not reserved
 
-    def merge(self, other: Tally) -> None:
-        """Add what was seen elsewhere."""
+    def merge(self, other: Tally, lines: int = 0) -> None:
+        """Add what was seen elsewhere, after ``lines`` lines."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.found_at(other.first)
+        self.found_at(other.first and other.first + lines)
         for name in SAMPLES:
             getattr(self, name).merge(getattr(other, name))
 
@@ -152,11 +153,11 @@ class Profile:
         self.term = terms.term_of(self.label) if self.label else None
 
     def merge(self, other: Profile) -> None:
-        """Add what was counted of the same column elsewhere."""
-        for name in ("cells", "chars", "spaces", "person_cells", "term_cells", "fractions"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        """Add what was counted of the rows that come next in the same column."""
         for entity, tally in other.tallies.items():
-            self.tallies.setdefault(entity, Tally()).merge(tally)
+            self.tallies.setdefault(entity, Tally()).merge(tally, self.lines)
+        for name in ("lines", "cells", "chars", "spaces", "person_cells", "term_cells", "fractions"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.sample.merge(other.sample)
         if other.few is None:
             self.few = None
@@ -313,19 +314,21 @@ class Profile:
         self.chars += _characters(cells, has, weights)
         self.spaces += 0 if digits else _occurrences(cells, ord(" "), weights)
         orders = bytewise.hashes(cells)
-        self._look(array, orders, has, weights, numbers, digits)
-        self._keep(array, cells, orders, has, weights)
+        found = self._look(array, orders, has, weights, numbers, digits)
+        self._keep(array, cells, orders, has, weights, found)
 
     def _look(
         self, array: Any, orders: Orders, has: bytewise.Traits, weights: NDArray[np.int64] | None,
         numbers: NDArray[np.int64] | None, digits: bool,
-    ) -> None:  # fmt: skip
+    ) -> NDArray[np.bool_]:  # fmt: skip
+        """Count identifiers. Return which cells are one of those that the column's name may stand for."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         at = np.arange(len(array)) if digits else np.flatnonzero(look.gated(array, has))
+        named = np.zeros(len(array), np.bool_)
         if not len(at):
-            return
+            return named
         hits_in = array
         if not digits:
             hits_in = look.in_ascii(array if len(at) == len(array) else array.take(pa.array(at)))
@@ -341,11 +344,14 @@ class Profile:
             tally = self.tallies.setdefault(entity, Tally())
             for hits in by_entity[entity]:
                 self._kept(tally, hits)
+                if self.term and (entity != "PHONE_NUMBER" or self.term.fits is fits.FITS["phone"]):
+                    named[at[hits.cell[hits.valid & look.whole(hits, sizes)]]] = True
                 if numbers is not None and hits.valid.any():
                     tally.found_at(self.lines + int(numbers[at[hits.cell[hits.valid].min()]]) + 1)
             shaped = _count(tally, by_entity[entity], sizes, counts)
             shaped = shaped[sizes[shaped] <= 2000]
             tally.cells.offer(orders[at[shaped]], lambda place, shaped=shaped: str(hits_in[int(shaped[place])]))  # type: ignore[misc]
+        return named
 
     def _kept(self, tally: Tally, hits: Hits) -> None:
         compact: Any = hits.compact
@@ -363,12 +369,18 @@ class Profile:
             bottom.offer(orders[picked], lambda place, picked=picked: look.compact(hits, int(picked[place])))  # type: ignore[misc]
 
     def _keep(
-        self, array: Any, cells: bytewise.Cells, orders: Orders, has: bytewise.Traits, weights: NDArray[np.int64] | None
+        self,
+        array: Any,
+        cells: bytewise.Cells,
+        orders: Orders,
+        has: bytewise.Traits,
+        weights: NDArray[np.int64] | None,
+        named: NDArray[np.bool_],
     ) -> None:
         if not self.text and (has.letters and has.blank or has.foreign):
             self.person_cells += _total(_persons(array, cells), weights)
-        if self.term and (has.letters or has.foreign or not self.term.fits.spelled):
-            self.term_cells += _total(self.term.fits.mask(array), weights)
+        if self.term:
+            self.term_cells += _total(self._fitting(array, has, named), weights)
         self.sample.offer(orders, lambda place: array[place].as_py()[:MAX_SAMPLE_CHARS])
         if self.few is not None:
             if weights is None:
@@ -378,6 +390,17 @@ class Profile:
                     [value[:MAX_SAMPLE_CHARS] for value in array.slice(0, FEW + 1).to_pylist()],
                     weights[: FEW + 1].tolist(),
                 )
+
+    def _fitting(self, array: Any, has: bytewise.Traits, named: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which cells can be what the column's name says. An identifier of its kind can."""
+        import pyarrow as pa
+
+        if self.term is None or self.term.fits.spelled and not (has.letters or has.foreign):
+            return named
+        rest = np.flatnonzero(~named)
+        if len(rest):
+            named[rest] = self.term.fits.mask(array if len(rest) == len(array) else array.take(pa.array(rest)))
+        return named
 
     def _counted(self, values: Sequence[str], weights: Sequence[int]) -> None:
         if self.few is None:
@@ -551,6 +574,9 @@ class Sheet:
     rows: int = 0
     width: int = 0
     missed: list[str] = field(default_factory=list)
+    tops: dict[tuple[str, int], tuple[str, str]] = field(
+        default_factory=dict
+    )  # label and number -> name as shown, and type
     _by_key: dict[tuple[str, int], Profile] = field(default_factory=dict)
     _reported: set[str] = field(default_factory=set)
 
@@ -573,13 +599,22 @@ class Sheet:
         profile.add(lines)
 
     def merge(self, other: Sheet) -> None:
-        """Add what was counted of another part of the same table."""
+        """Add what was counted of the rows that come next in the same table."""
         self.rows += other.rows
         self.width = max(self.width, other.width)
         self.missed += [reason for reason in other.missed if reason not in self.missed]
+        for key, told in other.tops.items():
+            if key not in self.tops or self.tops[key][1] == "null":
+                self.tops[key] = told
         for key, profile in other._by_key.items():
+            if key[1] < 0 and key in self._by_key:
+                continue  # a header, which is the same in each part
             if key in self._by_key:
                 self._by_key[key].merge(profile)
+            elif len(self._by_key) >= 2 * MAX_COLUMNS:
+                self.missed += [
+                    reason for reason in (f"wider than {MAX_COLUMNS:,} columns",) if reason not in self.missed
+                ]
             else:
                 self._by_key[key] = profile
                 self.profiles.append(profile)
@@ -587,14 +622,25 @@ class Sheet:
     def _column(self, label: str, number: int, position: int, array: Any, place: tuple[int, int], prose: bool) -> None:
         plain = " ".join(label.split())
         if prose:
+            self._known((label, number), PROSE, array.type)
             self._leaf((label, number), PROSE, "", array, place, True)
             return
         shown = terms.shown(plain, position)
         shown = shown if number == 1 or shown != plain else f"{shown} ({number})"
+        self._known((label, number), shown, array.type)
         hidden = bool(plain) and terms.reveals(plain)
         if hidden and (label, -number) not in self._by_key:
             self._leaf((label, -number), shown, "", strings([plain]), place)
         self._leaves((label, number), shown, "" if hidden else plain, array, place, 0)
+
+    def _known(self, key: tuple[str, int], shown: str, kind: Any) -> None:
+        if key not in self.tops or self.tops[key][1] == "null":
+            self.tops[key] = shown, types.type_of(kind)
+
+    def schema(self) -> str:
+        """Return the SHA-256 of the columns' names and types as they are shown, in hexadecimal; "" for a table without columns."""
+        told = "\n".join(f"{name}\t{kind}" for name, kind in self.tops.values())
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest() if told else ""
 
     def _leaf(
         self, key: tuple[str, int], shown: str, label: str, array: Any, place: tuple[int, int], text: bool = False

@@ -91,8 +91,8 @@ class Fit:
         kept: Flags = (size >= self.size[0]) & (size <= self.size[1])
         for pattern in self.holds:
             kept &= matching(array, pattern)
-        for pattern in self.lacks:
-            kept &= ~matching(array, pattern)
+        if self.lacks:
+            kept &= ~matching(array, "|".join(f"(?:{pattern})" for pattern in self.lacks))
         if self.least is not None:
             kept &= _between(array, self.least, self.most)
         if self.letters:
@@ -171,7 +171,7 @@ FITS: Mapping[str, Fit] = {
     "postcode": Fit((r"^[A-Za-z0-9][A-Za-z0-9 \-]{2,9}(?:\.0)?$", r"\d")),
     "gender": Fit((r"$^",), words="gender"),
     "age": Fit((r"^(?:\+?(?:\d|[1-9]\d|1[01]\d|120|0\d|00\d)(?:\.\d*)?|[<>]?=?\s*\d{1,3}\s*(?:[-–]\s*\d{1,3}|\+|years?|yrs?|jahre|ans|y))$|^[<>]=?\s*\d{1,3}$",), least=None),
-    "money": Fit((rf"{_MONEY}|^(?i:[<>]=?50k\.?|low|medium|high)$",)),
+    "money": Fit((rf"{_MONEY}|^(?i:[<>]=?50k\.?|low|medium|high)$|^[<>≤≥]?=? ?[€$£]?\d[\d.,]*[kK]?(?: ?[-–] ?[€$£]?\d[\d.,]*[kK]?|\+)?$",)),
     "latitude": Fit(least=-90, most=90, numbers=True),
     "longitude": Fit(least=-180, most=180, numbers=True),
     "ip": Fit((r"^(?:\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:]*$",), size=(3, 39)),

@@ -25,8 +25,8 @@ from mlguard.scanners.dataset.source import Source
 
 RULE = "data/personal-data-in-history"
 
-SHORT = 12
-"""Digits of a commit's id that are shown."""
+SHORT = 7
+"""Digits of a commit's id that are shown; more of them would be masked as a number of somebody."""
 
 _PIPE_BYTES = 2**20
 
@@ -145,6 +145,13 @@ _CODE = (
     ".toml", ".cfg", ".ini", ".sh", ".cs", ".swift", ".scala", ".lua", ".pl", ".proto", ".map",
 )  # fmt: skip
 """Suffixes that are not asked for: source code, pictures, settings."""
+
+
+def check(root: Path, revisions: str) -> None:
+    """Raise UsageError for a range of revisions that git does not know. "" is all that there is."""
+    git = _Git(root)
+    if revisions and git.works():
+        git.commits(revisions, "", Limits(commits=1))
 
 
 def history(root: Path, revisions: str = "", limits: Limits | None = None, since: str = "") -> Iterator[Past | Gap]:

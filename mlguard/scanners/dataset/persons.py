@@ -52,17 +52,23 @@ class _Value:
     def of(value: str) -> _Value:
         words = [word for word in re.split(r"[\s,.()'’\"\-]+", terms.folded(value)) if word][:8]
         asian = is_asian(value)
-        thing = any(word in _things() for word in words) or any(word.endswith(_ENDS) for word in words if len(word) > 6)
+        thing = (
+            bool(_POSSESSIVE.search(value))
+            or any(word in _things() for word in words)
+            or any(word.endswith(_ENDS) for word in words if len(word) > 6)
+        )
         return _Value(
-            asian or is_written(value),
+            is_written(value),
             asian or _has_given(words) or any(word.endswith(_FATHERS) for word in words),
-            any(word in family_names() for word in words),
+            any(word in family_names() or len(word) > 5 and word.endswith(_FAMILIES) for word in words),
             thing,
         )
 
 
 def is_written(value: str) -> bool:
     """Say whether the value is written as a full name; names in small letters only count as well."""
+    if is_asian(value):
+        return True
     plain = value if value.isascii() else "".join(c for c in value if unicodedata.category(c)[0] not in "MC")
     first, _, rest = plain.partition(" ")
     while rest and terms.folded(first.strip(".")) in terms.titles():
@@ -80,6 +86,16 @@ def _has_given(words: Sequence[str]) -> bool:
 
 _FATHERS = ("ович", "евич", "овна", "евна", "ична", "івна", "іівна", "йович")
 """Endings of Slavic names after the father."""
+
+_FAMILIES = (
+    "ova", "owski", "owska", "ewski", "ewska", "icki", "icka", "sky", "ska", "ski", "vic", "enko", "chuk", "yan", "sson", "nen", "escu",
+    "oglu", "opoulos", "idis", "akis", "dottir", "stra", "wicz", "czyk", "shvili", "adze", "ов", "ова", "ев", "ева", "ин", "ина", "енко", "ский", "ская", "скии", "чук",
+    "ιδης", "ακης", "οπουλος",
+)  # fmt: skip
+"""Endings of names of families, folded."""
+
+_POSSESSIVE = re.compile(r"['’]s \w")
+"""Joe's Pizza is no person."""
 
 _ENDS = (
     "strasse", "platz", "allee", "gasse", "bahnhof", "brucke", "straat", "plein", "gracht", "gatan", "vagen", "gymnasium", "apotheke",
@@ -153,3 +169,24 @@ def can_be_names(names: Names, company: bool) -> bool:
     if names.written > 0.6:
         return names.given > 0.15 or names.known > 0.25 or company and names.known > 0.03
     return names.known > 0.5
+
+
+def are_first_names(values: Sequence[str], names: Names) -> bool:
+    """Say whether values under a name that says nothing are given names, in a table about persons."""
+    return names.values >= 10 and names.given >= 0.6 and _single(values) and names.things < 0.05
+
+
+def are_last_names(values: Sequence[str], names: Names) -> bool:
+    """Say whether values beside given names are names of families."""
+    return names.values >= 20 and names.known >= 0.15 and _single(values) and names.things < 0.05
+
+
+_SINGLE = re.compile(r"^[^\W\d_][^\d_@]{1,30}$")
+
+
+def _single(values: Sequence[str]) -> bool:
+    """Say whether nearly all are words with a capital, at most a few of them two."""
+    looked_at = values[:MOST]
+    good = sum(bool(_SINGLE.match(value)) and not value[0].islower() for value in looked_at)
+    parted = sum(value.count(" ") > 1 for value in looked_at)
+    return good * 20 >= 19 * len(looked_at) and parted * 5 < len(looked_at)

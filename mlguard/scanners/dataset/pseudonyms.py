@@ -12,6 +12,7 @@ import codecs
 import hashlib
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -66,8 +67,9 @@ def coded(batch: Any) -> list[str]:
     import pyarrow as pa
 
     chosen: list[str] = []
+    times = Counter(batch.schema.names)
     for place, name in enumerate(batch.schema.names):
-        if batch.schema.names.count(name) > 1 or len(chosen) == 8:
+        if times[name] > 1 or len(chosen) == 8:
             continue
         column = batch.column(place).slice(0, 2 * LOOK)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

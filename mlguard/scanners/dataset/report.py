@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mlguard.facts import Field
 from mlguard.findings import Detection, Location
-from mlguard.scanners.dataset.columns import Profile
 from mlguard.scanners.dataset.table import PROSE
+
+if TYPE_CHECKING:
+    from mlguard.scanners.dataset.columns import Profile  # as heavy as a scanner
 
 WORDS = {
     "user.contact.email": "e-mail addresses", "user.contact.phone_number": "phone numbers", "user.name": "names of persons",

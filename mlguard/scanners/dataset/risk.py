@@ -93,15 +93,19 @@ class Watch:
     def add(self, batch: Any) -> None:
         """Look at a ``pyarrow.RecordBatch``."""
         batch = flat(batch)
-        if not self._begun and batch.num_rows:
-            self._begun = True
-            self._begin(batch)
+        self.begin(batch)
         if len(batch.schema.names) > len(self.columns):
             self.columns += [name for name in batch.schema.names if name not in self.columns]
         if self.classes is not None:
             self.classes.add(batch)
         if self.rows is not None:
             self.rows.add(batch)
+
+    def begin(self, batch: Any) -> None:
+        """Decide by the first batch of the whole table what is to be watched. Later ones change nothing."""
+        if not self._begun and batch.num_rows:
+            self._begun = True
+            self._begin(flat(batch))
 
     def _begin(self, batch: Any) -> None:
         self.columns = list(dict.fromkeys(batch.schema.names))
@@ -149,7 +153,7 @@ class Watch:
         if self.declared and self.classes is not None:
             yield self._fact(self.classes.result())
             return
-        by_name = {self._shown(column): column for column in self.columns}
+        by_name = {terms.shown(column, place): column for place, column in enumerate(self.columns, 1)}
         seen = [by_name[field.name] for field in fields if field.name in by_name and field.category in QUASI]
         if self._searches() and sample is not None:
             direct = {by_name[field.name] for field in fields if field.name in by_name and field.category not in QUASI}

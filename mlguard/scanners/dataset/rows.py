@@ -25,7 +25,8 @@ class Rows:
     """
 
     def __init__(self, columns: Sequence[str] | None = None, most: int = SAMPLE_ROWS) -> None:
-        self.columns, self.most, self.rows = columns, most, 0
+        self.columns, self.most = columns, most
+        self.rows = 0  # so far; of a part of a table, from the table's first row on
         self._parts: list[Any] = []
         self._order: list[hashing.Hashes] = []
         self._limit = np.uint64(2**64 - 1)
@@ -55,6 +56,14 @@ class Rows:
         self._parts.append(_plain(taken))
         self._order.append(order[chosen])
         if sum(map(len, self._order)) > 2 * self.most or sum(part.nbytes for part in self._parts) > 2 * SAMPLE_BYTES:
+            self._shrink()
+
+    def merge(self, other: Rows) -> None:
+        """Add the sample of other rows of the same table."""
+        self.rows, self.most = max(self.rows, other.rows), min(self.most, other.most)
+        self._parts += other._parts
+        self._order += other._order
+        if self._parts:
             self._shrink()
 
     def _shrink(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-import unicodedata
 from dataclasses import dataclass
 
 from mlguard.scanners.dataset import checksums
@@ -179,11 +178,14 @@ RESERVED = TEST_CARDS | TEST_IBANS | {"078051120", "219099999"}
 PRINTED = frozenset({"CREDIT_CARD", "IBAN_CODE", "US_SSN"})
 """Entities that have such numbers."""
 
-_DIGITS = {
-    code: str(unicodedata.digit(chr(code)))
-    for code in range(0x80, sys.maxunicode + 1)
-    if unicodedata.category(chr(code)) == "Nd"
-}
+_ZEROS = (
+    "660 6F0 7C0 966 9E6 A66 AE6 B66 BE6 C66 CE6 D66 DE6 E50 ED0 F20 1040 1090 17E0 1810 1946 19D0 1A80 1A90 1B50 1BB0 1C40 "
+    "1C50 A620 A8D0 A900 A9D0 A9F0 AA50 ABF0 FF10 104A0 10D30 11066 110F0 11136 111D0 112F0 11450 114D0 11650 116C0 11730 "
+    "118E0 11950 11C50 11D50 11DA0 16A60 16AC0 16B50 1D7CE 1D7D8 1D7E2 1D7EC 1D7F6 1E140 1E2F0 1E950 1FBF0 "
+)
+"""Code points of the zeros of all other scripts (Unicode 14, category Nd); the other digits follow each."""
+
+_DIGITS = {int(zero, 16) + digit: str(digit) for zero in _ZEROS.split() for digit in range(10)}
 _SIGNS = {0xFF20: "@", 0xFF0E: ".", 0xFF0B: "+", 0x2010: "-", 0x2011: "-", 0x2013: "-", 0xA0: " ", 0x202F: " "}
 _PLAIN = _DIGITS | _SIGNS
 

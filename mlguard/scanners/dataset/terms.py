@@ -92,7 +92,7 @@ _STEP = re.compile(r"(?<=[\w\]])\.(?=\w)")
 def term_of(name: str) -> Term | None:
     """Return the term that the longest run of words in the name stands for, or None when another word denies it."""
     words = tokens(_STEP.split(name)[-1].replace("[]", "")) or tokens(name)
-    if len(words) == 1 and words[0] in ("first", "last"):
+    if len(words) == 1 and words[0] in ("first", "last", "given", "family"):
         return _phrases()[(words[0], "name")]  # alone it can be a name; beside other words it counts something
     if speaks_of("body", " ".join(words)) and speaks_of("measures", " ".join(words)):
         return _phrases()["biometric",]  # voice_sample_embedding

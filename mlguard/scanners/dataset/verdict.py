@@ -48,6 +48,10 @@ def judge(profiles: Sequence[Profile]) -> list[Field]:
         if not fields:
             fields = list(_by_values(profile, company))
         kept += fields
+    if company:
+        kept += _names_in_parts(profiles, kept)
+    else:
+        kept = [field for field in kept if not _is_street_alone(field, profiles)]
     kept = _alone(_about_persons(kept, profiles, company), company)
     kept += children.fields(profiles, kept) if company else []
     return [field for field in kept if field.name != "(footer)" or _only_there(field, kept)]
@@ -62,7 +66,11 @@ def _about_anybody(found: Sequence[tuple[Profile, list[Field]]]) -> bool:
         return False
     if any(terms.hints_at_person(profile.label) and not terms.denied(profile.label) for profile, _ in found):
         return True
-    own = {field.category for field in fields if field.category.startswith(_OWN)}
+    own = {
+        field.category
+        for field in fields
+        if field.category.startswith(_OWN) and (field.confidence != "low" or "age" in field.category)
+    }
     return len(own) > 1
 
 
@@ -87,6 +95,59 @@ def _needs_persons(profile: Profile, field: Field) -> bool:
         ("codes:icd-10",),
         ("codes:atc",),
     ) and (field.detectors == ("values:gender",) or _is_catalogue(profile))
+
+
+def _is_street_alone(field: Field, profiles: Sequence[Profile]) -> bool:
+    """Say whether a column of addresses holds streets without houses, which is geography."""
+    if field.detectors != ("name:address",):
+        return False
+    values = next(profile.sample.values() for profile in profiles if profile.name == field.name)
+    return sum(any(c.isdigit() for c in value) for value in values) * 2 < len(values)
+
+
+def _names_in_parts(profiles: Sequence[Profile], kept: Sequence[Field]) -> list[Field]:
+    """Return fields for columns of given names, and of family names beside them, under names that say nothing."""
+    named = {field.name for field in kept}
+    found: list[Field] = []
+    open_ = [
+        profile
+        for profile in profiles
+        if profile.cells
+        and profile.term is None
+        and profile.name not in named
+        and not profile.text
+        and not terms.denied(profile.label)
+    ]
+    told = {profile.name: persons.told_by(profile.sample.values()) for profile in open_ if _are_words(profile)}
+    for profile in open_:
+        if profile.name in told and persons.are_first_names(profile.sample.values(), told[profile.name]):
+            found.append(
+                context_field(
+                    profile, "user.name.first", "Name", "personal", "medium", profile.cells, "values:given-name"
+                )
+            )
+    first = {field.name for field in found}
+    if first or any(field.category == "user.name.first" for field in kept):
+        for profile in open_:
+            if (
+                profile.name in told
+                and profile.name not in first
+                and persons.are_last_names(profile.sample.values(), told[profile.name])
+            ):
+                found.append(
+                    context_field(
+                        profile, "user.name.last", "Name", "personal", "medium", profile.cells, "values:family-name"
+                    )
+                )
+    return found
+
+
+def _are_words(profile: Profile) -> bool:
+    """Say whether the first values of a sample are single words in letters."""
+    probe = profile.sample.values()[: words.PROBE]
+    return len(probe) > 9 and sum(
+        value[:1].isalpha() and not any(c.isdigit() for c in value) for value in probe
+    ) * 10 >= 9 * len(probe)
 
 
 def _is_catalogue(profile: Profile) -> bool:
@@ -245,7 +306,7 @@ def _entity(profile: Profile, entity: str) -> Field | None:
     strength, confidence, cells = seen
     kind = taxonomy()[entity]
     detectors = [f"{'checksum' if strength == 'checksum' else 'pattern'}:{entity}"]
-    if entity in confirm.entities() and confirm.confirmed(entity, tally.cells.values(), _context(profile)):
+    if entity in confirm.entities() and confirm.confirmed(entity, tally.cells.values()[:CONFIRMED], _context(profile)):
         detectors.append(f"presidio:{entity}")
     if _named(profile, entity):
         detectors.append("name")
@@ -295,7 +356,9 @@ def _network(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Con
 
 def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confidence, int] | None:
     named = _named(profile, entity)
-    sample = tally.cells.values()
+    if not (named and not profile.free_text) and (terms.denied(profile.label) or _says_otherwise(profile)):
+        return None
+    sample = tally.cells.values()[:CONFIRMED]
     cells = [
         cell
         for cell, hits in zip(sample, look.texts(sample), strict=True)
@@ -305,17 +368,22 @@ def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
     if named and not profile.free_text:
         fitting = tally.valid * 2 >= profile.cells and (agreed >= 0.2 or tally.grouped * 2 >= tally.valid)
         return ("pattern", "high", tally.valid) if fitting else None
-    if agreed < 0.5 or terms.denied(profile.label) or _says_otherwise(profile):
+    if agreed < 0.5:
         return None
     if tally.near and (profile.free_text or tally.near * 2 >= tally.valid):
         return "pattern", "high" if len(cells) > 2 else "medium", max(tally.near, tally.grouped if agreed > 0.8 else 0)
-    if tally.grouped * 10 >= 8 * profile.cells and tally.whole * 10 >= 8 * profile.cells and len(cells) > 2:
+    grouped = 6 if agreed > 0.8 and not terms.refers(profile.label) else 8  # some are written without any separator
+    if tally.grouped * 10 >= grouped * profile.cells and tally.whole * 10 >= 8 * profile.cells and len(cells) > 2:
         return "pattern", "medium", tally.grouped
     if profile.free_text and len(cells) > 2 and tally.grouped:
         return "pattern", "medium", tally.grouped
     if _trunk(tally) and tally.whole * 10 >= 9 * profile.cells and len(cells) > 4:
         return "pattern", "medium", tally.whole
     return None
+
+
+CONFIRMED = 12
+"""Cells of a column that Presidio is asked about. They are a sample by hash; more change no verdict and take most of the time."""
 
 
 def _says_otherwise(profile: Profile) -> bool:
@@ -419,6 +487,12 @@ def _term(profile: Profile) -> Field | None:
     )
     told = words.told_by(profile) if term.group == "person" else None
     agreeing = told.detectors if told is not None and _covers(told.category, term.category) else ()
+    if (
+        not agreeing
+        and term.id in _LISTED
+        and not any(words.plain(value) in words.known(term.id) for value in distinct)
+    ):
+        confidence = "low"
     return context_field(
         profile, term.category, term.dpv, term.gdpr_class, confidence, profile.term_cells, f"name:{term.id}", *agreeing
     )
@@ -459,7 +533,7 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     if term.id in ("first-name", "last-name", "full-name"):
         if few and not (term.id == "full-name" and any(terms.has_given_name(value) for value in distinct)):
             return False  # a constant, unless it is the name of the one person it is all about
-        if terms.tokens(profile.label.rsplit(".", 1)[-1]) in (["first"], ["last"]):
+        if terms.tokens(profile.label.rsplit(".", 1)[-1]) in (["first"], ["last"], ["given"], ["family"]):
             given = sum(terms.has_given_name(value) for value in distinct)
             return given * 10 >= 3 * len(distinct) or term.id == "last-name" and all(v[:1].isupper() for v in distinct)
         names = persons.told_by(distinct)
@@ -469,6 +543,8 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     if term.id in _WORDED and not any(value.replace(".", "").isdigit() for value in distinct):
         known = words.known(_WORDED[term.id])
         return any(words.plain(value) in known for value in distinct) or term.words > 1
+    if term.group == "device":
+        return len(distinct) > 2 and sum(bool(_ID_LIKE.match(value)) for value in distinct) * 10 >= 6 * len(distinct)
     if term.id in _NO_MEASURES and sum(bool(_FRACTION.match(value)) for value in distinct) * 2 > len(distinct):
         return False
     if term.id in (
@@ -486,6 +562,11 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
         return True
     return not few
 
+
+_LISTED = ("religion", "orientation", "politics", "union", "ethnicity")
+"""Terms whose values are listed; a column without any of them may be about something else."""
+
+_ID_LIKE = re.compile(r"^(?=.*\d)[\w.\-|:]{8,}$")
 
 _NO_MEASURES = ("religion", "ethnicity", "orientation", "politics", "criminal")
 _FRACTION = re.compile(r"^-?\d+[.,]\d+$")
@@ -512,6 +593,8 @@ def _names_without_header(profile: Profile) -> Field | None:
     """Return a field when the values alone are names of persons: most are written so, and many hold a known name."""
     distinct = profile.sample.values()
     if profile.free_text or len(distinct) < 3 or profile.term is not None or terms.denied(profile.label):
+        return None
+    if sum(map(persons.is_written, distinct[: words.PROBE])) * 2 < min(len(distinct), words.PROBE):
         return None
     names = persons.told_by(distinct)
     if not persons.are_names(names):

@@ -13,6 +13,9 @@ from mlguard.scanners.dataset import codes, terms
 from mlguard.scanners.dataset.columns import Profile
 from mlguard.scanners.dataset.context import context_field
 
+PROBE = 20
+"""Values that are tried before all of a sample are."""
+
 MOST = 40
 """Distinct values of a column in which words are looked up; more are no list of choices."""
 
@@ -67,7 +70,10 @@ _NO_WALLET = frozenset({"hash", "tx", "txid", "transaction", "contract", "block"
 
 
 def _coded(profile: Profile, distinct: Sequence[str]) -> Field | None:
+    probe = distinct[:PROBE]
     for code in codes.CODES:
+        if sum(bool(code.pattern.match(value)) for value in probe) * 2 < len(probe):
+            continue
         matching = [value for value in distinct if code.pattern.match(value)]
         if len(matching) < code.least or len(matching) * 10 < 8 * len(distinct) or not code.check(matching):
             continue

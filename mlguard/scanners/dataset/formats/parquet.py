@@ -21,11 +21,37 @@ BUFFER_BYTES = 256 * 2**10
 """Bytes of a column that are read ahead."""
 
 
-def tables(source: Source) -> Iterator[Table]:
-    """Yield the one table of the source."""
+WHOLE = (0, 1, 1)
+"""The stretch that is all of a file."""
+
+Stretch = tuple[int, int, int]
+"""(first, last, of): of a file's row groups, cut in ``of`` equal pieces, those of the pieces from ``first`` up to ``last``."""
+
+
+def tables(source: Source, stretch: Stretch = WHOLE, spare: bool = False) -> Iterator[Table]:
+    """Yield the one table of the source. Texts of the footer go with the first piece.
+
+    With ``spare`` a column of numbers is not fetched where the statistics say that all of them are below ``LEAST_NUMBER`` and its
+    name says nothing: of such a column the kernel counts filled cells, and those are in the footer. Batches then have zeros in it.
+    """
     table = Table("parquet", iter(()))
-    table.batches = _batches(source, table)
+    table.batches = _batches(source, table, stretch, spare)
     yield table
+
+
+def before(source: Source, stretch: Stretch) -> int:
+    """Return how many rows of a file come before a stretch of it. Raises Unreadable."""
+    with opened(source) as file:
+        return _rows(file.metadata, range(_groups(file.metadata, stretch).start))
+
+
+def _groups(metadata: Any, stretch: Stretch) -> range:
+    first, last, of = stretch
+    return range(metadata.num_row_groups * first // of, metadata.num_row_groups * last // of)
+
+
+def _rows(metadata: Any, groups: range) -> int:
+    return sum(int(metadata.row_group(group).num_rows) for group in groups)
 
 
 def opened(source: Source) -> Any:
@@ -40,16 +66,70 @@ def opened(source: Source) -> Any:
         raise Unreadable("the Parquet file is damaged, encrypted or cut short") from None
 
 
-def _batches(source: Source, table: Table) -> Iterator[Any]:
+def _batches(source: Source, table: Table, stretch: Stretch = WHOLE, spare: bool = False) -> Iterator[Any]:
     import pyarrow as pa
 
     with opened(source) as file:
-        table.rows = file.metadata.num_rows
-        table.texts += footer(file)
+        groups = _groups(file.metadata, stretch)
+        table.rows = file.metadata.num_rows if stretch == WHOLE else _rows(file.metadata, groups)
+        table.texts += footer(file) if stretch[0] == 0 else []
+        idle = _idle(file, groups) if spare else {}
+        names = [name for name in file.schema_arrow.names if name not in idle] if idle else None
+        parts: dict[str, Any] = {} if stretch == WHOLE else {"row_groups": list(groups)}
         try:
-            yield from file.iter_batches(batch_size=_rows_at_a_time(file.metadata), use_threads=False)
+            batches = file.iter_batches(_rows_at_a_time(file.metadata), columns=names, use_threads=False, **parts)
+            yield from _filled(batches, file.schema_arrow, idle) if idle else batches
         except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
             raise Unreadable("the Parquet file is damaged, encrypted or cut short") from None
+
+
+def _idle(file: Any, groups: range) -> dict[str, int]:
+    """Return the columns that need not be fetched, with their empty cells. Never all: batches take their rows from the rest."""
+    import pyarrow as pa
+
+    from mlguard.scanners.dataset import terms
+    from mlguard.scanners.dataset.columns import LEAST_NUMBER
+
+    schema, metadata = file.schema_arrow, file.metadata
+    if (
+        len(set(schema.names)) < len(schema.names)
+        or metadata.num_columns != len(schema.names)
+        or len(groups) > MAX_GROUPS
+    ):
+        return {}
+    found: dict[str, int] = {}
+    for place, field in enumerate(schema):
+        if (
+            not pa.types.is_integer(field.type)
+            or terms.term_of(" ".join(field.name.split())) is not None
+            or "." in field.name
+        ):
+            continue
+        told = [metadata.row_group(group).column(place).statistics for group in groups]
+        if told and all(
+            one is not None and one.has_min_max and one.has_null_count and one.max < LEAST_NUMBER for one in told
+        ):
+            found[field.name] = sum(int(one.null_count) for one in told)
+    return found if len(found) < len(schema.names) else {}
+
+
+def _filled(batches: Iterator[Any], schema: Any, idle: dict[str, int]) -> Iterator[Any]:
+    """Yield the batches with each idle column in its place: as many empty cells as there are, and zeros."""
+    import numpy as np
+    import pyarrow as pa
+
+    left = dict(idle)
+    for batch in batches:
+        arrays = []
+        for field in schema:
+            if field.name not in idle:
+                arrays.append(batch.column(batch.schema.names.index(field.name)))
+                continue
+            empty = min(left[field.name], batch.num_rows)
+            left[field.name] -= empty
+            zeros = pa.array(np.zeros(batch.num_rows - empty, field.type.to_pandas_dtype()), field.type)
+            arrays.append(pa.concat_arrays([pa.nulls(empty, field.type), zeros]))
+        yield pa.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
 def _rows_at_a_time(metadata: Any) -> int:

@@ -129,6 +129,8 @@ def _buffer(source: Source, start: int) -> Buffer:
 def _packer(head: bytes) -> Any:
     if head[:2] in (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"):
         return _Inflated
+    if head.startswith(b"ZF0x"):  # joblib before 0.10: "ZF", the size as hexadecimal in 19 characters, then zlib
+        return lambda file: _Inflated(file, 21)
     if head.startswith(b"\x1f\x8b"):
         return lambda file: gzip.GzipFile(fileobj=file)
     if head.startswith(b"BZh"):
@@ -141,8 +143,9 @@ def _packer(head: bytes) -> Any:
 class _Inflated:
     """Reads a zlib stream, as joblib writes it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, lead: int = 0) -> None:
         self.file, self.packer = file, zlib.decompressobj()
+        file.read(lead)
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes."""

@@ -51,6 +51,8 @@ class Piece:
     masked: Positions | None = None
     inside: bool = False
     names: Mapping[str, str] = field(default_factory=dict)  # name of a column in the table by its name in the file
+    stretch: tuple[int, int, int] = (0, 1, 1)  # of a Parquet file, see there
+    spare: bool = False
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ def _batches(table: Table, pieces: Iterable[Piece]) -> Iterator[Any]:
 
 def _of_piece(table: Table, piece: Piece, columns: list[tuple[str, int]], troubles: Troubles) -> Iterator[Any]:
     place = 0
-    for inner in formats.tables(piece.source, piece.kind):
+    for inner in _tables(piece):
         try:
             for batch in inner.batches:
                 start, place = place, place + batch.num_rows
@@ -150,6 +152,14 @@ def _of_piece(table: Table, piece: Piece, columns: list[tuple[str, int]], troubl
             if not piece.inside:
                 for name, lines in inner.texts:
                     note(table, name, lines)
+
+
+def _tables(piece: Piece) -> Iterator[Table]:
+    if piece.kind == "parquet":
+        from mlguard.scanners.dataset.formats import parquet
+
+        return parquet.tables(piece.source, piece.stretch, piece.spare)
+    return formats.tables(piece.source, piece.kind)
 
 
 def _kept(batch: Any, piece: Piece, start: int) -> Any:
@@ -260,17 +270,33 @@ def whole_of(source: Source, limit: int) -> bytes:
     return data
 
 
-def read(folder: Folder, form: Form) -> Iterator[Table]:
-    """Yield the one table of shards or of a partitioned folder, with the texts of the descriptions beside them."""
+def read(
+    folder: Folder,
+    form: Form,
+    stretches: Mapping[str, tuple[int, int, int]] | None = None,
+    last: bool = True,
+    spare: bool = False,
+) -> Iterator[Table]:
+    """Yield the one table of shards or of a partitioned folder, with the texts of the descriptions beside them.
+
+    Of a part of it, ``stretches`` are the files and what is read of each, and ``last`` says that the descriptions go with it.
+    """
     rows = [(path, source) for path, source in sorted(folder.files.items()) if not folders.aside(path)]
     rows = [(path, source) for path, source in rows if form != "hudi" or path.lower().endswith(DATA_SUFFIXES)]
     if form == "hudi":
         rows = [(path, source) for path, source in rows if not path.startswith(".hoodie/")]
-    pieces = (Piece(path, source, _kind(source), folders.keys_of(path)) for path, source in rows)
     prose, format_ = _first(rows)
+    if stretches is None:
+        pieces = (Piece(path, source, _kind(source), folders.keys_of(path)) for path, source in rows)
+    else:
+        pieces = (
+            Piece(path, source, _kind(source), folders.keys_of(path), stretch=stretches[path], spare=spare)
+            for path, source in rows
+            if path in stretches
+        )
     table = whole(format_ if form == "shards" else form, "", pieces, prose)
     read_all = table.batches
-    table.batches = _with_descriptions(table, read_all, folder, form)
+    table.batches = _with_descriptions(table, read_all, folder, form) if last else read_all
     yield table
 
 
