@@ -39,8 +39,8 @@ def check(file: Path | None) -> int:
 
 
 @command.command("schema")
-@click.argument("name", type=click.Choice(["config", "privacy", "report"]), default="config")
+@click.argument("name", type=click.Choice(["config", "privacy", "report", "data"]), default="config")
 def schema(name: str) -> int:
-    """Print the JSON Schema of mlguard.yaml (config), of privacy.yaml (privacy) or of the JSON report (report)."""
+    """Print the JSON Schema of mlguard.yaml (config), of privacy.yaml (privacy), of the JSON report (report) or of mlguard data --json (data)."""
     output.emit((Path(configuration.__file__).parent / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
     return 0

@@ -38,9 +38,12 @@ class Progress:
         self._shown = False
         self.begin("")
 
-    def begin(self, name: str, size: int = 0, done: Callable[[], int] | None = None) -> None:
-        """Start with another file of ``size`` bytes; ``done`` returns how many of them were read. The name must be fit to be shown."""
-        self._name, self._size, self._done, self._start = name, size, done, self.clock()
+    def begin(self, name: str, size: int = 0, done: Callable[[], int] | None = None, about: int = 0) -> None:
+        """Start with another file of ``size`` bytes; ``done`` returns how many of them were read. The name must be fit to be shown.
+
+        ``about`` is how many rows there may be, 0 when nobody knows.
+        """
+        self._name, self._size, self._done, self._about, self._start = name, size, done, about, self.clock()
 
     def step(self, rows: int, of: int | None = None) -> None:
         """Say that so many rows of the file were read, of so many when that is known. Costs nothing until it is time to show it."""
@@ -63,10 +66,13 @@ class Progress:
 
     def _line(self, rows: int, of: int | None, passed: float) -> str:
         read = min(self._done(), self._size) if self._done is not None and self._size > 0 else 0
-        share = rows / of if of else read / self._size if read else 0.0
-        parts = [f"{rows:,} of {of:,} rows" if of else f"{rows:,} rows"]
-        if read:
-            parts.append(f"{amount(read)} of {amount(self._size)}")
+        share = (
+            rows / of if of else min(rows / self._about, 0.99) if self._about else read / self._size if read else 0.0
+        )
+        total = f" of {of:,}" if of else f" of about {rounded(max(self._about, rows)):,}" if self._about else ""
+        parts = [f"{rows:,}{total} rows"]
+        if self._size > 0 and share:
+            parts.append(f"{amount(round(share * self._size))} of {amount(self._size)}")
         if passed > 0:
             parts.append(f"{rows / passed:,.0f} rows/s")
         if 0 < share <= 1 and passed >= STEADY:
@@ -86,6 +92,11 @@ def _is_terminal(stream: Any) -> bool:
         return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
     except (AttributeError, ValueError):
         return False
+
+
+def rounded(number: int) -> int:
+    """Return an estimate with two digits and zeros."""
+    return round(number, 2 - len(str(number)))
 
 
 def lasting(seconds: float) -> str:

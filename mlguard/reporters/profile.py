@@ -12,7 +12,7 @@ from mlguard.facts import Anonymity, Field
 from mlguard.findings import Gap
 from mlguard.reporters.terminal import Style
 from mlguard.reporters.text import counted, cut, width, wrap
-from mlguard.scanners.dataset import report, risk
+from mlguard.scanners.dataset import report, risk, terms
 from mlguard.scanners.dataset.overview import ERROR, Beside, Column, Overview, rate_bound
 
 MOST_PLAIN = 40
@@ -122,8 +122,14 @@ def _idle(overview: Overview, overviews: Sequence[Overview]) -> bool:
 
 def titled(overview: Overview) -> str:
     """Return the path of a table, with its name inside the file."""
-    within = redact.text(overview.fact.within)
+    within = inner(overview.fact.within)
     return overview.fact.path + (f" > {within}" if within else "")
+
+
+def inner(name: str) -> str:
+    """Return the name of something inside a file, without the parts that may be somebody's data: a sheet for each patient."""
+    parts = (redact.MASK if terms.reveals(part) else redact.printable(redact.text(part)) for part in name.split(" > "))
+    return " > ".join(parts)
 
 
 def _head(overview: Overview) -> str:
@@ -310,7 +316,7 @@ def _languages(overview: Overview, style: Style) -> Iterator[str]:
 def _beside(texts: Sequence[Beside], style: Style) -> Iterator[str]:
     for text in texts:
         found = "; ".join(map(_field, text.fields)) or "nothing personal found"
-        yield from _indented(4, f"{text.name}, {counted(text.lines, 'line')}: {found}", style)
+        yield from _indented(4, f"{inner(text.name)}, {counted(text.lines, 'line')}: {found}", style)
 
 
 def _what_to_do(overviews: Sequence[Overview], style: Style) -> Iterator[str]:
@@ -350,7 +356,10 @@ def _end(overviews: Sequence[Overview], gaps: Sequence[Gap], others: Mapping[str
         told += f"; {counted(sum(others.values()), 'other file')} not looked at as data ({kinds})"
     yield from wrap(style.show(told), style.width)
     if left or not overviews:
-        yield from wrap(style.paint("Not complete:", "incomplete") + " " + (f"{counted(len(left), 'part')} not looked at" if left else "nothing was read"), style.width)  # fmt: skip
+        what = f"{counted(len(left), 'part')} not looked at" if left else "nothing was read"
+        first, *more = wrap(f"NOT COMPLETE: {what}", style.width)
+        yield style.paint(first, "incomplete")
+        yield from more
 
 
 def _shown(text: str, style: Style) -> str:
@@ -385,7 +394,7 @@ def _as_dataset(overview: Overview, wanted: re.Pattern[str] | None) -> dict[str,
     fact = overview.fact
     return {
         "path": fact.path,
-        "within": redact.text(fact.within),
+        "within": inner(fact.within),
         "format": fact.format,
         "rows": overview.seen,
         "width": fact.columns,
@@ -395,7 +404,7 @@ def _as_dataset(overview: Overview, wanted: re.Pattern[str] | None) -> dict[str,
         "columns": [_as_column(column) for column in overview.columns if wanted is None or wanted.search(column.name)],
         "table": [_as_field(field) for field in overview.others],
         "beside": [
-            {"name": text.name, "lines": text.lines, "personal": [*map(_as_field, text.fields)]} for text in overview.beside
+            {"name": inner(text.name), "lines": text.lines, "personal": [*map(_as_field, text.fields)]} for text in overview.beside
         ],
         "anonymity": [*map(_as_figures, overview.anonymity)],
         "pseudonyms": [
@@ -507,7 +516,7 @@ def _declared(tables: Sequence[Overview]) -> Iterator[str]:
         categories = ", ".join(dict.fromkeys(field.category for field in fields))
         note = f"  # Art. {law} GDPR" if (law := next(filter(None, map(article, fields)), "")) else ""
         if name in beside:
-            yield f"      # {redact.printable(name)} stands beside the rows and holds {categories}: write the file anew without it"
+            yield f"      # {inner(name)} stands beside the rows and holds {categories}: write the file anew without it"
         else:
             yield f"      {_quoted(name)}: {{categories: [{categories}], role: {role(fields[0])}}}{note}"
 

@@ -1,4 +1,4 @@
-"""Tables that were written after the rules were tuned, for a look from outside: other fields, other hands, other habits of naming."""
+"""Tables of other fields and other habits of naming than those in the other modules."""
 
 from __future__ import annotations
 

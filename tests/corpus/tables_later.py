@@ -1,4 +1,4 @@
-"""More tables that were written after the rules were tuned: exports of applications, open data, logs and lookalikes."""
+"""Exports of applications, open data, logs and lookalikes."""
 
 from __future__ import annotations
 

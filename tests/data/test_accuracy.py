@@ -70,10 +70,11 @@ def test_every_category_and_term_is_published() -> None:
     assert {term for _, term, _ in named()} <= set(VOCABULARIES["dpv_pd"])
 
 
-def test_what_dpv_calls_special_is_special() -> None:
+def test_special_is_what_dpv_calls_so() -> None:
     special = set(VOCABULARIES["dpv_special"])
 
     assert {term for _, term, kind in named() if kind == "personal"} & special == set()
+    assert {term for _, term, kind in named() if kind == "special"} <= special
 
 
 def test_every_name_stands_for_the_term_that_lists_it_first() -> None:

@@ -69,19 +69,18 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def cut(root: Path, cuts: list[int], seed: int, tree: bool) -> list[str]:
     """Return what is told of the files below a folder, counted between the cuts, sealed, shuffled and merged."""
-    context = Context(root, SMALL)
-    group = artifacts(root)
+    group, given = artifacts(root), {**SMALL, "key": KEY.hex()}
     count = len(parts.slices(group, SMALL))
     places = sorted({0, count, *(place % (count + 1) for place in cuts)})
-    sealed = [
-        parts.sealed(parts.counted(group, begin, end, context), "x", KEY)
-        for begin, end in zip(places, places[1:], strict=False)
-    ]
+    sealed: list[Any] = []
+    for part in zip(places, places[1:], strict=False):
+        sealed += DatasetScanner().scan(group, Context(root, {**given, "part": part}))
     random.Random(seed).shuffle(sealed)
-    seen = [parts.opened(part, KEY) for part in sealed]
     if tree:  # merged in halves, each of which travels once more
-        seen = [sketch.unpack(sketch.pack(run)) for half in (seen[::2], seen[1::2]) for run in sketch.merged(half)]
-    return dumped(parts.told(group, seen, context, parts.again_of(group, context)))
+        seen = [parts.opened(part, KEY) for part in sealed]
+        runs = [run for half in (seen[::2], seen[1::2]) for run in sketch.merged(half)]
+        sealed = [parts.sealed(run, sealed[0].path, KEY) for run in runs]
+    return dumped(DatasetScanner().scan(group, Context(root, {**given, "part": (), "parts": sealed})))
 
 
 @pytest.mark.parametrize("name", ["one", "many"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.facts import Dataset, Field
-from mlguard.findings import Detection, Gap, GapKind, Record
+from mlguard.findings import Detection, Gap, GapKind, Location, Record
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import places
 
@@ -68,13 +68,17 @@ class DatasetScanner:
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
         """Look at one file or one dataset of several, or compare the splits of a dataset."""
+        found = self._scan(group, context)
+        yield from found if context.hook else _honest(found, group[0].path)
+
+    def _scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
         from mlguard.scanners.dataset import folders, split_names
         from mlguard.scanners.dataset.formats import media
 
         if "part" in context.settings:
             from mlguard.scanners.dataset import parts
 
-            yield from parts.scan(group, context)
+            yield from _sized(parts.scan(group, context), group)
         elif split_names.is_group(group):
             if not context.hook:
                 from mlguard.scanners.dataset import splits
@@ -93,6 +97,34 @@ def _sized(found: Iterator[Record], group: Sequence[Artifact]) -> Iterator[Recor
     size = sum(artifact.size for artifact in group)
     for record in found:
         yield replace(record, size=size) if isinstance(record, Dataset) and not record.size else record
+
+
+_INCOMPLETE = {"unreadable": "unreadable", "too-large": "unreadable", "sampled": "sampled"}
+"""Check of data/incomplete-data-scan by the kind of a gap."""
+
+
+def _honest(found: Iterator[Record], path: str) -> Iterator[Record]:
+    """Yield the records, and a detection for each reason for which a dataset was not wholly looked at."""
+    told: set[tuple[str, str, str]] = set()
+    try:
+        for record in found:
+            yield record
+            if isinstance(record, Gap) and record.kind in _INCOMPLETE:
+                key = record.path, _INCOMPLETE[record.kind], record.reason
+                if key not in told:
+                    told.add(key)
+                    yield _incomplete(*key)
+    except Unreadable as trouble:
+        kind = _INCOMPLETE.get(getattr(trouble, "kind", "unreadable"))
+        if kind is not None:
+            yield _incomplete(path, kind, str(trouble))
+        raise
+
+
+def _incomplete(path: str, check: str, reason: str) -> Detection:
+    return Detection(
+        "data/incomplete-data-scan", check, Location(path), {"reason": reason}, anchor=reason, excerpt=("",)
+    )
 
 
 def _artifact(artifact: Artifact, context: Context) -> Iterator[Record]:

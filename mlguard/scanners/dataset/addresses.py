@@ -23,7 +23,7 @@ _WHOLE = rf"^{_LOCAL}{{1,64}}@(?:{_PART}\.)+{_PART}$"
 _IN_TEXT = rf"(?P<address>{_LOCAL}{{1,64}}@(?:{_PART}\.)+{_PART})"
 
 _PLAIN = (
-    rf"^[{_WORD}.+\-'&!#%=~]{{0,63}}[A-Za-z0-9\x{{80}}-\x{{10FFFF}}][{_WORD}.+\-'&!#%=~]{{0,63}}@"
+    rf"^[{_WORD}.+\-'&!#%=~]*[A-Za-z0-9\x{{80}}-\x{{10FFFF}}][{_WORD}.+\-'&!#%=~]*@"
     rf"(?:{_PART}\.)+(?:[A-Za-z\x{{80}}-\x{{10FFFF}}]{{2,}}|(?i:xn--)[{_WORD}\-]+)$"
 )
 _ROLE = r"(?i)^'?(?:git|no-?reply|do-?not-?reply|notreply|mailer-daemon|postmaster|hostmaster|webmaster|abuse)@|users\.noreply\.github\.com$"
@@ -147,7 +147,6 @@ def _one_by_one(cells: Cells, several: Index) -> Iterator[Hits]:
 
 def _judged(cells: Cells, cell: Index, start: Index, end: Index, texts: Any, valid: Flags | None = None) -> Hits:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     valid = matching(texts, _PLAIN) if valid is None else valid
     reserved: Flags = np.zeros(len(cell), np.bool_)
@@ -157,22 +156,24 @@ def _judged(cells: Cells, cell: Index, start: Index, end: Index, texts: Any, val
         valid[odd] &= ~matching(picked, _ROLE) & ~matching(picked, _FILE)
         reserved[odd] = matching(picked, _RESERVED)
     yes: Flags = np.ones(len(cell), np.bool_)
-    compact = Texts(pc.utf8_lower(texts))
+    compact = Texts(texts)
     return Hits("EMAIL_ADDRESS", cell, start, end, valid, yes, ~yes, reserved, compact)
 
 
 class Texts:
-    """Texts of any length where compact forms have a bound: taken by index, as an array of bytes is."""
+    """Texts of any length where compact forms have a bound, in lower case when one is asked for."""
 
     def __init__(self, texts: Any) -> None:
         self.texts = texts
 
-    def hashes(self) -> NDArray[np.uint64]:
-        """Return a number for each text."""
-        return bytewise.hashes(bytewise.of_array(self.texts))
+    def hashes(self, picked: Index) -> NDArray[np.uint64]:
+        """Return a number for each of the texts picked."""
+        import pyarrow as pa
+
+        return bytewise.hashes(bytewise.of_array(self.texts.take(pa.array(picked))))
 
     def __getitem__(self, place: int) -> bytes:
-        return str(self.texts[int(place)].as_py()).encode()
+        return str(self.texts[int(place)].as_py()).lower().encode()
 
 
 # --- Devices and networks

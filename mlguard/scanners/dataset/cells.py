@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -59,18 +60,18 @@ class Traits:
     blank: bool  # a space or a comma
 
 
+_LETTER, _DIGIT = re.compile(rb"[A-Za-z]"), re.compile(rb"[0-9]")
+
+
 def traits(cells: Cells) -> Traits:
     """Return what the cells are made of."""
-    data = cells.data
+    data = cells.data.tobytes()
     return Traits(
-        bool(((data - np.uint8(ord("0"))) < 10).any()),
-        bool((((data | np.uint8(32)) - np.uint8(ord("a"))) < 26).any()),
-        bool((data >= 0x80).any()),
-        bool((data == ord("@")).any()),
-        bool((data == ord(":")).any()),
-        bool((data == ord("-")).any()),
-        bool((data == ord(".")).any()),
-        bool(((data == ord(" ")) | (data == ord(","))).any()),
+        _DIGIT.search(data) is not None,
+        _LETTER.search(data) is not None,
+        not data.isascii(),
+        *(sign in data for sign in (b"@", b":", b"-", b".")),
+        b" " in data or b"," in data,
     )
 
 
@@ -164,7 +165,7 @@ def matching(texts: Any, pattern: str) -> Flags:
     """Return which strings of an Arrow array hold the RE2 pattern, in which Unicode classes stand in brackets."""
     import pyarrow.compute as pc
 
-    if "\\p{" in pattern and is_ascii(texts):
+    if ("\\p{" in pattern or "\\x{80}" in pattern) and is_ascii(texts):
         pattern = _of_ascii(pattern)
     found: Flags = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
     return found

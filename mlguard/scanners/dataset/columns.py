@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import cells as bytewise
-from mlguard.scanners.dataset import fits, look, terms, types
+from mlguard.scanners.dataset import fits, look, shapes, terms, types
 from mlguard.scanners.dataset.cells import matching
 from mlguard.scanners.dataset.layouts import Hits
 from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH, PROSE
@@ -30,6 +30,9 @@ FEW = 60
 MAX_SAMPLE_CHARS = 400
 """Characters of a kept value; longer ones are cut."""
 
+MAX_CANDIDATE_BYTES = 2000
+"""Bytes of a cell that is kept for the second opinion; longer ones are not."""
+
 PROBE = 4096
 """Cells of a batch by which it is told whether values repeat."""
 
@@ -40,55 +43,57 @@ _EMPTY = ("", "na", "n/a", "nan", "null", "none", "-", "--", "?", "nil", "#n/a",
 
 Orders = NDArray[np.uint64]
 
-_NOTHING = bytewise.mixed(np.zeros((1, 1), np.uint64))[0]
-"""The hash of an empty compact form."""
-
 
 class Bottom:
-    """The values with the least hash: a sample of the distinct values that does not depend on their order."""
+    """The distinct values with the least orders: a sample that depends neither on their sequence nor on how often they come.
+
+    The order of a value is the least that it is offered with.
+    """
 
     __slots__ = ("_kept", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._kept: list[tuple[int, str]] = []  # sorted
+        self._kept: dict[str, int] = {}  # sorted by order and value
 
     @property
     def limit(self) -> int:
-        """The largest hash that may still be kept."""
-        return self._kept[-1][0] if len(self._kept) == self.most else (1 << 64) - 1
+        """The largest order that may still be kept."""
+        return next(reversed(self._kept.values())) if len(self._kept) == self.most else (1 << 64) - 1
 
     def offer(self, orders: Orders, value: Callable[[int], str]) -> None:
-        """Keep the values whose hashes in ``orders`` are among the least; ``value`` returns one by its index."""
+        """Keep the values whose orders are among the least; ``value`` returns one by its index."""
         picked = np.flatnonzero(orders <= np.uint64(self.limit))
-        if not len(picked):
-            return
-        there = orders[picked]
-        if len(picked) > 16:  # several may be the same value, and most will not stay
-            there, first = np.unique(there, return_index=True)
-            known = np.array([order for order, _ in self._kept], np.uint64)
-            fresh = ~np.isin(there, known)
-            both = np.sort(np.concatenate([known, there[fresh]]))
-            fresh &= there <= both[min(self.most, len(both)) - 1]
-            picked, there = picked[first[fresh]], there[fresh]
-        self._take([(int(order), value(place)) for order, place in zip(there.tolist(), picked.tolist(), strict=True)])
+        while len(picked):
+            there, first = np.unique(orders[picked], return_index=True)
+            part = first[: 2 * self.most]
+            self._take(
+                [(value(place), order) for place, order in zip(picked[part].tolist(), there.tolist(), strict=False)]
+            )
+            rest = picked[first[len(part) :]]
+            picked = rest[orders[rest] <= np.uint64(self.limit)]  # more only when many were the same value
 
     def merge(self, other: Bottom) -> None:
         """Take the values of another sample."""
-        self._take(other._kept)
+        self._take(other._kept.items())
 
-    def _take(self, entries: Iterable[tuple[int, str]]) -> None:
-        fresh = set(entries) - set(self._kept)
+    def _take(self, entries: Iterable[tuple[str, int]]) -> None:
+        fresh = False
+        for value, order in entries:
+            if order < self._kept.get(value, 1 << 64):
+                self._kept[value] = order
+                fresh = True
         if fresh:
-            self._kept = sorted([*self._kept, *fresh])[: self.most]
+            least = sorted(self._kept.items(), key=lambda entry: (entry[1], entry[0]))
+            self._kept = dict(least[: self.most])
 
     def entries(self) -> list[tuple[int, str]]:
-        """Return (hash, value) in that order."""
-        return list(self._kept)
+        """Return (order, value) in that sequence."""
+        return [(order, value) for value, order in self._kept.items()]
 
     def values(self) -> list[str]:
-        """Return the values in the order of their hash."""
-        return [value for _, value in self._kept]
+        """Return the values by their order."""
+        return list(self._kept)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -295,101 +300,60 @@ class Profile:
 
     def _strings(self, array: Any, counts: Any, digits: bool = False) -> None:
         """Count strings; with ``digits`` each is a number without a sign."""
-        import pyarrow.compute as pc
-
-        array = array if digits else _trimmed(array)
-        if counts is None and not self.text and _repeats(array):
-            counted = pc.value_counts(array)
-            array, counts = counted.field(0), counted.field(1)
-        keep = np.ones(len(array), np.bool_) if digits else _filled(array)
-        numbers = np.flatnonzero(keep) if self.text else None
-        if not keep.all():
-            array, counts = array.filter(keep), counts if counts is None else counts.filter(keep)
-        if not len(array):
+        batch = _batch(array, counts, digits, self.text)
+        if not len(batch.array):
             return
-        cells = bytewise.of_array(array)
-        has = bytewise.traits(cells)
-        weights = _as_numbers(counts)
-        self.cells += _total(np.ones(len(array), np.bool_), weights)
-        self.chars += _characters(cells, has, weights)
-        self.spaces += 0 if digits else _occurrences(cells, ord(" "), weights)
-        orders = bytewise.hashes(cells)
-        found = self._look(array, orders, has, weights, numbers, digits)
-        self._keep(array, cells, orders, has, weights, found)
+        self.cells += _total(np.ones(len(batch.array), np.bool_), batch.weights)
+        self.chars += _characters(batch.cells, batch.has, batch.weights)
+        self.spaces += _marked(batch.cells, batch.cells.data == ord(" "), batch.weights) if batch.has.blank else 0
+        self._keep(batch, self._look(batch))
 
-    def _look(
-        self, array: Any, orders: Orders, has: bytewise.Traits, weights: NDArray[np.int64] | None,
-        numbers: NDArray[np.int64] | None, digits: bool,
-    ) -> NDArray[np.bool_]:  # fmt: skip
+    def _look(self, batch: _Batch) -> NDArray[np.bool_]:
         """Count identifiers. Return which cells are one of those that the column's name may stand for."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        at = np.arange(len(array)) if digits else np.flatnonzero(look.gated(array, has))
+        array = batch.array
         named = np.zeros(len(array), np.bool_)
+        at = np.arange(len(array)) if batch.digits else np.flatnonzero(look.gated(array, batch.has))
         if not len(at):
             return named
-        hits_in = array
-        if not digits:
-            hits_in = look.in_ascii(array if len(at) == len(array) else array.take(pa.array(at)))
-            integral = matching(hits_in, r"^[+]?\d{5,19}\.0+$") if has.dot else np.zeros(0, np.bool_)
-            if integral.any():  # pandas' integers with gaps
-                hits_in = pc.if_else(pa.array(integral), pc.replace_substring_regex(hits_in, r"\.0+$", ""), hits_in)
-        sizes = pc.binary_length(hits_in).to_numpy(zero_copy_only=False)
-        counts = None if weights is None else weights[at]
+        whole = len(at) == len(array)
+        plain = (
+            array
+            if batch.digits
+            else _without_point_zero(look.in_ascii(array if whole else array.take(pa.array(at))), batch.has)
+        )
+        cells = batch.cells if plain is array else bytewise.of_array(plain)
+        sizes = cells.ends - cells.starts
         by_entity: dict[str, list[Hits]] = {}
-        for hits in look.find(hits_in, digits):
+        for hits in look.find(plain, cells, batch.digits):
             by_entity.setdefault(hits.entity, []).append(hits)
+        orders = batch.orders if whole else batch.orders[at]
         for entity in sorted(by_entity):
             tally = self.tallies.setdefault(entity, Tally())
             for hits in by_entity[entity]:
-                self._kept(tally, hits)
+                _sample(tally, hits, orders, sizes)
                 if self.term and (entity != "PHONE_NUMBER" or self.term.fits is fits.FITS["phone"]):
                     named[at[hits.cell[hits.valid & look.whole(hits, sizes)]]] = True
-                if numbers is not None and hits.valid.any():
-                    tally.found_at(self.lines + int(numbers[at[hits.cell[hits.valid].min()]]) + 1)
-            shaped = _count(tally, by_entity[entity], sizes, counts)
-            shaped = shaped[sizes[shaped] <= 2000]
-            tally.cells.offer(orders[at[shaped]], lambda place, shaped=shaped: str(hits_in[int(shaped[place])]))  # type: ignore[misc]
+                if batch.numbers is not None and hits.valid.any():
+                    tally.found_at(self.lines + int(batch.numbers[at[hits.cell[hits.valid].min()]]) + 1)
+            shaped = _count(tally, by_entity[entity], sizes, None if batch.weights is None else batch.weights[at])
+            shaped = shaped[sizes[shaped] <= MAX_CANDIDATE_BYTES]
+            tally.cells.offer(orders[shaped], lambda place, shaped=shaped: plain[int(shaped[place])].as_py())  # type: ignore[misc]
         return named
 
-    def _kept(self, tally: Tally, hits: Hits) -> None:
-        compact: Any = hits.compact
-        if isinstance(compact, np.ndarray):
-            orders = bytewise.mixed(np.ascontiguousarray(compact).view(np.uint64).reshape(len(compact), -1))
-            named = np.flatnonzero(orders != _NOTHING)
-        else:
-            orders = compact.hashes()
-            named = np.arange(len(orders))
-        for bottom, picked in (
-            (tally.samples, named),
-            (tally.distinct, np.flatnonzero(hits.valid)),
-            (tally.own, np.flatnonzero(hits.valid & ~hits.reserved)),
-        ):
-            bottom.offer(orders[picked], lambda place, picked=picked: look.compact(hits, int(picked[place])))  # type: ignore[misc]
-
-    def _keep(
-        self,
-        array: Any,
-        cells: bytewise.Cells,
-        orders: Orders,
-        has: bytewise.Traits,
-        weights: NDArray[np.int64] | None,
-        named: NDArray[np.bool_],
-    ) -> None:
+    def _keep(self, batch: _Batch, named: NDArray[np.bool_]) -> None:
+        array, has = batch.array, batch.has
         if not self.text and (has.letters and has.blank or has.foreign):
-            self.person_cells += _total(_persons(array, cells), weights)
+            self.person_cells += _total(_persons(array, batch.cells), batch.weights)
         if self.term:
-            self.term_cells += _total(self._fitting(array, has, named), weights)
-        self.sample.offer(orders, lambda place: array[place].as_py()[:MAX_SAMPLE_CHARS])
-        if self.few is not None:
-            if weights is None:
-                self.few = None  # most cells of the batch are distinct
-            else:
-                self._counted(
-                    [value[:MAX_SAMPLE_CHARS] for value in array.slice(0, FEW + 1).to_pylist()],
-                    weights[: FEW + 1].tolist(),
-                )
+            self.term_cells += _total(self._fitting(array, has, named), batch.weights)
+        self.sample.offer(batch.orders, lambda place: array[place].as_py()[:MAX_SAMPLE_CHARS])
+        if batch.weights is None:
+            self.few = None  # most cells of the batch are distinct
+        elif self.few is not None:
+            values = [value[:MAX_SAMPLE_CHARS] for value in array.slice(0, FEW + 1).to_pylist()]
+            self._counted(values, batch.weights[: FEW + 1].tolist())
 
     def _fitting(self, array: Any, has: bytewise.Traits, named: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which cells can be what the column's name says. An identifier of its kind can."""
@@ -414,6 +378,72 @@ class Profile:
     def free_text(self) -> bool:
         """Whether the cells are prose: long, with many spaces."""
         return self.text or bool(self.cells) and self.chars / self.cells > 45 and self.spaces / self.cells > 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Strings that are counted together, none of them empty. ``weights`` says how often each comes, None: once."""
+
+    array: Any
+    cells: bytewise.Cells
+    has: bytewise.Traits
+    orders: Orders
+    weights: NDArray[np.int64] | None
+    numbers: NDArray[np.int64] | None  # of the lines, for prose
+    digits: bool
+
+
+def _batch(array: Any, counts: Any, digits: bool, lines: bool) -> _Batch:
+    import pyarrow.compute as pc
+
+    if counts is None and not lines and _repeats(array):
+        counted = pc.value_counts(array)
+        array, counts = counted.field(0), counted.field(1)
+    cells = bytewise.of_array(array)
+    numbers = None
+    if not digits:
+        trimmed = _trimmed(array, cells)
+        keep = _filled(trimmed)
+        numbers = np.flatnonzero(keep) if lines else None
+        if not keep.all():
+            trimmed, counts = trimmed.filter(keep), counts if counts is None else counts.filter(keep)
+        if trimmed is not array:
+            array, cells = trimmed, bytewise.of_array(trimmed)
+    return _Batch(array, cells, bytewise.traits(cells), bytewise.hashes(cells), _as_numbers(counts), numbers, digits)
+
+
+def _without_point_zero(array: Any, has: bytewise.Traits) -> Any:
+    """Return the strings with whole numbers that were floats written as whole numbers: pandas' integers with gaps."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    integral = matching(array, r"^[+]?\d{5,19}\.0+$") if has.dot else np.zeros(0, np.bool_)
+    if not integral.any():
+        return array
+    return pc.if_else(pa.array(integral), pc.replace_substring_regex(array, r"\.0+$", ""), array)
+
+
+def _sample(tally: Tally, hits: Hits, orders: Orders, sizes: Any) -> None:
+    """Keep some of the compact forms. Those of entire cells have the order of their cell, others of their own."""
+    whole = look.whole(hits, sizes)
+    mine = orders[hits.cell]
+    rest = np.flatnonzero(~whole)
+    if len(rest):
+        mine[rest] = look.hashes(hits, rest)
+    valid = hits.valid
+    own = valid & ~hits.reserved
+    kept = (
+        [(tally.distinct, valid)]
+        if own is valid or (own == valid).all()
+        else [(tally.distinct, valid), (tally.own, own)]
+    )
+    if hits.entity in shapes.BY_ENTITY or hits.entity == "PHONE_NUMBER":
+        kept.append((tally.samples, hits.end > hits.start))
+    for bottom, marked in kept:
+        picked = np.flatnonzero(marked)
+        bottom.offer(mine[picked], lambda place, picked=picked: look.compact(hits, int(picked[place])))  # type: ignore[misc]
+    if len(kept) and kept[0][0] is tally.distinct and all(bottom is not tally.own for bottom, _ in kept):
+        tally.own.merge(tally.distinct)
 
 
 def _count(tally: Tally, parts: Sequence[Hits], sizes: Any, weights: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -501,14 +531,14 @@ _BLANK[np.frombuffer(b" \t\n\r\v\f\xa0\xc2\xe2\xe3\xef", np.uint8)] = True
 """First bytes of white space, which is trimmed only where a cell has some."""
 
 
-def _trimmed(array: Any) -> Any:
+def _trimmed(array: Any, cells: bytewise.Cells) -> Any:
     import pyarrow.compute as pc
 
-    cells = bytewise.of_array(array)
     if not len(cells):
         return array
     filled = cells.ends > cells.starts
-    edges = _BLANK[cells.data[cells.starts]] | (cells.data[cells.ends - 1] <= 32) | (cells.data[cells.ends - 1] >= 0x80)
+    last = cells.data[cells.ends - 1]
+    edges = _BLANK[cells.data[cells.starts]] | (last <= 32) | (last >= 0x80)
     return pc.utf8_trim_whitespace(array) if (edges & filled).any() else array
 
 
@@ -536,10 +566,6 @@ def _characters(cells: bytewise.Cells, has: bytewise.Traits, weights: NDArray[np
     sizes = cells.ends - cells.starts
     total = int(sizes.sum()) if weights is None else int((sizes * weights).sum())
     return total - _marked(cells, (cells.data & 0xC0) == 0x80, weights) if has.foreign else total
-
-
-def _occurrences(cells: bytewise.Cells, byte: int, weights: NDArray[np.int64] | None) -> int:
-    return _marked(cells, cells.data == byte, weights)
 
 
 def _marked(cells: bytewise.Cells, marked: Any, weights: NDArray[np.int64] | None) -> int:

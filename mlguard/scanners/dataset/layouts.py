@@ -49,6 +49,9 @@ _BETWEEN = np.zeros(256, np.bool_)
 _BETWEEN[np.frombuffer(b" .-/:()+[]~\t\n\rx#*", np.uint8)] = True
 """Bytes that may stand between the digits of one number."""
 
+_BETWEEN_AGAIN = _BETWEEN.copy()
+_BETWEEN_AGAIN[np.frombuffer(b" \t\n\r", np.uint8)] = False
+
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
@@ -70,8 +73,8 @@ class Stretches:
 class Compact(Protocol):
     """Compact forms that are no byte strings yet."""
 
-    def hashes(self) -> NDArray[np.uint64]:
-        """Return a number for each, the same for the same text."""
+    def hashes(self, picked: Index) -> NDArray[np.uint64]:
+        """Return a number for each of those picked, the same for the same text."""
 
     def __getitem__(self, place: int) -> bytes: ...
 
@@ -93,34 +96,35 @@ class Hits:
 
 def stretches(cells: Cells, again: bool = False) -> Stretches:
     """Return the stretches of the cells; with ``again`` no white space may lie in one."""
-    data = cells.data
-    marked = (data - np.uint8(ord("0"))) < 10
-    places = np.flatnonzero(marked)
-    if not len(places):
-        empty = np.zeros(0, np.int64)
-        return Stretches(empty, empty, empty, empty)
-    cell = bytewise.cell_of(cells, places) if len(places) < len(cells) else _repeated(cells, places)
-    gap = np.diff(places)
-    joined = (gap <= 5) & (cell[1:] == cell[:-1])
-    parted = np.flatnonzero(joined & (gap > 1))
-    before, size = places[parted], gap[parted]
-    between = _BETWEEN.copy()
-    if again:
-        between[np.frombuffer(b" \t\n\r", np.uint8)] = False
-    fits = between[data[before + 1]]
-    for step in (2, 3, 4):
+    first, last, cell = _runs(cells)
+    if not len(first):
+        return Stretches(first, last, first, cell)
+    gap = first[1:] - last[:-1]
+    joined = (gap <= 4) & (cell[1:] == cell[:-1])
+    parted = np.flatnonzero(joined)
+    before, size = last[:-1][parted], gap[parted]
+    between = _BETWEEN_AGAIN if again else _BETWEEN
+    fits = between[cells.data[before]]
+    for step in (1, 2, 3):
         wide = np.flatnonzero(size > step)
-        fits[wide] &= between[data[before[wide] + step]]
+        fits[wide] &= between[cells.data[before[wide] + step]]
     joined[parted[~fits]] = False
-    breaks = np.flatnonzero(~joined) + 1
-    firsts = np.concatenate([[0], breaks])
-    lasts = np.concatenate([breaks, [len(places)]])
-    return Stretches(places[firsts], places[lasts - 1] + 1, lasts - firsts, cell[firsts])
+    begins = np.concatenate([[0], np.flatnonzero(~joined) + 1])
+    ends = np.append(begins[1:], len(first)) - 1
+    digits = np.add.reduceat(last - first, begins)
+    return Stretches(first[begins], last[ends], digits, cell[begins])
 
 
-def _repeated(cells: Cells, places: Index) -> Index:
-    counts = np.diff(np.searchsorted(places, np.append(cells.starts, cells.ends[-1:])))
-    return np.repeat(np.arange(len(cells)), counts)
+def _runs(cells: Cells) -> tuple[Index, Index, Index]:
+    """Return the place of the first digit of each run of digits, the place after its last, and its cell."""
+    marked = ((cells.data - np.uint8(ord("0"))) < 10).view(np.int8)
+    steps = np.diff(marked)
+    first, last = np.flatnonzero(steps == 1) + 1, np.flatnonzero(steps == -1) + 1
+    inner = cells.starts[1:]
+    glued = inner[(marked[inner] & marked[inner - 1]).astype(np.bool_)]  # a run that goes on into the next cell
+    if len(glued):
+        first, last = np.sort(np.concatenate([first, glued])), np.sort(np.concatenate([last, glued]))
+    return first, last, bytewise.cell_of(cells, first)
 
 
 def find(cells: Cells, digits: bool = False) -> Iterator[Hits]:
@@ -214,8 +218,8 @@ def _bare(layout: str, lead: int) -> Iterator[Candidate]:
     for shape in shapes.CHECKED:
         if shape.layout is not None and (match := shape.layout.search("1" * size)) and match.end() == size:
             yield Candidate(shape.entity, lead, lead + size, columns, grouped=shape.lettered)
-    if 7 <= size <= 15:
-        yield Candidate("PHONE_NUMBER", lead, lead + size, columns)
+    if size >= 7:  # E.164 ends at fifteen; the library for phone numbers goes on
+        yield Candidate("PHONE_NUMBER", lead, lead + size, columns, free=size <= 15)
 
 
 def _parts(layout: str, lead: int) -> Iterator[Candidate]:
@@ -229,16 +233,22 @@ def _parts(layout: str, lead: int) -> Iterator[Candidate]:
     clear = _DATE.sub(lambda match: " " * len(match.group()), layout)
     for shape in shapes.CHECKED:
         for match in shape.layout.finditer(clear) if shape.layout is not None else ():
-            yield _number(shape, match, clear, lead)
+            if not _within_word(clear, match):
+                yield _number(shape, match, clear, lead)
     yield from _phones(clear, lead)
+
+
+def _within_word(layout: str, match: re.Match[str]) -> bool:
+    """Say whether a match is part of a longer run of letters and digits, which makes it nothing at all."""
+    start, end = match.span()
+    return bool(start) and layout[start - 1].isalnum() or layout[end : end + 1].isalnum()
 
 
 def _number(shape: shapes.Shape, match: re.Match[str], layout: str, lead: int) -> Candidate:
     start, end = match.span()
     keeps_sign = shape.entity == "FI_PERSONAL_IDENTITY_CODE"
     columns = tuple(lead + start + at for at, sign in enumerate(match.group()) if keeps_sign or sign not in _SEPARATORS)
-    before, after = layout[start - 1 : start] if start else "", layout[end : end + 1]
-    free = not (before and (before.isalnum() or before in "._=")) and not after.isalnum()
+    free = not start or layout[start - 1] not in "._="
     return Candidate(
         shape.entity, lead + start, lead + end, columns, free, shape.lettered or not match.group().isdigit()
     )
@@ -277,7 +287,7 @@ def _of_digits(cells: Cells) -> Iterator[Hits]:
         yes: Flags = np.ones(len(cell), np.bool_)
         for candidate in _bare("1" * size, 0):
             entity = candidate.entity
-            valid = yes if entity == "PHONE_NUMBER" else shapes.BY_ENTITY[entity].check(text)
+            valid = yes & candidate.free if entity == "PHONE_NUMBER" else shapes.BY_ENTITY[entity].check(text)
             hits = Hits(entity, cell, start, end, valid, ~yes, ~yes, ~yes, compact)
             mark_reserved(hits)
             yield hits
@@ -485,9 +495,9 @@ class Dotted:
     def __init__(self, address: Index) -> None:
         self.address = address
 
-    def hashes(self) -> NDArray[np.uint64]:
-        """Return a number for each address."""
-        return bytewise.mixed(self.address.astype(np.uint64).reshape(-1, 1))
+    def hashes(self, picked: Index) -> NDArray[np.uint64]:
+        """Return a number for each of the addresses picked."""
+        return bytewise.mixed(self.address[picked].astype(np.uint64).reshape(-1, 1))
 
     def __getitem__(self, place: int) -> bytes:
         return ".".join(str(int(self.address[place]) >> shift & 255) for shift in (24, 16, 8, 0)).encode()

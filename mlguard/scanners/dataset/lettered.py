@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import checksums, shapes
-from mlguard.scanners.dataset.cells import Cells, Flags, Index, matching
+from mlguard.scanners.dataset.cells import Cells, Flags, Index
 from mlguard.scanners.dataset.layouts import Hits, compacts, mark_near, mark_reserved
 
 _LOOK = 48
@@ -25,35 +24,46 @@ _ALNUM[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 _CODE = _ALNUM.copy()
 _ALNUM[0x80:] = True
 
-_FISCAL = r"(?i)[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPR-T][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]"
-_FISCAL_RE = re.compile(_FISCAL.encode())
+
+def _any_of(characters: str) -> Flags:
+    table = np.zeros(256, np.bool_)
+    table[np.frombuffer((characters + characters.lower()).encode(), np.uint8)] = True
+    return table
 
 
-def find(cells: Cells, array: Any) -> Iterator[Hits]:
-    """Yield the IBANs and the fiscal codes of the cells, which are also given as an Arrow array."""
-    yield from _ibans(cells)
-    marked = np.flatnonzero(matching(array, _FISCAL))
-    if len(marked):
-        yield from _fiscal(cells, marked)
+_DIGIT_OR_STANDIN = _any_of("0123456789LMNPQRSTUV")
+"""Digits, and the letters that stand for them where two persons would have the same code."""
+
+_FISCAL = {place: _DIGIT_OR_STANDIN for place in (6, 7, 9, 10, 12, 13, 14)} | {
+    8: _any_of("ABCDEHLMPRST"),
+    11: _any_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    15: _any_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+}
+"""What may stand after the six letters of a codice fiscale, by place."""
+
+
+def find(cells: Cells) -> Iterator[Hits]:
+    """Yield the IBANs and the fiscal codes of the cells."""
+    letter = ((cells.data | np.uint8(32)) - np.uint8(ord("a"))) < 26
+    yield from _ibans(cells, letter)
+    yield from _fiscal(cells, letter)
 
 
 def _upper(data: Any) -> Any:
     return np.where((data >= ord("a")) & (data <= ord("z")), data - np.uint8(32), data)
 
 
-def _anchors(cells: Cells) -> Index:
-    """Return the places of two letters and two digits that begin a word."""
-    data = cells.data
-    letter = ((data | np.uint8(32)) - np.uint8(ord("a"))) < 26
-    digit = (data - np.uint8(ord("0"))) < 10
+def _anchors(cells: Cells, letter: Flags) -> Index:
+    """Return the places of two letters and two digits."""
+    digit = (cells.data - np.uint8(ord("0"))) < 10
     starts = letter[:-3] & letter[1:-2]
     starts &= digit[2:-1]
     starts &= digit[3:]
     return np.flatnonzero(starts)
 
 
-def _ibans(cells: Cells) -> Iterator[Hits]:
-    places = _anchors(cells)
+def _ibans(cells: Cells, letter: Flags) -> Iterator[Hits]:
+    places = _anchors(cells, letter)
     if not len(places):
         return
     cell = bytewise.cell_of(cells, places)
@@ -109,21 +119,20 @@ def _hits(cells: Cells, entity: str, cell: Index, start: Index, end: Index, text
     return hits
 
 
-def _fiscal(cells: Cells, marked: Index) -> Iterator[Hits]:
-    whole = marked[cells.ends[marked] - cells.starts[marked] == 16]
-    places, cell = [cells.starts[whole]], [whole]
-    for number in marked[cells.ends[marked] - cells.starts[marked] != 16].tolist():
-        first = int(cells.starts[number])
-        found = _FISCAL_RE.finditer(bytes(cells.data[first : cells.ends[number]]))
-        places.append(np.array([match.start() + first for match in found], np.int64))
-        cell.append(np.full(len(places[-1]), number))
-    start, numbers = np.concatenate(places), np.concatenate(cell)
+def _fiscal(cells: Cells, letter: Flags) -> Iterator[Hits]:
+    two = letter[1:] & letter[:-1]
+    four = two[2:] & two[:-2]
+    start = np.flatnonzero(four[2:] & two[:-4])  # six letters in a row
+    for place in (6, 7, 9, 10, 12, 13, 14, 8, 11, 15):
+        if not len(start):
+            return
+        start = start[_FISCAL[place][cells.data[start + place]]]
+    cell = bytewise.cell_of(cells, start)
+    begin, end = cells.starts[cell], cells.ends[cell]
+    free = ((start == begin) | ~_ALNUM[cells.data[start - 1]]) & ((start + 16 == end) | ~_ALNUM[cells.data[start + 16]])
+    keep = free & (start >= begin) & (start + 16 <= end)
+    start, cell = start[keep], cell[keep]
     if len(start):
-        text = _upper(cells.data[start[:, None] + np.arange(16)].T)
-        begin, end = cells.starts[numbers], cells.ends[numbers]
-        free = ((start == begin) | ~_ALNUM[cells.data[start - 1]]) & (
-            (start + 16 == end) | ~_ALNUM[cells.data[start + 16]]
+        yield _hits(
+            cells, "IT_FISCAL_CODE", cell, start, start + 16, _upper(cells.data[start[:, None] + np.arange(16)].T)
         )
-        hits = _hits(cells, "IT_FISCAL_CODE", numbers, start, start + 16, text)
-        hits.valid &= free
-        yield hits

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlguard.scanners.dataset import addresses, layouts, lettered, shapes
 from mlguard.scanners.dataset import cells as bytewise
@@ -65,22 +66,22 @@ def pieces(array: Any) -> Iterator[tuple[int, Any]]:
         yield start, array.slice(start, step)
 
 
-def find(array: Any, digits: bool = False) -> Iterator[Hits]:
+def find(array: Any, cells: Cells | None = None, digits: bool = False) -> Iterator[Hits]:
     """Yield what is found in the strings of an Arrow array, by entity and kind of search. They are what ``in_ascii`` returns.
 
-    With ``digits`` there is nothing but digits in them.
-    Numbers of cells are those of the array; places are bytes from the cell's first. The same entity may come several times.
+    ``cells`` are the same strings as bytes. With ``digits`` there is nothing but digits in them. Numbers of cells are those of the array;
+    places are bytes from the cell's first. The same entity may come several times.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     array = array.cast(pa.large_string())
-    sizes = pc.binary_length(array).to_numpy(zero_copy_only=False)
+    cells = cells or bytewise.of_array(array)
+    sizes = cells.ends - cells.starts
     if not len(sizes) or int(sizes.max()) <= MAX_CELL:
-        yield from _find(array, digits)
+        yield from _find(array, cells, digits)
         return
     short = np.flatnonzero(sizes <= MAX_CELL)
-    for hits in _find(array.take(pa.array(short)), digits):
+    for hits in _find(array.take(pa.array(short)), None, digits):
         hits.cell = short[hits.cell]
         yield hits
     for number in np.flatnonzero(sizes > MAX_CELL).tolist():
@@ -93,16 +94,16 @@ def _in_parts(text: str, number: int) -> Iterator[Hits]:
     for start in range(0, len(text), MAX_CELL):
         part = pa.array([text[start : start + MAX_CELL + OVERLAP]], pa.large_string())
         offset = len(text[:start].encode())
-        for hits in _find(part, False):
+        for hits in _find(part, None, False):
             hits.cell = np.full(len(hits.cell), number)
             hits.start, hits.end = hits.start + offset, hits.end + offset
             yield hits
 
 
-def _find(array: Any, digits: bool) -> Iterator[Hits]:
+def _find(array: Any, cells: Cells | None, digits: bool) -> Iterator[Hits]:
     if not len(array):
         return
-    cells = bytewise.of_array(array)
+    cells = cells or bytewise.of_array(array)
     if digits:
         yield from (_placed(cells, hits) for hits in layouts.find(cells, digits=True))
         return
@@ -110,7 +111,7 @@ def _find(array: Any, digits: bool) -> Iterator[Hits]:
     if has.digits:
         yield from (_placed(cells, _unless_noise(cells, array, hits, has)) for hits in layouts.find(cells))
     if has.letters or has.foreign:
-        yield from (_placed(cells, _unless_noise(cells, array, hits, has)) for hits in lettered.find(cells, array))
+        yield from (_placed(cells, _unless_noise(cells, array, hits, has)) for hits in lettered.find(cells))
     if has.at or has.colon or has.dash or has.letters and has.dot:
         yield from (_placed(cells, hits) for hits in addresses.find(cells, array, has))
 
@@ -207,3 +208,11 @@ def texts(lines: Sequence[str]) -> list[list[Hit]]:
 def compact(hits: Hits, place: int) -> str:
     """Return the compact form of one hit."""
     return bytes(hits.compact[place]).decode("utf-8", "replace")
+
+
+def hashes(hits: Hits, picked: Index) -> NDArray[np.uint64]:
+    """Return a number for the compact form of each of the hits, the same for the same text."""
+    if isinstance(hits.compact, np.ndarray):
+        kept = np.ascontiguousarray(hits.compact[picked])
+        return bytewise.mixed(kept.view(np.uint64).reshape(len(kept), -1))
+    return hits.compact.hashes(picked)

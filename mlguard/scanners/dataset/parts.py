@@ -15,7 +15,7 @@ from typing import Any
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.facts import Part
-from mlguard.findings import Gap, GapKind, Record
+from mlguard.findings import Gap, Record
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import folders, sketch, split_names
 from mlguard.scanners.dataset.sketch import Sketch
@@ -64,9 +64,17 @@ def name_of(group: Sequence[Artifact]) -> str:
 
 
 def scan(group: Sequence[Artifact], context: Context) -> Iterator[Record]:
-    """Yield the sealed count of the slices that ``part`` of the settings names, as (begin, end)."""
+    """Yield the sealed count of the slices that ``part`` of the settings names, as (begin, end).
+
+    With ``parts`` there, too, yield what these counts of the whole dataset tell together.
+    """
+    key = bytes.fromhex(context.settings["key"])
+    if "parts" in context.settings:
+        seen = [opened(part, key) for part in context.settings["parts"]]
+        yield from told(group, seen, context, again_of(group, context))
+        return
     begin, end = context.settings["part"]
-    yield sealed(counted(group, begin, end, context), name_of(group), bytes.fromhex(context.settings["key"]))
+    yield sealed(counted(group, begin, end, context), name_of(group), key)
 
 
 def sealed(seen: Sketch, path: str, key: bytes) -> Part:
@@ -205,9 +213,3 @@ def again_of(group: Sequence[Artifact], context: Context) -> Callable[[], Iterat
     if folders.layout(group) is not None:
         return None
     return lambda: risk.batches(source.of_file(context, group[0].path), "parquet", 0)
-
-
-def gap_of(path: str, trouble: Unreadable) -> Gap:
-    """Return the gap of a dataset that was not read to its end."""
-    kind: GapKind = getattr(trouble, "kind", "unreadable")
-    return Gap("dataset", path, kind, str(trouble))

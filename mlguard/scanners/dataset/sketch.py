@@ -165,7 +165,7 @@ def _plain(value: Any) -> Any:
 
 def _bottom(state: dict[str, Any]) -> Bottom:
     kept = Bottom(state["most"])
-    kept._kept = [(order, value) for order, value in state["kept"]]
+    kept._take((value, order) for order, value in state["kept"])
     return kept
 
 

@@ -136,6 +136,12 @@ def _parted(word: str) -> tuple[str, ...]:
     return (word,)
 
 
+def says_more(name: str) -> bool:
+    """Say whether a name holds words beside those for names and persons."""
+    words = tokens(_STEP.split(name)[-1].replace("[]", ""))
+    return any((word,) not in _phrases() and word not in _about_persons() for word in words)
+
+
 def hints_at_person(name: str) -> bool:
     """Say whether the column's name speaks of a person: customer_id, patient no."""
     return bool(_hints() & set(tokens(name)))

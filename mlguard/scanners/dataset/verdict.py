@@ -535,7 +535,11 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
             return False  # a constant, unless it is the name of the one person it is all about
         if terms.tokens(profile.label.rsplit(".", 1)[-1]) in (["first"], ["last"], ["given"], ["family"]):
             given = sum(terms.has_given_name(value) for value in distinct)
-            return given * 10 >= 3 * len(distinct) or term.id == "last-name" and all(v[:1].isupper() for v in distinct)
+            return (
+                given * 10 >= 3 * len(distinct)
+                or term.id == "last-name"
+                and sum(v[:1].isupper() for v in distinct) * 10 >= 9 * len(distinct)
+            )
         names = persons.told_by(distinct)
         if names.things > 0.5:
             return False
@@ -580,6 +584,8 @@ def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
     if profile.term is None or not profile.term.weak:
         return
     distinct = profile.sample.values()
+    if len(distinct) < 8 and profile.cells > 3 * len(distinct) and terms.says_more(profile.label):
+        return  # bot_name, list_name: a few things that have a name
     names = persons.told_by(distinct)
     if len(distinct) > 1 and persons.can_be_names(names, company):
         cells = max(profile.term_cells, profile.person_cells, round(profile.cells * names.known))
