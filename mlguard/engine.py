@@ -42,6 +42,7 @@ class Job:
     stores: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # what is shown of an address -> the address; see artifacts
+    ray: str | None = None  # data is counted by the workers of this cluster of Ray, of a local one when it is ""
     digests: bool = False  # compute the SHA-256 of every model, not only of those that the declaration gives one for
 
 
@@ -50,21 +51,45 @@ def run(job: Job, progress: Progress | None = None) -> Report:
 
     Raises UsageError for a scanner that does not exist. Trouble with the input never raises: it is a gap.
     """
-    processes = job.processes or (1 if job.stores else 0)  # a store may hang
-    memory = job.memory if processes else 0
+    tasks, setting, records = planned(job)
+    records += performed(job, tasks, setting, progress)
+    return concluded(job, tasks, records)
+
+
+def planned(job: Job) -> tuple[list[Task], Setting, list[tuple[str, Record]]]:
+    """Return the tasks of a run, what they share, and the gaps that are known before any of them is done. Raises UsageError."""
+    memory = job.memory if _processes(job) else 0
     setting = Setting(str(job.root), tuple(job.plugins), _settings(job), job.hook, memory, job.stores)
-    planned = [plan(name, setting, job.artifacts) for name in job.scanners]
-    tasks = [task for some, _ in planned for task in some]
-    records: list[tuple[str, Record]] = [("discovery", gap) for gap in job.gaps]
-    records += [("discovery", gap) for _, gaps in planned for gap in gaps]
-    if processes:
+    plans = [plan(name, setting, job.artifacts) for name in job.scanners]
+    tasks = [task for some, _ in plans for task in some]
+    gaps = [*job.gaps, *(gap for _, some in plans for gap in some), *_unread(job, tasks)]
+    return tasks, setting, [("discovery", gap) for gap in gaps]
+
+
+def performed(
+    job: Job, tasks: Sequence[Task], setting: Setting, progress: Progress | None = None
+) -> list[tuple[str, Record]]:
+    """Return what the scanners say, with their names."""
+    stream: Iterable[tuple[Task, Record]]
+    if job.ray is not None:
+        from mlguard import cluster
+
+        stream = cluster.perform(tasks, setting, _processes(job), job.timeout, job.ray, progress)
+    elif processes := _processes(job):
         from mlguard import pool
 
         stream = pool.perform(tasks, setting, processes, job.timeout, progress)
     else:
         stream = perform(tasks, setting, progress)
-    records += [(task.scanner, record) for task, record in stream]
-    records += [("discovery", gap) for gap in _unread(job, tasks)]
+    return [(task.scanner, record) for task, record in stream]
+
+
+def _processes(job: Job) -> int:
+    return job.processes or (1 if job.stores else 0)  # a store may hang
+
+
+def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]) -> Report:
+    """Return the report of all that the tasks of a run have said."""
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     if not job.hook:
         from mlguard.assess import assess  # the quick run on commit has no second stage, and no time to load it

@@ -31,7 +31,7 @@ def perform(
     ``timeout`` is in seconds for one task, or from one sign of life to the next of a task that gives them. A child that hangs or dies costs gaps for the files in its hands; what it
     sent before counts, and another child takes the rest.
     """
-    pool = _Pool(tasks, setting, processes, timeout)
+    pool = Pool(tasks, setting, processes, timeout)
     try:
         yield from pool.run(progress)
     finally:
@@ -54,6 +54,7 @@ class _Child:
         self.scanner = ""  # whose libraries it has loaded
         self.deadline = 0.0
         self.expired = False
+        self.told = (0, 0)  # rows read of the table in its hands, and rows there are
         self.partial = b""
         self._send(setting)
 
@@ -90,17 +91,22 @@ class _Child:
         return self.process.wait() if status is None else status
 
 
-class _Pool:
+class Pool:
     """Tasks in a queue for each scanner, and children that each keep to one scanner as long as it has tasks."""
 
     def __init__(self, tasks: Sequence[Task], setting: Setting, processes: int, timeout: float) -> None:
         self.setting, self.processes, self.timeout = setting, processes, timeout
-        self.total, self.done = len(tasks), 0
+        self.total = self.done = 0
         self.queues: dict[str, deque[Task]] = {}
-        for task in tasks:
-            self.queues.setdefault(task.scanner, deque()).append(task)
+        self.add(tasks)
         self.children: list[_Child] = []
         self.selector = selectors.DefaultSelector()
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Queue tasks for the next ``run``."""
+        self.total += len(tasks)
+        for task in tasks:
+            self.queues.setdefault(task.scanner, deque()).append(task)
 
     def close(self) -> None:
         for child in self.children:
@@ -114,7 +120,10 @@ class _Pool:
                 task = child.task
                 yield from self._news(child)
                 if progress and task and not child.task:
-                    progress(self.done, self.total, task.group[0].path)
+                    progress(self.done, self.total, task.group[0].path, 0, 0)
+                elif progress and task and child.told[0]:
+                    progress(self.done, self.total, task.group[0].path, *child.told)
+                child.told = (0, 0)
 
     def _hand_out(self) -> None:
         for child in self.children:
@@ -156,6 +165,7 @@ class _Pool:
                 yield child.task, codec.decode(answer["record"])
             elif "alive" in answer:
                 child.deadline = time.monotonic() + self.timeout
+                child.told = (int(answer["alive"][0]), int(answer["alive"][1]))
             else:
                 self._finish(child)
         if ended:

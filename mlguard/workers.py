@@ -19,11 +19,14 @@ from mlguard.artifacts import SHOWN_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.facts import DataFlow, Deployment, Grant, Resource
 from mlguard.findings import Detection, Gap, GapKind, Location, Proof, Record
-from mlguard.scanners import Context, Scanner, Store, read_text
+from mlguard.scanners import Alive, Context, Scanner, Store, read_text
 from mlguard.scanners import scanner as load_scanner
 
-Progress = Callable[[int, int, str], None]
-"""Called with the tasks done, the tasks in all, and a path."""
+Progress = Callable[[int, int, str, int, int], None]
+"""Called with the tasks done, the tasks in all, a path, and of the table that is read there the rows read and those there are.
+
+Both are 0 when a task is done, the second also when nobody knows how many there are.
+"""
 
 MAX_NAME = 500
 """Characters of a name or address in a record."""
@@ -59,7 +62,7 @@ class Setting:
     key: str = field(default="", repr=False)  # hexadecimal; what leaves a process of parts is sealed with it
 
 
-def examiner(setting: Setting, alive: Callable[[], None] | None = None) -> Callable[[Task], Iterator[Record]]:
+def examiner(setting: Setting, alive: Alive | None = None) -> Callable[[Task], Iterator[Record]]:
     """Return a function that examines one task after the other and keeps each scanner it has loaded.
 
     ``alive`` is called now and then during a task that takes long.
@@ -92,12 +95,19 @@ def _opener(setting: Setting) -> Callable[[str], Store]:
 
 def perform(tasks: Sequence[Task], setting: Setting, progress: Progress | None = None) -> Iterator[tuple[Task, Record]]:
     """Yield each record with its task, examined in this process."""
-    examine_task = examiner(setting)
-    for done, task in enumerate(tasks, 1):
+    place = [0]
+
+    def alive(rows: int = 0, of: int = 0) -> None:
+        if progress is not None and rows:
+            progress(place[0], len(tasks), tasks[place[0]].group[0].path, rows, of)
+
+    examine_task = examiner(setting, alive)
+    for number, task in enumerate(tasks):
+        place[0] = number
         for record in examine_task(task):
             yield task, record
         if progress:
-            progress(done, len(tasks), task.group[0].path)
+            progress(number + 1, len(tasks), task.group[0].path, 0, 0)
 
 
 def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
@@ -229,7 +239,7 @@ def _excerpt(lines: list[str] | None, place: Location) -> tuple[str, ...]:
 def serve() -> None:
     """Be a child: read a setting and tasks, a JSON line each, from standard input; write records as they come.
 
-    An answer is ``{"record": …}``, ``{"alive": true}`` or, at the end of a task, ``{"done": true}``. Whatever a scanner prints goes nowhere.
+    An answer is ``{"record": …}``, ``{"alive": [rows, of]}`` or, at the end of a task, ``{"done": true}``. Whatever a scanner prints goes nowhere.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
@@ -243,10 +253,10 @@ def serve() -> None:
     _limit_memory(setting.memory)
     last = [time.monotonic()]
 
-    def alive() -> None:
+    def alive(rows: int = 0, of: int = 0) -> None:
         if time.monotonic() > last[0] + ALIVE_SECONDS:
             last[0] = time.monotonic()
-            answers.write('{"alive":true}\n')
+            answers.write(codec.dumps({"alive": [rows, of]}) + "\n")
             answers.flush()
 
     examine_task = examiner(setting, alive)

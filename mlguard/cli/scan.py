@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -109,13 +110,28 @@ def _progress() -> Progress | None:
         return None
     start = time.monotonic()
     shown = [start + PROGRESS_AFTER]
+    begun: dict[str, float] = {}
 
-    def tell(done: int, total: int, path: str) -> None:
+    def tell(done: int, total: int, path: str, rows: int, of: int) -> None:
         now = time.monotonic()
+        if rows:
+            begun.setdefault(path, now)
         if now >= shown[0] and done < total:
             shown[0] = now + 0.1
-            print(f"\r\x1b[Kmlguard: {done} of {total}", end="", file=sys.stderr, flush=True)
+            told = f"mlguard: {done} of {total}" + (_reading(path, rows, of, now - begun[path]) if rows else "")
+            width = max(20, shutil.get_terminal_size((80, 24)).columns) - 1
+            print(f"\r\x1b[K{told[:width]}", end="", file=sys.stderr, flush=True)
         elif done == total and shown[0] > start + PROGRESS_AFTER:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     return tell
+
+
+def _reading(path: str, rows: int, of: int, passed: float) -> str:
+    """Return how far a large table is, in ASCII: the end of the line may be cut."""
+    from mlguard.cli.progress import STEADY, lasting
+    from mlguard.redact import printable
+
+    left = f", {lasting(passed * (of - rows) / rows)} left" if of > rows and passed >= STEADY else ""
+    name = printable(path).encode("ascii", "backslashreplace").decode("ascii")
+    return f", {rows:,}{f' of {of:,}' if of else ''} rows{left}: {name}"

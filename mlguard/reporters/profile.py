@@ -165,9 +165,11 @@ def _columns(overview: Overview, columns: Sequence[Column], style: Style) -> Ite
     shown = [column for column in columns if id(column) not in hidden]
     widest = max(width(style.show(column.name)) for column in shown)
     room = max(6, min(widest, style.width // 2 if style.verbose else min(NAME, style.width // 3)))
-    kinds = min(max(len(column.type) for column in shown), 20)
+    kinds = min(max(4, *(len(column.type) for column in shown)), 20, style.width // 5)
     full, some, none = "█▒·" if style.unicode else "#=."
-    yield f"  {'column':<{room}}  {'type':<{kinds}}  {'filled':<{BAR + 6}}  distinct"
+    yield cut(
+        f"  {'column':<{room}}  {'type':<{kinds}}  {'filled':<{_bar_width(style) + 6}}  distinct", style.width, ""
+    )
     for column in shown:
         yield from _column(column, style, room, kinds)
     if hidden:
@@ -197,21 +199,26 @@ def _column(column: Column, style: Style, room: int, kinds: int) -> Iterator[str
         )
 
 
+def _bar_width(style: Style) -> int:
+    return BAR if style.width >= 60 else 4
+
+
 def _bar(column: Column, style: Style) -> str:
     full, some, none = "█▒·" if style.unicode else "#=."
+    length = _bar_width(style)
     if not column.of:
-        return none * BAR
+        return none * length
     personal = max((field.cells / max(field.of, 1) for field in column.fields), default=0.0) * column.filled / column.of
-    filled = _steps(column.filled / column.of)
-    marked = min(_steps(personal), filled)
-    return full * marked + some * (filled - marked) + none * (BAR - filled)
+    filled = _steps(column.filled / column.of, length)
+    marked = min(_steps(personal, length), filled)
+    return full * marked + some * (filled - marked) + none * (length - filled)
 
 
-def _steps(share: float) -> int:
+def _steps(share: float, length: int) -> int:
     """Return how long a part of a bar is: something is never nothing, and almost all is not all."""
     if share <= 0 or share >= 1:
-        return BAR if share >= 1 else 0
-    return min(max(round(share * BAR), 1), BAR - 1)
+        return length if share >= 1 else 0
+    return min(max(round(share * length), 1), length - 1)
 
 
 def _percent(column: Column) -> str:

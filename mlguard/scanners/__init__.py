@@ -26,7 +26,8 @@ MAX_TEXT_BYTES = 64 * 2**20
 class Context:
     """What a scanner may know: the root of the tree, its own settings, and whether this is the quick run on commit.
 
-    ``store`` opens the store that an artifact stands for, ``alive`` is to be called now and then during long work on one artifact.
+    ``store`` opens the store that an artifact stands for, ``alive`` is to be called now and then during long work on one artifact, with the rows
+    that were read and those there are (0: not known).
     """
 
     __slots__ = ("alive", "hook", "root", "settings", "store")
@@ -37,13 +38,19 @@ class Context:
         settings: Mapping[str, Any] | None = None,
         hook: bool = False,
         store: Callable[[str], Store] | None = None,
-        alive: Callable[[], None] | None = None,
+        alive: Alive | None = None,
     ) -> None:
         self.root, self.settings, self.hook, self.store = root, settings or {}, hook, store
-        self.alive = alive or _nothing
+        self.alive: Alive = alive or _nothing
 
 
-def _nothing() -> None:
+class Alive(Protocol):
+    """Called with the rows of a table that were read and those there are, 0 when that is not known."""
+
+    def __call__(self, rows: int = 0, of: int = 0) -> None: ...
+
+
+def _nothing(rows: int = 0, of: int = 0) -> None:
     """Do nothing."""
 
 

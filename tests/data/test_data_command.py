@@ -273,7 +273,8 @@ def test_sample_says_what_it_may_have_missed_and_ends_with_3(tmp_path: Path) -> 
 
     assert done.returncode == 3
     assert "SAMPLED: 500 rows drawn at random" in done.stdout
-    assert "sampled: 500 of 5,000 rows" in done.stdout and "0.6 % of the rows" in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "sampled: 500 of 5,000 rows" in told and "0.6 % of the rows" in told
     (table,) = body["datasets"]
     assert table["rows"] == 5000
     assert table["sample"] == {"rows": 500, "zero_hits_bound": pytest.approx(1 - 0.05 ** (1 / 500))}
@@ -419,7 +420,7 @@ def test_table_of_ten_thousand_columns_is_short_unless_all_is_wanted(tmp_path: P
     assert len(brief.stdout.splitlines()) < 60 < 10_000 < len(whole.stdout.splitlines())
 
 
-@pytest.mark.parametrize("cut", [3, 10, 400, -20])
+@pytest.mark.parametrize("cut", [10, 400, -20])
 def test_broken_file_is_said_and_ends_with_3(cut: int, tmp_path: Path) -> None:
     sink = io.BytesIO()
     pq.write_table(pa.table({"email": [f"p{n}@kunde.intern" for n in range(100)]}), sink)
@@ -471,11 +472,11 @@ def test_store_that_does_not_answer_is_a_gap_without_its_password(tmp_path: Path
 
 
 def test_files_that_are_no_data_are_gaps_when_they_are_named(tmp_path: Path) -> None:
-    write(tmp_path, {"a.bin": bytes(range(256)) * 4, "e.csv": "", "n.ipynb": '{"cells": [], "nbformat": 4}'})
+    write(tmp_path, {"a.dat": bytes(range(256)) * 4, "e.csv": "", "n.ipynb": '{"cells": [], "nbformat": 4}'})
 
-    body = profile("a.bin", "e.csv", "n.ipynb", cwd=tmp_path)
+    body = profile("a.dat", "e.csv", "n.ipynb", cwd=tmp_path)
 
-    assert sorted(gap["path"] for gap in body["gaps"]) == ["a.bin", "e.csv", "n.ipynb"]
+    assert sorted(gap["path"] for gap in body["gaps"]) == ["a.dat", "e.csv", "n.ipynb"]
 
 
 # --- No value in any output
@@ -524,18 +525,13 @@ def test_no_value_is_in_any_output(options: list[str], tmp_path: Path) -> None:
 
 def test_columns_of_numbers_load_no_engine_for_text(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1, 2], "b": [0.5, 1.5]}), tmp_path / "n.parquet")
+    call = "import sys; from mlguard.cli import _run; code = _run(['data', 'n.parquet']); print(code, *sys.modules)"
 
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", MLGUARD, "data", "n.parquet"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run([sys.executable, "-c", call], cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
-    assert "pyarrow" in loaded
-    assert not loaded & {"presidio_analyzer", "spacy", "pandas", "torch", "requests"}
+    code, *loaded = done.stdout.splitlines()[-1].split()
+    assert code == "0" and "pyarrow" in loaded
+    assert not {"presidio_analyzer", "spacy", "pandas", "torch", "requests", "jsonschema"} & set(loaded)
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

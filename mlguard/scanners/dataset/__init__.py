@@ -208,7 +208,17 @@ def records(tables: Iterator[Any], path: str, context: Context, again: Again | N
         if table is None:
             return
         number += 1
+        table.batches = _living(table, table.batches, context)
         yield from _table(table, path, context, partial(again, number) if again is not None else None)
+
+
+def _living(table: Any, batches: Iterator[Any], context: Context) -> Iterator[Any]:
+    """Yield the batches of a table, with a sign of life after each: a large file takes its time."""
+    rows = 0
+    for batch in batches:
+        yield batch
+        rows += batch.num_rows
+        context.alive(rows, table.rows or 0)
 
 
 def _table(table: Any, path: str, context: Context, again: Callable[[], Iterator[Any]] | None) -> Iterator[Record]:

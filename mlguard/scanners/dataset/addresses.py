@@ -53,7 +53,8 @@ def find(cells: Cells, array: Any, has: Traits) -> Iterator[Hits]:
         if there:
             many |= _count(cells, np.flatnonzero(cells.data == ord(sign))) >= least
     if has.dot and has.letters:
-        many |= matching(array, r"(?i)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}")
+        dots = np.flatnonzero(cells.data == ord("."))
+        many[bytewise.cell_of(cells, dots[1:][np.diff(dots) == 5])] = True  # four signs between two of them
     maybe = np.flatnonzero(many)
     if len(maybe):
         yield from _devices(cells, array, maybe)

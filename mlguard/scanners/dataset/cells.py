@@ -52,6 +52,7 @@ class Traits:
 
     digits: bool
     letters: bool
+    only_digits: bool
     foreign: bool  # bytes that are not ASCII
     at: bool
     colon: bool
@@ -69,6 +70,7 @@ def traits(cells: Cells) -> Traits:
     return Traits(
         _DIGIT.search(data) is not None,
         _LETTER.search(data) is not None,
+        data[PAD:-PAD].isdigit(),
         not data.isascii(),
         *(sign in data for sign in (b"@", b":", b"-", b".")),
         b" " in data or b"," in data,

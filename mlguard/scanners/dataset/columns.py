@@ -33,6 +33,9 @@ MAX_SAMPLE_CHARS = 400
 MAX_CANDIDATE_BYTES = 2000
 """Bytes of a cell that is kept for the second opinion; longer ones are not."""
 
+MAX_NAME_BYTES = 120
+"""Bytes of a cell that may be a person's name."""
+
 PROBE = 4096
 """Cells of a batch by which it is told whether values repeat."""
 
@@ -326,7 +329,7 @@ class Profile:
         cells = batch.cells if plain is array else bytewise.of_array(plain)
         sizes = cells.ends - cells.starts
         by_entity: dict[str, list[Hits]] = {}
-        for hits in look.find(plain, cells, batch.digits):
+        for hits in look.find(plain, cells, batch.has if plain is array else None):
             by_entity.setdefault(hits.entity, []).append(hits)
         orders = batch.orders if whole else batch.orders[at]
         for entity in sorted(by_entity):
@@ -400,7 +403,9 @@ def _batch(array: Any, counts: Any, digits: bool, lines: bool) -> _Batch:
         counted = pc.value_counts(array)
         array, counts = counted.field(0), counted.field(1)
     cells = bytewise.of_array(array)
-    numbers = None
+    has = bytewise.traits(cells)
+    digits = digits or has.only_digits and bool((cells.ends > cells.starts).all())
+    numbers = np.arange(len(array)) if lines else None
     if not digits:
         trimmed = _trimmed(array, cells)
         keep = _filled(trimmed)
@@ -409,7 +414,7 @@ def _batch(array: Any, counts: Any, digits: bool, lines: bool) -> _Batch:
             trimmed, counts = trimmed.filter(keep), counts if counts is None else counts.filter(keep)
         if trimmed is not array:
             array, cells = trimmed, bytewise.of_array(trimmed)
-    return _Batch(array, cells, bytewise.traits(cells), bytewise.hashes(cells), _as_numbers(counts), numbers, digits)
+    return _Batch(array, cells, has, bytewise.hashes(cells), _as_numbers(counts), numbers, digits)
 
 
 def _without_point_zero(array: Any, has: bytewise.Traits) -> Any:
@@ -583,7 +588,7 @@ def _persons(array: Any, cells: bytewise.Cells) -> Any:
 
     sizes = cells.ends - cells.starts
     found = np.zeros(len(array), np.bool_)
-    maybe = np.flatnonzero((sizes >= 4) & (sizes <= 200))
+    maybe = np.flatnonzero((sizes >= 4) & (sizes <= MAX_NAME_BYTES))
     if len(maybe):
         found[maybe] = matching(array if len(maybe) == len(array) else array.take(pa.array(maybe)), fits.PERSON)
     return found

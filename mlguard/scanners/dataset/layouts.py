@@ -173,7 +173,7 @@ def _promising(cells: Cells, found: Stretches) -> Flags:
         near = _LAYOUT[data[last]] == ord("A")
         near |= (data[last] == ord(" ")) & (_LAYOUT[data[last + 1]] == ord("A"))
         dots = np.flatnonzero(data == ord("."))
-        dotted = np.searchsorted(dots, last) - np.searchsorted(dots, found.first[few]) == 3
+        dotted = np.searchsorted(dots, last) - np.searchsorted(dots, found.first[few]) >= 3
         keep[few] = dotted | near & (found.digits[few] == 6)
     return keep
 

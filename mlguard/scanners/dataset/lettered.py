@@ -34,7 +34,7 @@ def _any_of(characters: str) -> Flags:
 _DIGIT_OR_STANDIN = _any_of("0123456789LMNPQRSTUV")
 """Digits, and the letters that stand for them where two persons would have the same code."""
 
-_FISCAL = {place: _DIGIT_OR_STANDIN for place in (6, 7, 9, 10, 12, 13, 14)} | {
+_FISCAL = dict.fromkeys((6, 7, 9, 10, 12, 13, 14), _DIGIT_OR_STANDIN) | {
     8: _any_of("ABCDEHLMPRST"),
     11: _any_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     15: _any_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
@@ -122,8 +122,12 @@ def _hits(cells: Cells, entity: str, cell: Index, start: Index, end: Index, text
 def _fiscal(cells: Cells, letter: Flags) -> Iterator[Hits]:
     two = letter[1:] & letter[:-1]
     four = two[2:] & two[:-2]
-    start = np.flatnonzero(four[2:] & two[:-4])  # six letters in a row
-    for place in (6, 7, 9, 10, 12, 13, 14, 8, 11, 15):
+    six = four[2:] & two[:-4]
+    if not six.any():
+        return
+    digit = _DIGIT_OR_STANDIN[cells.data]
+    start = np.flatnonzero(six[:-2] & digit[6:-1] & digit[7:])
+    for place in (9, 10, 12, 13, 14, 8, 11, 15):
         if not len(start):
             return
         start = start[_FISCAL[place][cells.data[start + place]]]

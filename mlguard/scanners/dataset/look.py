@@ -40,16 +40,27 @@ class Hit:
     end: int = 0
 
 
+PROBE = 1024
+"""Cells of a batch that tell whether the gate keeps any out."""
+
+
 def gated(array: Any, has: Traits) -> Flags:
-    """Return which strings of an Arrow array, made of what ``has`` says, can hold an identifier at all."""
+    """Return which strings of an Arrow array, made of what ``has`` says, are looked into.
+
+    The gate passes all that can hold an identifier, so that it makes no difference to what is found. It is left open where it would keep
+    few cells out. Cells that a machine wrote are kept out in any case.
+    """
+    import pyarrow as pa
+
     if not (has.digits or has.at or has.colon or has.dash or has.foreign) and not has.letters:
         return np.zeros(len(array), np.bool_)
-    keep = matching(array, shapes.GATE)
-    if keep.any():
-        import pyarrow as pa
-
-        at = np.flatnonzero(keep)
-        keep[at] = ~matching(array if len(at) == len(array) else array.filter(pa.array(keep)), shapes.MACHINE)
+    first = matching(array.slice(0, PROBE), shapes.GATE)
+    keep = np.ones(len(array), np.bool_)
+    if np.count_nonzero(first) * 2 < len(first) or len(array) <= PROBE:
+        keep = first if len(array) <= PROBE else matching(array, shapes.GATE)
+    at = np.flatnonzero(keep)
+    if len(at):
+        keep[at] = ~matching(array if len(at) == len(array) else array.take(pa.array(at)), shapes.MACHINE)
     return keep
 
 
@@ -66,11 +77,11 @@ def pieces(array: Any) -> Iterator[tuple[int, Any]]:
         yield start, array.slice(start, step)
 
 
-def find(array: Any, cells: Cells | None = None, digits: bool = False) -> Iterator[Hits]:
+def find(array: Any, cells: Cells | None = None, has: Traits | None = None) -> Iterator[Hits]:
     """Yield what is found in the strings of an Arrow array, by entity and kind of search. They are what ``in_ascii`` returns.
 
-    ``cells`` are the same strings as bytes. With ``digits`` there is nothing but digits in them. Numbers of cells are those of the array;
-    places are bytes from the cell's first. The same entity may come several times.
+    ``cells`` are the same strings as bytes, made of what ``has`` says. Numbers of cells are those of the array; places are bytes from the
+    cell's first. The same entity may come several times.
     """
     import pyarrow as pa
 
@@ -78,10 +89,10 @@ def find(array: Any, cells: Cells | None = None, digits: bool = False) -> Iterat
     cells = cells or bytewise.of_array(array)
     sizes = cells.ends - cells.starts
     if not len(sizes) or int(sizes.max()) <= MAX_CELL:
-        yield from _find(array, cells, digits)
+        yield from _find(array, cells, has)
         return
     short = np.flatnonzero(sizes <= MAX_CELL)
-    for hits in _find(array.take(pa.array(short)), None, digits):
+    for hits in _find(array.take(pa.array(short)), None, None):
         hits.cell = short[hits.cell]
         yield hits
     for number in np.flatnonzero(sizes > MAX_CELL).tolist():
@@ -94,20 +105,20 @@ def _in_parts(text: str, number: int) -> Iterator[Hits]:
     for start in range(0, len(text), MAX_CELL):
         part = pa.array([text[start : start + MAX_CELL + OVERLAP]], pa.large_string())
         offset = len(text[:start].encode())
-        for hits in _find(part, None, False):
+        for hits in _find(part, None, None):
             hits.cell = np.full(len(hits.cell), number)
             hits.start, hits.end = hits.start + offset, hits.end + offset
             yield hits
 
 
-def _find(array: Any, cells: Cells | None, digits: bool) -> Iterator[Hits]:
+def _find(array: Any, cells: Cells | None, has: Traits | None) -> Iterator[Hits]:
     if not len(array):
         return
     cells = cells or bytewise.of_array(array)
-    if digits:
+    has = has or bytewise.traits(cells)
+    if has.only_digits:
         yield from (_placed(cells, hits) for hits in layouts.find(cells, digits=True))
         return
-    has = bytewise.traits(cells)
     if has.digits:
         yield from (_placed(cells, _unless_noise(cells, array, hits, has)) for hits in layouts.find(cells))
     if has.letters or has.foreign:

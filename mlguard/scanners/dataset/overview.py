@@ -143,7 +143,9 @@ class Survey(Sheet):
     def __init__(self) -> None:
         super().__init__()
         self.measures: dict[tuple[str, int], _Measure] = {}
-        self.filled: dict[tuple[str, int], list[tuple[int, int]]] = {}  # (cells, filled) of parts
+        self.filled: dict[
+            tuple[str, int], tuple[list[tuple[int, float]], int]
+        ] = {}  # (cells, filled) of parts, least cells of one
         self._top: tuple[str, int] = ("", 0)
 
     def _column(self, label: str, number: int, position: int, array: Any, place: tuple[int, int], prose: bool) -> None:
@@ -167,15 +169,24 @@ class Survey(Sheet):
         if (values := _numeric(array)) is not None:
             measure.numbers = measure.numbers or Numbers()
             measure.numbers.add(values)
-        self._note(key, len(array), self._by_key[key].cells - before)
+        self._note(key, array, self._by_key[key].cells - before)
 
-    def _note(self, key: tuple[str, int], cells: int, filled: int) -> None:
-        parts = self.filled.setdefault(key, [])
-        parts.append((cells, filled))
-        if len(parts) >= 2 * BINS:
-            self.filled[key] = [
-                (one[0] + two[0], one[1] + two[1]) for one, two in zip(parts[::2], parts[1::2], strict=True)
-            ]
+    def _note(self, key: tuple[str, int], array: Any, filled: int) -> None:
+        """Count the filled cells of parts of equal size; cells that are blank but no null count as spread evenly over a batch."""
+        parts, least = self.filled.setdefault(key, ([], 1))
+        full = max(len(array) - array.null_count, 1)
+        step = max(-(-len(array) // BINS), 1)
+        for start in range(0, len(array), step):
+            piece = array.slice(start, step)
+            there = filled * (len(piece) - piece.null_count) / full
+            if parts and parts[-1][0] < least:
+                parts[-1] = (parts[-1][0] + len(piece), parts[-1][1] + there)
+            else:
+                parts.append((len(piece), there))
+        while len(parts) > 2 * BINS:
+            parts[:] = _paired(parts)
+            least *= 2
+            self.filled[key] = parts, max(least, parts[0][0])
 
     def columns(self, fields: Mapping[str, Sequence[Field]]) -> Iterator[Column]:
         """Yield the columns in the order of the file; ``fields`` are what was found, by name."""
@@ -199,7 +210,7 @@ class Survey(Sheet):
         found = tuple(fields.get(profile.name, ()))
         return Column(
             profile.name, measure.type, of, filled, None if measure.unread or profile.text else distinct, estimated,
-            () if measure.numbers is not None or profile.text else layouts(profile, found), _bins(self.filled.get(key, ())),
+            () if measure.numbers is not None or profile.text else layouts(profile, found), _bins(self.filled[key][0] if key in self.filled else ()),
             found, measure.listed, profile.free_text, measure.unread,
         )  # fmt: skip
 
@@ -226,13 +237,16 @@ def _estimate(orders: Sequence[int]) -> tuple[int, bool]:
     return round((KEPT - 1) / (max(orders) / 2**64)), True
 
 
-def _bins(parts: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+def _paired(parts: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
+    return [(sum(cells for cells, _ in pair), sum(filled for _, filled in pair)) for pair in pairs]
+
+
+def _bins(parts: Sequence[tuple[int, float]]) -> tuple[float, ...]:
     """Return the share of empty cells in parts of the table, from its first row to its last."""
-    parts = list(parts)
     while len(parts) > BINS:
-        pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
-        parts = [(sum(cells for cells, _ in pair), sum(filled for _, filled in pair)) for pair in pairs]
-    return tuple(round(1 - filled / cells, 4) for cells, filled in parts if cells)
+        parts = _paired(parts)
+    return tuple(min(max(round(1 - filled / cells, 4), 0.0), 1.0) for cells, filled in parts if cells)
 
 
 # --- Layouts

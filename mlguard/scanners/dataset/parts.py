@@ -51,7 +51,7 @@ def slices(group: Sequence[Artifact], settings: Mapping[str, Any]) -> tuple[Slic
     for artifact in files:
         pieces = max(1, -(-artifact.size // size))
         found += [Slice(artifact.path, piece, pieces) for piece in range(pieces)]
-    return tuple(found) if len(found) > 1 else ()
+    return tuple(found) if len(found) > 1 and sum(artifact.size for artifact in files) > size else ()
 
 
 def name_of(group: Sequence[Artifact]) -> str:
@@ -105,7 +105,7 @@ def counted(
         watch = None
         if not context.hook:
             watch = risk.Watch(path, context.settings.get("declared", {}).get(path))
-            for batch in _table(group, every[:1], context, of_path).batches:
+            for batch in _table(group, every, context, of_path).batches:
                 if batch.num_rows:  # all parts decide by the same rows what is watched
                     watch.begin(batch)
                     break
