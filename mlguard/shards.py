@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from mlguard import __version__, codec
@@ -83,7 +83,7 @@ def merge(job: Job, files: Mapping[str, bytes], key: bytes | None) -> Report:
     records: list[tuple[str, Record]] = []
     for body in bodies.values():
         records += [(name, codec.decode(record)) for name, record in body["records"]]
-    job_plan, setting, _ = planned(replace(job, root=Path(job.root)))
+    job_plan, setting, _ = planned(job)
     units = _units(job, job_plan, int(first["count"]))
     for name, body in bodies.items():
         _same(name, body, _plan(job, units, int(first["count"])))
@@ -135,20 +135,14 @@ def _place(path: str) -> str:
 
 def _stretch(units: Sequence[Task], number: int, count: int) -> list[Task]:
     """Return the units whose middle lies in this shard's share of the work."""
-    weights = [_weight(unit, units) for unit in units]
+    cut = Counter(unit.group for unit in units)
+    weights = [sum(artifact.size for artifact in unit.group) / cut[unit.group] + TASK_BYTES for unit in units]
     total, done, mine = sum(weights), 0.0, []
     for unit, weight in zip(units, weights, strict=True):
         if min(int((done + weight / 2) * count / total), count - 1) == number - 1:
             mine.append(unit)
         done += weight
     return mine
-
-
-def _weight(unit: Task, units: Sequence[Task]) -> float:
-    size = sum(artifact.size for artifact in unit.group)
-    if unit.part:
-        size //= sum(other.group == unit.group and bool(other.part) for other in units)
-    return float(size + TASK_BYTES)
 
 
 def _joined(units: Sequence[Task]) -> list[Task]:
@@ -199,12 +193,18 @@ def _opened(name: str, data: bytes, key: bytes | None) -> dict[str, Any]:
         except UsageError as error:
             raise UsageError(f"{name}: {error}") from None
     elif key is not None:
-        raise UsageError(f"{name}: there is a key, and this shard is not encrypted with it; who wrote it cannot be told")
+        raise UsageError(
+            f"{name}: there is a key, and this shard is not encrypted with it; who wrote it cannot be told"
+        )
     try:
         body = codec.loads(data)
     except UsageError:
         body = None
-    if not isinstance(body, dict) or body.get("schema") != SCHEMA or not {*_AGREE, "number", "artifacts", "records", "excluded"} <= body.keys():
+    if (
+        not isinstance(body, dict)
+        or body.get("schema") != SCHEMA
+        or not {*_AGREE, "number", "artifacts", "records", "excluded"} <= body.keys()
+    ):
         raise UsageError(f"{name}: not a shard that this version of mlguard wrote with --shard-out")
     return body
 
@@ -218,11 +218,15 @@ def _complete(bodies: Mapping[str, dict[str, Any]]) -> None:
     seen: dict[int, str] = {}
     for name, body in bodies.items():
         if body["number"] in seen:
-            raise UsageError(f"{name}: shard {body['number']} is there twice, in {seen[body['number']]}, too; give each shard once")
+            raise UsageError(
+                f"{name}: shard {body['number']} is there twice, in {seen[body['number']]}, too; give each shard once"
+            )
         seen[body["number"]] = name
     if missing := sorted({*range(1, first["count"] + 1)} - seen.keys()):
         told = ", ".join(map(str, missing[:20])) + (" and more" if len(missing) > 20 else "")
-        raise UsageError(f"--merge: of {first['count']} shards these are missing: {told}; what they looked at is not known")
+        raise UsageError(
+            f"--merge: of {first['count']} shards these are missing: {told}; what they looked at is not known"
+        )
 
 
 def _same(name: str, body: Mapping[str, Any], wanted: Mapping[str, Any], hint: str = "") -> None:

@@ -72,7 +72,7 @@ def examiner(setting: Setting, alive: Alive | None = None) -> Callable[[Task], I
     def examine_task(task: Task) -> Iterator[Record]:
         if task.scanner not in loaded:
             loaded[task.scanner] = load_scanner(task.scanner, setting.plugins)
-        store = _opener(setting) if setting.stores else None
+        store = opener(setting) if setting.stores else None
         settings = setting.settings.get(task.scanner, {})
         if task.part:
             settings = {**settings, "part": task.part, "key": setting.key}
@@ -82,7 +82,7 @@ def examiner(setting: Setting, alive: Alive | None = None) -> Callable[[Task], I
     return examine_task
 
 
-def _opener(setting: Setting) -> Callable[[str], Store]:
+def opener(setting: Setting) -> Callable[[str], Store]:
     """Return what opens a store that the command has named, by what is shown of its address."""
 
     def opened(shown: str) -> Store:

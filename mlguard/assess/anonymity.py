@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlguard.artifacts import Artifact
-from mlguard.assess.governance import Entry, _entries, _entry_of
+from mlguard.assess.governance import Entry, entries_of, entry_of
 from mlguard.facts import Anonymity, Dataset, Fact, Overlap, Pseudonym
 from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners.dataset import places
@@ -35,10 +35,10 @@ _LIMITS = ("k_min", "l_min", "t_max", "max_unique_share")
 
 def wanted(declaration: Declaration, artifacts: Sequence[Artifact]) -> dict[str, dict[str, Any]]:
     """Return, by path, what the scanner of datasets must know: fields by role, the claim, ``k_min``. Paths without any are left out."""
-    entries = _entries(declaration)
+    entries = entries_of(declaration)
     found = {}
     for artifact in artifacts:
-        entry = _entry_of(artifact.path, entries)
+        entry = entry_of(artifact.path, entries)
         if entry is not None and (told := _told(entry)):
             found[artifact.path] = told
     return found
@@ -65,13 +65,13 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 def assess(facts: Sequence[Fact], declaration: Declaration | None) -> Iterator[Record]:
     """Yield where rows single out persons beyond a limit, where pseudonyms can be undone, and which splits share persons."""
-    entries = _entries(declaration)
+    entries = entries_of(declaration)
     personal = {fact.path for fact in facts if isinstance(fact, Dataset) and fact.fields}
     for fact in facts:
         if isinstance(fact, Anonymity) and not places.is_test(fact.path):
-            yield from _anonymity(fact, _entry_of(fact.path, entries))
+            yield from _anonymity(fact, entry_of(fact.path, entries))
         elif isinstance(fact, Pseudonym) and not places.is_test(fact.path):
-            yield from _pseudonym(fact, _entry_of(fact.path, entries), personal)
+            yield from _pseudonym(fact, entry_of(fact.path, entries), personal)
         elif isinstance(fact, Overlap):
             yield from _overlap(fact)
     yield from _uncounted(facts, entries)
@@ -143,10 +143,10 @@ def _percent(part: int, whole: int) -> str:
 
 def _uncounted(facts: Sequence[Fact], entries: Sequence[Entry]) -> Iterator[Gap]:
     """Yield a gap for each dataset with a declared limit of which no table could be counted."""
-    counted = {entry.id for fact in facts if isinstance(fact, Anonymity) and (entry := _entry_of(fact.path, entries))}
+    counted = {entry.id for fact in facts if isinstance(fact, Anonymity) and (entry := entry_of(fact.path, entries))}
     told: set[str] = set()
     for fact in facts:
-        if not isinstance(fact, Dataset) or not fact.rows or (entry := _entry_of(fact.path, entries)) is None:
+        if not isinstance(fact, Dataset) or not fact.rows or (entry := entry_of(fact.path, entries)) is None:
             continue
         if entry.id in counted | told or not any(entry.body.get(name) is not None for name in _LIMITS):
             continue

@@ -49,11 +49,11 @@ def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Se
     """Yield a detection for each category of personal data that a dataset shows beyond its declaration."""
     if declaration is not None:
         yield from _declaration(declaration)
-    entries = _entries(declaration)
+    entries = entries_of(declaration)
     datasets = [fact for fact in facts if isinstance(fact, Dataset)]
     for fact in datasets:
         if fact.format not in ELSEWHERE and not places.is_test(fact.path):
-            yield from _dataset(fact, _entry_of(fact.path, entries))
+            yield from _dataset(fact, entry_of(fact.path, entries))
     if declaration is not None:
         yield from _unlisted(datasets, artifacts, entries)
         yield from _retention(declaration, entries)
@@ -75,7 +75,7 @@ def _declaration(declaration: Declaration) -> Iterator[Record]:
 # --- Which dataset a file belongs to
 
 
-def _entries(declaration: Declaration | None) -> list[Entry]:
+def entries_of(declaration: Declaration | None) -> list[Entry]:
     if declaration is None:
         return []
     covered = {
@@ -141,7 +141,7 @@ def _names(path: str) -> tuple[str, ...]:
     return tuple(f"postgresql://{host}/{name}" for name in names)
 
 
-def _entry_of(path: str, entries: Sequence[Entry]) -> Entry | None:
+def entry_of(path: str, entries: Sequence[Entry]) -> Entry | None:
     """Return the entry whose most literal location matches, the first of equals."""
     best: tuple[int, Entry] | None = None
     names = _names(path)
@@ -329,7 +329,7 @@ def _unlisted(
     records = {fact.path for fact in datasets if fact.format not in ELSEWHERE | {"text", "markdown"}}
     for artifact in artifacts:
         path = artifact.path.removesuffix(".dvc") if artifact.kind == "dvc-pointer" else artifact.path
-        if artifact.kind == "store" or places.is_test(path) or _entry_of(path, entries):
+        if artifact.kind == "store" or places.is_test(path) or entry_of(path, entries):
             continue
         holds = artifact.path in personal
         if holds or _DATA_FOLDER.search(path) and (artifact.kind in DATA_KINDS or artifact.path in records):
@@ -338,7 +338,7 @@ def _unlisted(
                 "data/unlisted-dataset", check, Location(artifact.path), {"file": artifact.path}, excerpt=("",)
             )
     for path in sorted(filter(places.is_remote, personal)):
-        if not _entry_of(path, entries):
+        if not entry_of(path, entries):
             yield Detection("data/unlisted-dataset", "personal", Location(path), {"file": path}, excerpt=("",))
 
 

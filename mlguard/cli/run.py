@@ -108,8 +108,22 @@ def examine(
 
     With ``digests`` the report holds the SHA-256 of every model. ``history`` is a range of revisions to look at, "--all" for all.
     """
+    return run(prepared(base, paths, settings, hook, own, digests, stores, history), progress)
+
+
+def prepared(
+    base: Path,
+    paths: Sequence[Path] | None,
+    settings: Config,
+    hook: bool = False,
+    own: Collection[Path] = (),
+    digests: bool = False,
+    stores: Sequence[str] = (),
+    history: str | None = None,
+) -> Job:
+    """Return the job of a run, see ``examine``; without ``paths`` nothing is searched for files. Raises UsageError."""
     named = _named(stores, settings)
-    found = discovery.discover(base, paths, settings.exclude, own)
+    found = discovery.discover(base, paths, settings.exclude, own) if paths is not None else discovery.Found((), ())
     declaration, gaps = (None, []) if hook else declared(base, settings)
     names = settings.scanners
     if hook and all(artifact.kind in ("python", "notebook") for artifact in found.artifacts):
@@ -118,7 +132,7 @@ def examine(
     if history is not None:
         beyond.append(Artifact("(history)", "history", 0))
         settings = replace(settings, settings=_with_history(settings.settings, base, history))
-    job = Job(
+    return Job(
         root=base,
         artifacts=(*found.artifacts, *beyond),
         stores=named,
@@ -137,7 +151,6 @@ def examine(
         config_digest=settings.digest,
         digests=digests,
     )
-    return run(job, progress)
 
 
 def _with_history(

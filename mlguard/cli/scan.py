@@ -76,13 +76,40 @@ PROGRESS_AFTER = 0.5
     flag_value="--all",
     help="Look at data files that were once committed as well: of all branches, or of a range of revisions.",
 )
+@click.option(
+    "--shard", metavar="I/N", help="Do only shard I of N of the work, and write what it found with --shard-out."
+)
+@click.option("--shard-out", type=click.Path(path_type=Path), metavar="FILE", help="Where --shard writes its file.")
+@click.option(
+    "--shard-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A file with the secret that files of shards are encrypted with; MLGUARD_SHARD_KEY when not given.",
+)
+@click.option(
+    "--merge",
+    "merged",
+    multiple=True,
+    metavar="FILES",
+    help="Report on what shards have written, all of one run; a pattern, or several times a file.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    help="Who counts data: this machine, or a Ray cluster.",
+)
+@click.option(
+    "--ray-address", metavar="ADDRESS", help="The cluster; RAY_ADDRESS when not given, else one on this machine."
+)
 @click.option("-j", "--jobs", type=click.IntRange(0, 256), help="Child processes; 0 scans in this process.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every finding and gap.")
 @click.option("--color/--no-color", default=None, help="Use colours, or do not; by default on a terminal.")
 def command(
     targets: tuple[str, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
     fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, history: str | None, jobs: int | None, verbose: bool,
-    color: bool | None,
+    color: bool | None, shard: str | None, shard_out: Path | None, shard_key: Path | None, merged: tuple[str, ...], engine: str,
+    ray_address: str | None,
 ) -> int:  # fmt: skip
     """Scan PATHS (the working directory when there are none) and judge what was found.
 
@@ -98,7 +125,15 @@ def command(
     own = {file.absolute() for _, file in wanted if file}
     digests = any(name == "cyclonedx" for name, _ in wanted)
     chosen = paths if paths or files_from or stores else (base,)
-    report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history)
+    if shard or shard_out or merged or engine == "ray":
+        from mlguard.cli import apart
+
+        asked = apart.Asked(shard, shard_out, shard_key, merged, (ray_address or "") if engine == "ray" else None)
+        report = apart.examine(asked, base, chosen, settings, _progress(), own, digests, stores, history)
+        if report is None:
+            return 0
+    else:
+        report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history)
     report, verdict = judge(report, settings, output.today())
     output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code

@@ -296,7 +296,7 @@ def test_a_date_that_no_calendar_has_takes_no_other_row_along() -> None:
     schema = json.dumps(
         {**plain, "fields": [plain["fields"][0], {"name": "born", "type": {"type": "int", "logicalType": "date"}}]}
     ).encode()  # type: ignore[index]  # a dictionary of mixed values
-    meta = avro._header(io.BytesIO(dated))
+    meta = avro.header(io.BytesIO(dated))
     body = dated[dated.index(meta["sync"]) :]
     data = b"Obj\x01" + avro._written(1) + avro._pair(b"avro.schema", schema) + avro._written(0) + body
 
@@ -596,7 +596,7 @@ def test_a_header_of_an_array_that_lies_is_a_gap(header: str) -> None:
 
 def test_an_avro_block_that_claims_too_much_is_a_gap() -> None:
     head = an_avro("null", 3)
-    meta = avro._header(io.BytesIO(head))
+    meta = avro.header(io.BytesIO(head))
     start = head.index(meta["sync"]) + 16
     schema = {"type": "record", "name": "p", "fields": [{"name": "a", "type": {"type": "array", "items": "null"}}]}
 
@@ -690,7 +690,7 @@ def test_a_file_that_is_cut_short_is_never_silent(name: str) -> None:
 
 def test_a_cut_avro_file_is_silent_only_at_the_end_of_a_block() -> None:
     data = an_avro()
-    sync = avro._header(io.BytesIO(data))["sync"]
+    sync = avro.header(io.BytesIO(data))["sync"]
 
     for end in range(1, len(data), 37):
         assert look(avro.tables, of_bytes("a", data[:end])).told or data[:end].endswith(sync), end

@@ -20,7 +20,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlguard import declarations
+from mlguard import declarations, workers
+from mlguard.artifacts import Artifact
 from mlguard.cli.progress import Progress, lasting
 from mlguard.reporters import profile as reporter
 from mlguard.reporters.terminal import Style
@@ -669,3 +670,16 @@ def test_name_inside_a_file_that_may_be_a_persons_is_masked() -> None:
     assert "Kanarienvogel" not in reporter.inner("Anna Kanarienvogel")
     assert reporter.inner("people") == "people"
     assert Style().width == 100 and KEPT == 1000
+
+
+def test_scan_is_told_the_rows_of_a_large_table_while_it_is_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"n": range(200_000)}), tmp_path / "n.parquet")
+    told: list[tuple[int, int, str, int, int]] = []
+    task = workers.Task("dataset", (Artifact("n.parquet", "parquet", 1),))
+
+    list(workers.perform([task], workers.Setting(str(tmp_path), (), {}), lambda *news: told.append(news)))
+
+    rows = [news[3] for news in told[:-1]]
+    assert rows == sorted(rows) and rows[-1] == 200_000 and len(rows) > 2
+    assert {news[:3] for news in told[:-1]} == {(0, 1, "n.parquet")} and {news[4] for news in told[:-1]} == {200_000}
+    assert told[-1] == (1, 1, "n.parquet", 0, 0)

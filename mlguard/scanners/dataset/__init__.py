@@ -48,6 +48,9 @@ class DatasetScanner:
 
     name = "dataset"
 
+    def __init__(self) -> None:
+        self._objects: dict[str, Any] = {}  # by store, the sources by their name: each listing is asked for once
+
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
         """Choose data files and prose: each as a group of its own, files that are one dataset together.
 
@@ -75,7 +78,11 @@ class DatasetScanner:
         from mlguard.scanners.dataset import folders, split_names
         from mlguard.scanners.dataset.formats import media
 
-        if "part" in context.settings:
+        if group[0].kind == "store" and len(group) > 1:
+            from mlguard.scanners.dataset import remote
+
+            yield from remote.scan_object(group, context, self._objects)
+        elif "part" in context.settings:
             from mlguard.scanners.dataset import parts
 
             yield from _sized(parts.scan(group, context), group)

@@ -72,7 +72,10 @@ def traits(cells: Cells) -> Traits:
         _LETTER.search(data) is not None,
         data[PAD:-PAD].isdigit(),
         not data.isascii(),
-        *(sign in data for sign in (b"@", b":", b"-", b".")),
+        b"@" in data,
+        b":" in data,
+        b"-" in data,
+        b"." in data,
         b" " in data or b"," in data,
     )
 

@@ -162,7 +162,7 @@ def us_ssn(text: Bytes) -> Flags:
     area, whole = _number(digits, 0, 3), _number(digits, 0, 9)
     fits = ~_constant(digits) & ~np.isin(whole, (123456789, 78051120, 219099999)) & (digits[0] != 9)
     fits &= (area != 0) & (area != 666) & (_number(digits, 3, 5) != 0) & (_number(digits, 5, 9) != 0)
-    return fits
+    return cast(Flags, fits)
 
 
 def uk_nhs(text: Bytes) -> Flags:

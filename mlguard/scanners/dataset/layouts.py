@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -345,10 +345,10 @@ class _Gathered:
         if not size:
             return np.zeros((0, sum(len(members) for members, _ in parts)), np.uint8)
         found = [self._columns(members, candidate.columns) for members, candidate in parts]
-        text: Bytes = np.concatenate(found, axis=1)
+        text = cast(Bytes, np.concatenate(found, axis=1))
         lower = (text >= ord("a")) & (text <= ord("z"))
         if lower.any():
-            text[lower] -= 32
+            text[lower] -= np.uint8(32)
         return text
 
     def _columns(self, members: Index, columns: tuple[int, ...]) -> Bytes:
@@ -357,7 +357,7 @@ class _Gathered:
         start = first if len(members) == len(self.rows) else 0
         if last - first == len(columns):
             return rows[:, start : start + len(columns)].T
-        return rows.T[np.array(columns) - first + start]
+        return cast(Bytes, rows.T[np.array(columns) - first + start])
 
     def _checked(self, entity: str, parts: Sequence[tuple[Index, Candidate]], text: Bytes) -> Hits:
         cells, found = self.cells, self.found

@@ -63,18 +63,20 @@ def name_of(group: Sequence[Artifact]) -> str:
 # --- Counting
 
 
-def scan(group: Sequence[Artifact], context: Context) -> Iterator[Record]:
+def scan(
+    group: Sequence[Artifact], context: Context, of_path: Callable[[str], Source] | None = None
+) -> Iterator[Record]:
     """Yield the sealed count of the slices that ``part`` of the settings names, as (begin, end).
 
-    With ``parts`` there, too, yield what these counts of the whole dataset tell together.
+    With ``parts`` there, too, yield what these counts of the whole dataset tell together. ``of_path`` opens what is no file of the tree.
     """
     key = bytes.fromhex(context.settings["key"])
     if "parts" in context.settings:
         seen = [opened(part, key) for part in context.settings["parts"]]
-        yield from told(group, seen, context, again_of(group, context))
+        yield from told(group, seen, context, None if of_path else again_of(group, context))
         return
     begin, end = context.settings["part"]
-    yield sealed(counted(group, begin, end, context), name_of(group), key)
+    yield sealed(counted(group, begin, end, context, of_path), name_of(group), key)
 
 
 def sealed(seen: Sketch, path: str, key: bytes) -> Part:

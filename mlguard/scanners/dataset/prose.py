@@ -62,7 +62,7 @@ _BREAK = r"[^\w.!?;:\n]{1,3}"
 
 @dataclass(frozen=True, slots=True)
 class _Saying:
-    """How a fact is told in one language. ``gate`` is a pattern for RE2 without which it cannot be told."""
+    """How a fact is told in one language."""
 
     fact: str
     pattern: re.Pattern[str]
@@ -70,7 +70,6 @@ class _Saying:
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    gate: str
     sayings: tuple[_Saying, ...]
     stop: re.Pattern[str]
 
@@ -89,17 +88,17 @@ _HAVE = {
 }  # fmt: skip
 
 
+def _facts() -> list[str]:
+    return [fact for fact in _table()["facts"] if fact != "child"]
+
+
 @cache
-def _sayings() -> Mapping[str, _Language]:
-    facts = [fact for fact in _table()["facts"] if fact != "child"]
-    found = {}
-    for language, words in sorted(_table()["languages"].items()):
-        stop = re.compile(rf"{_BREAK}(?:{_open(words['stop'])})\b")
-        sayings = [_saying(language, words, fact) for fact in facts]
-        sayings.append(_Saying("child", re.compile(rf"\b(?:{_open(words['child'])}|{_AGED})")))
-        gates = [_gate(words[fact][part]) for fact in facts for part in ("things", "being")] + [_gate(_KIN[language])]
-        found[language] = _Language(rf"\b(?:{'|'.join(gates)})", tuple(sayings), stop)
-    return found
+def _language(language: str) -> _Language:
+    """Return the patterns of one language. Most texts have words for no fact in most languages."""
+    words = _table()["languages"][language]
+    sayings = [_saying(language, words, fact) for fact in _facts()]
+    sayings.append(_Saying("child", re.compile(rf"\b(?:{_open(words['child'])}|{_AGED})")))
+    return _Language(tuple(sayings), re.compile(rf"{_BREAK}(?:{_open(words['stop'])})\b"))
 
 
 _AGED = (
@@ -143,19 +142,26 @@ def _saying(language: str, words: Mapping[str, Any], fact: str) -> _Saying:
     return _Saying(fact, re.compile(rf"\b(?:{'|'.join(ways)})\b"))
 
 
-def gates() -> dict[str, str]:
+@cache
+def gates() -> Mapping[str, str]:
     """Return, by language, the RE2 pattern that a text in lower case without accents has when it may tell a fact."""
-    return {language: spoken.gate for language, spoken in _sayings().items()}
+    found = {}
+    for language, words in sorted(_table()["languages"].items()):
+        parts = [_gate(words[fact][part]) for fact in _facts() for part in ("things", "being")] + [
+            _gate(_KIN[language])
+        ]
+        found[language] = rf"\b(?:{'|'.join(parts)})"
+    return found
 
 
 def told(text: str) -> set[str]:
     """Return the facts that a text tells about somebody, by their names in the table. At most MAX_TOLD characters count."""
     plain = terms.folded(text[:MAX_TOLD])
-    return {fact for language in _sayings() for fact in _told_in(plain, language)}
+    return {fact for language in gates() for fact in _told_in(plain, language)}
 
 
 def _told_in(plain: str, language: str) -> Iterator[str]:
-    spoken = _sayings()[language]
+    spoken = _language(language)
     for saying in spoken.sayings:
         for match in saying.pattern.finditer(plain):
             if spoken.stop.match(plain, match.end()) or _UNLESS.search(

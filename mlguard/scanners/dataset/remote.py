@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlguard.artifacts import OUTSIDE_KINDS, Artifact
@@ -31,6 +31,59 @@ def scan(artifact: Artifact, context: Context) -> Iterator[Record]:
                 personal.add(record.path)
             yield record
         yield from store.grants(personal) if personal else ()
+    except Unreadable as trouble:
+        yield _gap(artifact.path, trouble)
+    finally:
+        store.close()
+    yield from (Gap(NAME, path, kind, reason) for path, kind, reason in store.missed)
+
+
+def scan_object(group: Sequence[Artifact], context: Context, known: dict[str, dict[str, Source]]) -> Iterator[Record]:
+    """Yield what is to be said of one object of a store, or a part of its count. The group is the store and the object.
+
+    ``known`` keeps the objects of each store that was listed before, by their name.
+    """
+    from mlguard.scanners.dataset import parts
+
+    store, wanted = group
+    try:
+        if store.path not in known and context.store is not None:
+            known[store.path] = {source.name: source for source in context.store(store.path).sources()}
+        source = known.get(store.path, {}).get(wanted.path)
+        if source is None:
+            yield Gap(NAME, wanted.path, "unreadable", "the object vanished during the scan; run again")
+        elif "part" in context.settings:
+            yield from parts.scan(group[1:], context, lambda path: source)
+        else:
+            yield from _source(source, context)
+    except Unreadable as trouble:
+        yield _gap(wanted.path, trouble)
+
+
+def objects(artifact: Artifact, context: Context) -> Iterator[Artifact | Gap]:
+    """Yield the objects of a store, and why some or all of them are not known. Nothing is read of them but their names and sizes."""
+    if context.store is None:
+        return
+    store = context.store(artifact.path)
+    try:
+        for source in store.sources():
+            yield Artifact(
+                source.name, "parquet" if source.name.lower().endswith(".parquet") else "binary", source.size
+            )
+    except Unreadable as trouble:
+        yield _gap(artifact.path, trouble)
+    finally:
+        store.close()
+    yield from (Gap(NAME, path, kind, reason) for path, kind, reason in store.missed)
+
+
+def readers(artifact: Artifact, personal: Collection[str], context: Context) -> Iterator[Record]:
+    """Yield who may read the objects with personal data."""
+    if context.store is None or not personal:
+        return
+    store = context.store(artifact.path)
+    try:
+        yield from store.grants(personal)
     except Unreadable as trouble:
         yield _gap(artifact.path, trouble)
     finally:

@@ -179,7 +179,7 @@ def _one(table_format: str, name: str, found: Iterator[Any]) -> Table:
 def _opened(source: Source) -> Any:
     from mlguard.scanners.dataset.formats import sqlite
 
-    return sqlite._opened(source)
+    return sqlite.opened(source)
 
 
 def _fetched(database: Any, statement: str) -> Iterator[Any]:

@@ -58,7 +58,7 @@ _WELL_KNOWN = re.compile(
 def zipped(view: View, state: State) -> Examination:
     """Look at each member of a zip archive whose first bytes say that it is of a model."""
     directory = zips.read(view.data, view.start, view.end)
-    kind = _kind(directory, view.name)
+    kind = kind_of(directory, view.name)
     outermost = not state.format
     state.name(kind)
     bundle = Bundle(view, kind, _is_package(view.name, directory), _WELL_KNOWN if kind == "torch.package" else None)
@@ -105,7 +105,7 @@ def _problems(view: View, directory: Directory, kind: str, state: State) -> Iter
             yield from state.malformed(check, inner, member.header - view.start, kind)
 
 
-def _kind(directory: Directory, name: str) -> str:
+def kind_of(directory: Directory, name: str) -> str:
     names = {member.name for member in directory.members}
     tails = {name.split("/", 1)[-1] for name in names}
     if "archive_format" in tails and any("models/" in tail or "data/aotinductor/" in tail for tail in tails):

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 MAX_LZMA_BYTES = 192 * 2**20
 """Memory of an lzma or xz decoder. The strongest preset of the xz tool needs 65 MiB."""
 
-MAX_ZSTD_WINDOW_BYTES = 2**27
-"""What a decoder must accept at most unless it is told otherwise (RFC 8878 names 8 MiB, the zstd tool's limit is 128 MiB)."""
-
 MAX_LZ4_BLOCK_BYTES = 8 * 2**20
 """Unpacked size of a block of the legacy lz4 frame (lz4_Frame_format.md, "Legacy frame")."""
 
@@ -262,43 +259,24 @@ def decoded(stream: Any, source: Iterator[bytes]) -> Iterator[bytes]:
             return
 
 
-class _Reading:
-    """What zstandard's reader asks for: ``read(size)`` over a part of a buffer."""
+class _Part:
+    """A part of a buffer, sliced without copying the whole."""
 
     def __init__(self, data: Buffer, start: int, end: int) -> None:
-        self._data, self._at, self._end = data, start, end
+        self._data, self._start, self._size = data, start, end - start
 
-    def read(self, size: int = -1) -> bytes:
-        size = CHUNK_BYTES if size < 0 else min(size, CHUNK_BYTES)
-        piece = bytes(self._data[self._at : min(self._end, self._at + size)])
-        self._at += len(piece)
-        return piece
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, place: slice) -> bytes:
+        start, stop, _ = place.indices(self._size)
+        return bytes(self._data[self._start + start : self._start + stop])
 
 
 def _zstandard(data: Buffer, start: int, end: int) -> Iterator[bytes]:
-    try:
-        import zstandard
-    except ImportError:
-        raise Missing("zstandard") from None
-    if needs_dictionary(data[start : min(end, start + 18)]):
-        raise Unreadable("the compressed stream needs a dictionary, which is not here")
-    source: Any = _Reading(data, start, end)
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES).stream_reader(
-        source, read_across_frames=True
-    )
-    try:
-        while piece := reader.read(16 * CHUNK_BYTES):
-            yield piece
-    except zstandard.ZstdError:
-        raise Unreadable("the compressed stream is damaged") from None
+    from mlguard.scanners import zstd
 
-
-def needs_dictionary(head: bytes) -> bool:
-    """Say whether a zstd frame names a dictionary (RFC 8878, 3.1.1.1: the two lowest bits of the descriptor, and the id)."""
-    if len(head) < 6 or not head[4] & 3:
-        return False
-    at = 5 if head[4] & 0x20 else 6
-    return any(head[at : at + (1, 1, 2, 4)[head[4] & 3]])
+    return zstd.pieces(_Part(data, start, end))
 
 
 def _lz4_legacy(data: Buffer, start: int, end: int) -> Iterator[bytes]:

@@ -16,8 +16,9 @@ from typing import BinaryIO, cast
 from mlguard.artifacts import Artifact, kind_of
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection
+from mlguard.scanners import zstd
 from mlguard.scanners.dataset import formats
-from mlguard.scanners.dataset.formats import merging, tarball, zstd
+from mlguard.scanners.dataset.formats import merging, tarball
 from mlguard.scanners.dataset.formats.budget import Budget, Meter
 from mlguard.scanners.dataset.formats.window import Window, handle, once
 from mlguard.scanners.dataset.source import Source, of_bytes, renamed
@@ -270,7 +271,7 @@ def _zipped(source: Source, budget: Budget) -> Iterator[tuple[str, Table]]:
     with source.open() as file:
         window = cast(Buffer, Window(file, source.size))
         directory = zips.read(window, 0, source.size)
-        found = archives._kind(directory, source.called)
+        found = archives.kind_of(directory, source.called)
         if found == "npz" and "npz" in formats.MODULES and budget.traces is None:
             yield from _read_as(source, "npz", budget)
             return

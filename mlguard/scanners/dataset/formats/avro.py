@@ -38,8 +38,8 @@ MAX_RECORD_RATIO = 1
 def tables(source: Source) -> Iterator[Table]:
     """Yield the one table of an Avro file. Raises Unreadable."""
     with source.open() as file:
-        meta = _header(file)
-        schema = _schema(meta)
+        meta = header(file)
+        schema = schema_of(meta)
         columns = [field["name"] for field in schema["fields"]] if schema.get("type") == "record" else [""]
         if len(columns) > MAX_COLUMNS:
             raise Unreadable(f"the table has more than {MAX_COLUMNS:,} columns")
@@ -48,7 +48,7 @@ def tables(source: Source) -> Iterator[Table]:
         yield table
 
 
-def _header(file: BinaryIO) -> dict[str, bytes]:
+def header(file: BinaryIO) -> dict[str, bytes]:
     left = [MAX_HEADER_BYTES]
 
     def take(size: int) -> bytes:
@@ -95,7 +95,7 @@ def _written(value: int) -> bytes:
     return bytes(out)
 
 
-def _schema(meta: dict[str, bytes]) -> dict[str, Any]:
+def schema_of(meta: dict[str, bytes]) -> dict[str, Any]:
     import fastavro
 
     trouble: tuple[type[Exception], ...] = (
@@ -207,17 +207,17 @@ def _rows(file: BinaryIO, meta: dict[str, bytes], schema: dict[str, Any], column
     record = schema.get("type") == "record"
     held, size = [], 0
     trouble: Unreadable | None = None
-    blocks = _blocks(file, meta)
+    coming = blocks(file, meta)
     while trouble is None:
         try:
-            count, data = next(blocks, (0, b""))
+            count, data = next(coming, (0, b""))
         except Unreadable as error:
             trouble, count, data = error, 0, b""
         if count:
             held.append((count, data))
             size += len(data)
         if held and (size >= TOGETHER_BYTES or not count):
-            for value in _decoded(held, schema):
+            for value in decoded(held, schema):
                 yield [value.get(name) for name in columns] if record and isinstance(value, dict) else [value]
             held, size = [], 0
         if not count:
@@ -226,7 +226,7 @@ def _rows(file: BinaryIO, meta: dict[str, bytes], schema: dict[str, Any], column
         raise trouble
 
 
-def _blocks(file: BinaryIO, meta: dict[str, bytes]) -> Iterator[tuple[int, bytes]]:
+def blocks(file: BinaryIO, meta: dict[str, bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield count of records and bytes of each block, unpacked. Raises Unreadable."""
     codec = meta.get("avro.codec", b"null").decode("latin-1") or "null"
     if codec not in _UNPACK:
@@ -299,7 +299,7 @@ _UNPACK: dict[str, Any] = {
 }
 
 
-def _decoded(blocks: list[tuple[int, bytes]], schema: dict[str, Any]) -> Iterator[Any]:
+def decoded(blocks: list[tuple[int, bytes]], schema: dict[str, Any]) -> Iterator[Any]:
     """Yield the values of blocks; dates and the like that do not fit a calendar as the numbers that they are stored as."""
     done = 0
     for form in (schema, _bare(schema, 0)):

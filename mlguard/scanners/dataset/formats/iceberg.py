@@ -346,10 +346,10 @@ def _manifest(path: str, state: _State, needed: bool) -> list[tuple[int, _Entry]
 def _records(source: Source) -> Iterator[Mapping[str, Any]]:
     """Yield the records of an Avro file as dictionaries. Raises Unreadable."""
     with source.open() as file:
-        meta = avro._header(file)
-        schema = avro._schema(meta)
-        for block in avro._blocks(file, meta):
-            for row in avro._decoded([block], schema):
+        meta = avro.header(file)
+        schema = avro.schema_of(meta)
+        for block in avro.blocks(file, meta):
+            for row in avro.decoded([block], schema):
                 if not isinstance(row, dict):
                     raise Unreadable("this is no manifest")
                 yield row

@@ -129,7 +129,7 @@ def _filled(batches: Iterator[Any], schema: Any, idle: dict[str, int]) -> Iterat
             left[field.name] -= empty
             zeros = pa.array(np.zeros(batch.num_rows - empty, field.type.to_pandas_dtype()), field.type)
             arrays.append(pa.concat_arrays([pa.nulls(empty, field.type), zeros]))
-        yield pa.RecordBatch.from_arrays(arrays, names=schema.names)
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _rows_at_a_time(metadata: Any) -> int:

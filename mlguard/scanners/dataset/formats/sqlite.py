@@ -42,7 +42,7 @@ _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.S)
 
 def tables(source: Source) -> Iterator[Table]:
     """Yield the tables of a database, then one without rows for what lies beside them. Raises Unreadable."""
-    with closing(_opened(source)) as database:
+    with closing(opened(source)) as database:
         try:
             layout = _Layout(database)
         except _TROUBLE:
@@ -79,7 +79,7 @@ def _has_wal(source: Source) -> bool:
     return False
 
 
-def _opened(source: Source) -> sqlite3.Connection:
+def opened(source: Source) -> sqlite3.Connection:
     """Return a connection that can do nothing but read tables."""
     try:
         if source.local is not None and not source.within:

@@ -33,11 +33,7 @@ def _slice(data: Bytes, at: int, size: int) -> bytes:
 
 def pieces(data: Bytes) -> Iterator[bytes]:
     """Yield what all frames unpack to. Raises Unreadable where the stream breaks off or is damaged."""
-    try:
-        import zstandard
-    except ImportError:
-        raise Unreadable("packed with zstd, which needs a package: pip install zstandard") from None
-    from mlguard.scanners.model.codecs import needs_dictionary
+    import zstandard
 
     at = _behind_skipped(data, 0)
     while at < len(data):
@@ -71,3 +67,11 @@ def _behind_skipped(data: Bytes, at: int) -> int:
             return at
         at = min(len(data), at + 8 + int.from_bytes(head[4:8], "little"))
     return at
+
+
+def needs_dictionary(head: bytes) -> bool:
+    """Say whether a zstd frame names a dictionary (RFC 8878, 3.1.1.1: the two lowest bits of the descriptor, and the id)."""
+    if len(head) < 6 or not head[4] & 3:
+        return False
+    at = 5 if head[4] & 0x20 else 6
+    return any(head[at : at + (1, 1, 2, 4)[head[4] & 3]])
