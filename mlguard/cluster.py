@@ -71,7 +71,7 @@ def _connected(address: str) -> Iterator[None]:
     except ImportError:
         raise UsageError("--engine ray needs Ray: pip install 'mlguard[ray]'") from None
     for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # an error quotes the exception of a task
     started = not ray.is_initialized()
     place = address or os.environ.get("RAY_ADDRESS", "")
     own: dict[str, Any] = {} if place else {"include_dashboard": False}
@@ -108,7 +108,7 @@ class _Run:
         units: list[tuple[Task, Task]] = []  # what is done, and the task of the run that it is for
         for task in tasks:
             if task.group[0].kind == "store" and task.group[0].path.startswith(_OBJECTS):
-                for found in _decoded(_get(_remote(_objects, self.keeper, _told_of(task)))):
+                for found in _or_gap(_get(_remote(_objects, self.keeper, _told_of(task))), task.group[0].path):
                     if isinstance(found, Gap):
                         yield task, found
                     elif isinstance(found, Part):  # stands for an object here: its name, its size, its kind
@@ -123,7 +123,7 @@ class _Run:
         for task, paths in sorted(personal.items(), key=lambda item: item[0].group[0].path):
             if task.group[0].kind == "store" and task.group[0].path.startswith(_OBJECTS):
                 found_by = _remote(_readers, self.keeper, _told_of(task), sorted(paths))
-                yield from ((task, record) for record in _decoded(_get(found_by)))
+                yield from ((task, record) for record in _or_gap(_get(found_by), task.group[0].path))
 
     def _cut(self, task: Task) -> list[Task]:
         from mlguard.scanners.dataset import parts
@@ -137,7 +137,7 @@ class _Run:
             return
         blocks = self._blocks([unit for unit, _ in units])
         done: set[int] = set()
-        for place, text in _all(_get(_remote(_plain_records, block)) for block in blocks):
+        for place, text in _all(_get(_remote(_plain_records, block)) or () for block in blocks):
             if text:
                 yield from ((units[place][1], record) for record in _decoded([text]))
                 continue
@@ -152,7 +152,7 @@ class _Run:
         merged = self._merged(blocks) if blocks else []
         told = [(task, _remote(_told, self.keeper, _told_of(unit), merged)) for unit, task in cut.values()]
         for task, answer in told:
-            yield from ((task, record) for record in _decoded(_get(answer)))
+            yield from ((task, record) for record in _or_gap(_get(answer), task.group[-1].path))
 
     def _blocks(self, units: Sequence[Task]) -> list[Any]:
         """Return references to the blocks of rows (unit, kind, text) that the counting gave."""
@@ -169,7 +169,10 @@ class _Run:
             zero_copy_batch=True,
             compute=ray.data.ActorPoolStrategy(size=workers),
         )
-        return list(rows.materialize().to_arrow_refs())
+        try:
+            return list(rows.materialize().to_arrow_refs())
+        except Exception:  # noqa: BLE001  # no actor could be started, or the cluster is gone: each unit becomes a gap
+            return []
 
     def _merged(self, blocks: Sequence[Any]) -> Any:
         """Return a reference to all parts, merged in a tree."""
@@ -199,20 +202,37 @@ def _all(many: Iterable[Iterable[Any]]) -> Iterator[Any]:
 def _remote(function: Any, *arguments: Any) -> Any:
     import ray
 
-    return ray.remote(num_cpus=0.5, max_retries=2)(function).remote(*arguments)
+    return ray.remote(num_cpus=0.5, max_retries=2)(_quietly).remote(function, *arguments)
 
 
-def _get(answer: Any) -> Any:
-    """Return what a task answered, and nothing when it was lost: what is not there becomes a gap."""
+def _get(answer: Any) -> list[Any] | None:
+    """Return what a task answered, None when it failed or was lost."""
     import ray
 
     try:
-        return ray.get(answer)
+        found: list[Any] | None = ray.get(answer)
     except Exception:  # noqa: BLE001  # its text is that of the task's exception
-        return []
+        return None
+    return found
+
+
+def _or_gap(answer: list[str] | None, path: str) -> Iterator[Record]:
+    """Yield the records of an answer, and a gap where there is none."""
+    if answer is None:
+        yield Gap(NAME, path, "crash", "the worker that looked at it failed or was lost", "run again")
+    else:
+        yield from _decoded(answer)
 
 
 # --- On the workers. Nothing is raised there: Ray writes exceptions to its logs.
+
+
+def _quietly(function: Any, *arguments: Any) -> Any:
+    """Return what the function does, None when it fails."""
+    try:
+        return function(*arguments)
+    except Exception:  # noqa: BLE001  # its text may quote what was read
+        return None
 
 
 class Keeper:
@@ -272,7 +292,7 @@ def _merge(keeper: Any, *blocks: Any) -> list[str]:
     key = bytes.fromhex(_setting(keeper).key)
     seen: dict[str, list[Any]] = {}
     for block in blocks:
-        for text in block if isinstance(block, list) else _parts_in(block):
+        for text in block if isinstance(block, list) else _parts_in(block) if block is not None else ():
             part = codec.decode(codec.loads(text))
             if isinstance(part, Part):
                 seen.setdefault(part.path, []).append(part)

@@ -119,18 +119,21 @@ def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> It
             warnings.simplefilter("ignore")  # a warning about a scanned file may quote it
             for record in scanner.scan(group, context):
                 yield _shown(record, kinds, lines, context) if isinstance(record, Detection) else _masked(record)
-    except Unreadable as trouble:
-        yield from lost(scanner.name, group, "unreadable", redact.text(str(trouble)))
-    except RecursionError:
-        yield from lost(scanner.name, group, "unreadable", "nested too deeply to be read")
-    except MemoryError:
-        yield from lost(
-            scanner.name, group, "too-large", "more memory is needed than the limit allows", "raise limits.memory"
-        )
-    except ImportError as error:
-        yield from lost(scanner.name, group, "missing", *_absent(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place where a scanner's bug ends
-        yield from lost(scanner.name, group, "crash", *_bug(error))
+        yield from lost(scanner.name, group, *trouble(error))
+
+
+def trouble(error: BaseException) -> tuple[GapKind, str, str]:
+    """Return kind, reason and hint of the gap that an exception of a scanner leaves. They quote nothing of the input."""
+    if isinstance(error, Unreadable):
+        return "unreadable", redact.text(str(error)), ""
+    if isinstance(error, RecursionError):
+        return "unreadable", "nested too deeply to be read", ""
+    if isinstance(error, MemoryError):
+        return "too-large", "more memory is needed than the limit allows", "raise limits.memory"
+    if isinstance(error, ImportError):
+        return "missing", *_absent(error)
+    return "crash", *_bug(error)
 
 
 def plan(name: str, setting: Setting, artifacts: Sequence[Artifact]) -> tuple[list[Task], list[Gap]]:
@@ -250,7 +253,7 @@ def serve() -> None:
     tasks = os.fdopen(os.dup(0), encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     setting: Setting = codec.build(Setting, codec.loads(tasks.readline()))
-    _limit_memory(setting.memory)
+    _limit_memory(setting.memory, for_good=True)
     last = [time.monotonic()]
 
     def alive(rows: int = 0, of: int = 0) -> None:
@@ -277,11 +280,29 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
 
 
-def _limit_memory(most: int) -> None:
+@contextlib.contextmanager
+def limited(most: int) -> Iterator[None]:
+    """Let this process take so many bytes of address space beyond what it has; 0 and other systems than Linux: no limit."""
+    before = _limit_memory(most)
+    try:
+        yield
+    finally:
+        if before is not None:
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _limit_memory(most: int, for_good: bool = False) -> tuple[int, int] | None:
+    """Set the limit and return what it was."""
     if not most or sys.platform != "linux":
-        return
+        return None
     import resource
 
+    before = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", encoding="ascii") as file:
-        taken = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + most, taken + most))
+        limit = int(file.read().split()[0]) * resource.getpagesize() + most
+    if before[1] != resource.RLIM_INFINITY:
+        limit = min(limit, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit if for_good else before[1]))
+    return before

@@ -72,6 +72,7 @@ def profile(
     PATHS are files, folders, tables of a lake, or addresses of stores (postgresql://, s3://, gs://, hf://), which are read over
     the network. All rows are read. No value is shown. It does not judge: 0 when all was read, 2 for usage, 3 when something was not.
     """
+    from mlguard import workers
     from mlguard.cli import profiling
     from mlguard.cli.progress import Progress
     from mlguard.reporters import profile as reporter
@@ -83,7 +84,8 @@ def profile(
     with _quiet() as stream:
         shown = Progress(progress, stream)
         try:
-            found = profiling.look(plan, rows or 0, shown)
+            with workers.limited(plan.memory):
+                found = profiling.look(plan, rows or 0, shown)
         finally:
             shown.end()
     if as_json:

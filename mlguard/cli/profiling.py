@@ -36,6 +36,7 @@ class Plan:
     named: frozenset[str]
     stores: tuple[str, ...] = field(default=(), repr=False)  # addresses, which may hold a password
     gaps: tuple[Gap, ...] = ()
+    memory: int = 0  # bytes of address space that reading may take; 0: no limit
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ def plan(targets: Sequence[str], config_file: Path | None) -> Plan:
 
         told["declared"] = anonymity.wanted(declaration, artifacts)
     named = frozenset(_relative(path, base) for path in paths if not path.is_dir())
-    return Plan(Context(base, told), tuple(artifacts), named, stores, (*gaps, *more))
+    return Plan(Context(base, told), tuple(artifacts), named, stores, (*gaps, *more), settings.memory)
 
 
 def _base(paths: Sequence[Path], config: str) -> Path:
@@ -234,6 +235,10 @@ def _tables(
                 break
     except Unreadable as error:
         trouble = error
+    except Exception as error:  # noqa: BLE001  # a reader's bug, or too little memory, costs this source and no other
+        from mlguard import workers
+
+        found.gaps.append(Gap("dataset", path, *workers.trouble(error)))
     if trouble is not None:
         _end(path, number, trouble, found)
 

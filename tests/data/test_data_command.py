@@ -532,7 +532,7 @@ def test_columns_of_numbers_load_no_engine_for_text(tmp_path: Path) -> None:
 
     code, *loaded = done.stdout.splitlines()[-1].split()
     assert code == "0" and "pyarrow" in loaded
-    assert not {"presidio_analyzer", "spacy", "pandas", "torch", "requests", "jsonschema"} & set(loaded)
+    assert not {"presidio_analyzer", "spacy", "torch", "requests", "jsonschema"} & set(loaded)
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from mlguard import discovery, rules
+from mlguard import cluster, discovery, rules
 from mlguard.artifacts import Artifact
 from mlguard.engine import Job, run
 from mlguard.facts import Dataset
+from mlguard.findings import Gap
 from tests.data.test_shards import SMALL, people
 
 ray = pytest.importorskip("ray", reason="needs mlguard[ray]")
@@ -105,3 +106,26 @@ def test_a_bucket_that_is_not_there_is_a_gap(lake: Any, tmp_path: Path) -> None:
     report = run(job(tmp_path, ray="", **options))
 
     assert [gap.path for gap in report.gaps] == ["s3://none/x"]
+
+
+def test_a_worker_that_fails_costs_its_part_and_the_others_are_told(
+    lake: Any, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(cluster.Counter):
+        def __call__(self, batch: Any) -> dict[str, list[Any]]:
+            if 6 in batch["unit"].tolist():  # a slice of the parts
+                raise RuntimeError("it may quote what was read")
+            return super().__call__(batch)
+
+    monkeypatch.setattr(cluster, "Counter", Failing)
+
+    report = run(job(tree, ray=""))
+
+    lost = [gap for gap in report.gaps if gap.path != "broken.parquet"]
+    assert len(lost) == 1
+    assert any(isinstance(fact, Dataset) and fact.path == "part-*.parquet" and fact.fields for fact in report.facts)
+
+
+def test_what_no_worker_answers_is_a_gap() -> None:
+    assert [record.kind for record in cluster._or_gap(None, "s3://lake/crm") if isinstance(record, Gap)] == ["crash"]
+    assert cluster._quietly(int, "mira@kunde.intern") is None

@@ -142,7 +142,7 @@ def test_a_sealed_count_shows_no_value_and_opens_only_with_its_key_and_place(one
     raw = base64.b64decode(part.sealed)
 
     assert b"kunde" not in raw and b"mira" not in raw
-    assert parts.opened(part, KEY).rows == parts.opened(part, KEY).rows
+    assert parts.opened(part, KEY).sheet.rows > 0
     for other in (replace(part, begin=1), replace(part, path="else.parquet")):
         with pytest.raises(UsageError):
             parts.opened(other, KEY)

@@ -26,11 +26,17 @@ KINDS = frozenset(
 )  # fmt: skip
 """Kinds that may hold records or prose. Of text only what the name tells to be such."""
 
-_BINARY = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".txt", ".log", ".sql", ".arrow", ".feather")
-"""Suffixes of tables and prose whose first bytes are no text."""
+_BINARY = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".txt": "text", ".log": "text",
+    ".sql": "sql", ".arrow": "arrow", ".feather": "arrow", ".parquet": "parquet", ".orc": "orc", ".avro": "avro", ".sqlite": "sqlite",
+    ".sqlite3": "sqlite", ".xlsx": "zip", ".ods": "zip", ".xls": "ole", ".pdf": "pdf",
+}  # fmt: skip
+"""Kind by suffix of tables and prose whose first bytes are neither text nor those of a format: the reader copes, or says why not."""
 
-_MODELS = (".pkl", ".pickle", ".joblib", ".jbl", ".npz")
-"""Suffixes of models under which data frames are kept as well."""
+_MODELS = {
+    ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle", ".jbl": "pickle", ".npz": "npz", ".npy": "npy", ".h5": "hdf5", ".hdf5": "hdf5",
+}  # fmt: skip
+"""Kind by suffix of models under which tables are kept as well."""
 
 _TRACKS = (".gpx", ".kml", ".tcx")
 
@@ -163,9 +169,9 @@ def wanted(artifact: Artifact) -> bool:
     if artifact.kind == "text":
         return places.is_prose(artifact.path)
     if artifact.kind == "binary":  # UTF-16 without a mark, streams of Arrow, or a gap
-        return path.endswith(_BINARY)
+        return path.endswith(tuple(_BINARY))
     if artifact.kind == "model":
-        return path.endswith(_MODELS)
+        return path.endswith(tuple(_MODELS))
     if artifact.kind in ("xml", "html"):
         return path.endswith(_TRACKS) or places.is_data(artifact.path) and not places.is_docs(artifact.path)
     if artifact.kind == "model-text":  # a word of a model's configuration hides no records
@@ -180,11 +186,14 @@ def format_of(artifact: Artifact) -> str:
     if artifact.kind == "model-text":
         return "json"
     if artifact.kind == "model":
-        return "npz" if artifact.path.lower().endswith(".npz") else "pickle"
+        return _MODELS.get(_suffix(artifact.path), "pickle")
     if artifact.kind == "binary":
-        suffix = artifact.path.lower().rsplit(".", 1)[-1]
-        return {"tab": "tsv", "ndjson": "jsonl", "txt": "text", "log": "text", "feather": "arrow"}.get(suffix, suffix)
+        return _BINARY.get(_suffix(artifact.path), "binary")
     return artifact.kind
+
+
+def _suffix(path: str) -> str:
+    return "." + path.lower().rsplit(".", 1)[-1]
 
 
 def _file(artifact: Artifact, context: Context) -> Iterator[Record]:

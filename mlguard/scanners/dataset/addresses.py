@@ -100,7 +100,7 @@ def _odd(cells: Cells, cell: Index, texts: Any) -> Iterator[Hits]:
         yield _judged(cells, at, cells.starts[at], cells.ends[at], texts.filter(pa.array(whole)))
     rest = np.flatnonzero(~whole)
     spans = pc.extract_regex(texts.take(pa.array(rest)), _IN_TEXT)
-    found = np.flatnonzero(spans.is_valid().to_numpy(zero_copy_only=False))
+    found = np.flatnonzero(bytewise.values_of(spans.is_valid()))
     if len(found):
         yield _placed(cells, cell[rest[found]], spans.take(pa.array(found)).field(0))
 
@@ -110,8 +110,8 @@ def _placed(cells: Cells, cell: Index, texts: Any) -> Hits:
     import pyarrow.compute as pc
 
     at = _first_sign(cells, cell)
-    local = pc.find_substring(_as_bytes(texts), b"@").to_numpy(zero_copy_only=False).astype(np.int64)
-    size = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    local = bytewise.values_of(pc.find_substring(_as_bytes(texts), b"@")).astype(np.int64)
+    size = bytewise.values_of(pc.binary_length(texts)).astype(np.int64)
     return _judged(cells, cell, at - local, at - local + size, texts)
 
 

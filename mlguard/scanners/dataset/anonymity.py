@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlguard.scanners.dataset import hashing
+from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.hashing import Codes, Hashes
 
 MOST = 2 * 2**20
@@ -274,7 +275,7 @@ class Classes:
                 table = hashing.joined(table[:, None], numbers[None, :]).ravel()
             else:
                 rows = pa.array(hashing.joined(table[combined], numbers[codes])).dictionary_encode()
-                combined, table = rows.indices.to_numpy(), rows.dictionary.to_numpy()
+                combined, table = values_of(rows.indices), values_of(rows.dictionary)
         return combined, table
 
     def _pairs(self, sensitive: Sensitive, column: Any, rows: Codes, ids: npt.NDArray[np.int32]) -> None:
@@ -299,8 +300,8 @@ class Classes:
             counts = counted[distinct]
         else:
             coded = pa.array(pair).dictionary_encode()
-            distinct = coded.dictionary.to_numpy()
-            counts = np.bincount(coded.indices.to_numpy(), minlength=len(distinct))
+            distinct = values_of(coded.dictionary)
+            counts = np.bincount(values_of(coded.indices), minlength=len(distinct))
         sensitive.count(ids[distinct // len(numbers)].astype(np.int64), value[distinct % len(numbers)], counts)
 
     def _bounded(self) -> None:

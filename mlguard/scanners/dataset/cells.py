@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -61,15 +60,15 @@ class Traits:
     blank: bool  # a space or a comma
 
 
-_LETTER, _DIGIT = re.compile(rb"[A-Za-z]"), re.compile(rb"[0-9]")
+_DIGITS = [bytes([byte]) for byte in b"0123456789"]
 
 
 def traits(cells: Cells) -> Traits:
     """Return what the cells are made of."""
     data = cells.data.tobytes()
     return Traits(
-        _DIGIT.search(data) is not None,
-        _LETTER.search(data) is not None,
+        any(digit in data for digit in _DIGITS),
+        data.swapcase() != data,
         data[PAD:-PAD].isdigit(),
         not data.isascii(),
         b"@" in data,
@@ -80,6 +79,30 @@ def traits(cells: Cells) -> Traits:
     )
 
 
+def values_of(array: Any) -> Any:
+    """Return the numbers or booleans of an Arrow array without nulls as a numpy array, numbers without a copy.
+
+    Arrow's own way imports pandas where that is installed.
+    """
+    import pyarrow as pa
+
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    buffer = array.buffers()[1]
+    start, count = array.offset, len(array)
+    if pa.types.is_boolean(array.type):
+        if not count:
+            return np.zeros(0, np.bool_)
+        first = start // 8
+        bits = np.unpackbits(np.frombuffer(buffer, np.uint8)[first : (start + count + 7) // 8], bitorder="little")
+        return bits[start - 8 * first : start - 8 * first + count].view(np.bool_)
+    letter = "f" if pa.types.is_floating(array.type) else "i" if pa.types.is_signed_integer(array.type) else "u"
+    if not (letter != "u" or pa.types.is_unsigned_integer(array.type)):
+        letter = "i"  # points in time
+    kind = np.dtype(f"{letter}{array.type.bit_width // 8}")
+    return np.frombuffer(buffer, kind, count, start * kind.itemsize) if count else np.zeros(0, kind)
+
+
 def words_at(data: Bytes, places: Index, count: int) -> Words:
     """Return ``count`` words of eight bytes, at most 8, little-endian, from each place in a cell: shape (places, count)."""
     view: Words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
@@ -87,6 +110,17 @@ def words_at(data: Bytes, places: Index, count: int) -> Words:
     for word in range(count):
         found[:, word] = view[places + 8 * word]
     return found
+
+
+def texts_of(rows: Bytes) -> Any:
+    """Return the columns of an array of bytes, a text each and all of one size, as an Arrow array of strings."""
+    import pyarrow as pa
+
+    size, count = rows.shape
+    offsets = np.arange(0, size * count + 1, size, dtype=np.int64) if size else np.zeros(count + 1, np.int64)
+    return pa.Array.from_buffers(
+        pa.large_string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(rows.T))]
+    )
 
 
 def texts_at(cells: Cells, starts: Index, ends: Index) -> Any:
@@ -172,7 +206,7 @@ def matching(texts: Any, pattern: str) -> Flags:
 
     if ("\\p{" in pattern or "\\x{80}" in pattern) and is_ascii(texts):
         pattern = _of_ascii(pattern)
-    found: Flags = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    found: Flags = values_of(pc.match_substring_regex(texts, pattern))
     return found
 
 

@@ -8,6 +8,7 @@ are described at https://arthurdejong.org/python-stdnum/formats and in the natio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -78,11 +79,18 @@ def _date(year: Numbers, month: Numbers, day: Numbers) -> Flags:
     return cast(Flags, fits & (day >= 1) & (day <= last))
 
 
+@cache
+def _calendar(order: str) -> Flags:
+    """Return for each number of six digits whether it is a date in either century."""
+    numbers = np.arange(1_000_000, dtype=np.int64)
+    parts = dict(zip(order, (numbers // 10_000, numbers // 100 % 100, numbers % 100), strict=True))
+    return _date(parts["y"] + 1900, parts["m"], parts["d"]) | _date(parts["y"] + 2000, parts["m"], parts["d"])
+
+
 def _short_date(digits: Numbers, first: int = 0, order: str = "ymd", day_less: Numbers | int = 0) -> Flags:
     """Return whether six digits are a date in either century."""
-    parts = {letter: _number(digits, first + 2 * at, first + 2 * at + 2) for at, letter in enumerate(order)}
-    day = parts["d"] - day_less
-    return _date(parts["y"] + 1900, parts["m"], day) | _date(parts["y"] + 2000, parts["m"], day)
+    number = _number(digits, first, first + 6) - day_less * (10_000 if order[0] == "d" else 1)
+    return cast(Flags, _calendar(order)[number])
 
 
 def _luhn(digits: Numbers) -> Flags:
@@ -509,6 +517,5 @@ def cz_birth_number(text: Bytes) -> Flags:
     digits = _digits(text)
     month = _number(digits, 2, 4) % 50
     month = np.where(month > 20, month - 20, month)
-    year, day = _number(digits, 0, 2), _number(digits, 4, 6)
-    born = _date(year + 1900, month, day) | _date(year + 2000, month, day)
+    born = _calendar("ymd")[_number(digits, 0, 2) * 10_000 + month * 100 + _number(digits, 4, 6)]
     return cast(Flags, born & (_number(digits, 0, 10) % 11 == 0))

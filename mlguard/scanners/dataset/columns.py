@@ -236,7 +236,7 @@ class Profile:
     def _numbers(self, array: Any, weights: NDArray[np.int64] | None) -> None:
         import pyarrow as pa
 
-        values = array.to_numpy(zero_copy_only=False)
+        values = bytewise.values_of(array)
         if values.dtype.kind == "f":
             finite = np.isfinite(values)
             if not finite.all():
@@ -284,7 +284,7 @@ class Profile:
         if self.term is not None and self.term.fits is fits.FITS["birth"]:
             self.term_cells += len(array)
         narrow = array.type.bit_width == 32
-        numbers = array.view(pa.int32() if narrow else pa.int64()).to_numpy(zero_copy_only=False).astype(np.int64)
+        numbers = bytewise.values_of(array.view(pa.int32() if narrow else pa.int64())).astype(np.int64)
         self._sampled(numbers, lambda place: str(_as_strings(array.slice(place, 1))[0]))
 
     def _sampled(self, numbers: Any, text: Callable[[int], str]) -> None:
@@ -523,7 +523,7 @@ def _plain_number(value: float) -> str:
 def _as_numbers(counts: Any) -> NDArray[np.int64] | None:
     if counts is None or isinstance(counts, np.ndarray):
         return counts
-    found: NDArray[np.int64] = counts.to_numpy(zero_copy_only=False)
+    found: NDArray[np.int64] = bytewise.values_of(counts)
     return found
 
 
@@ -560,10 +560,10 @@ def _filled(array: Any) -> Any:
     import pyarrow.compute as pc
 
     keep = np.ones(len(array), np.bool_)
-    short = np.flatnonzero(pc.binary_length(array).to_numpy(zero_copy_only=False) <= 4)
+    short = np.flatnonzero(bytewise.values_of(pc.binary_length(array)) <= 4)
     if len(short):
         empty = pc.is_in(pc.utf8_lower(array.take(pa.array(short))), value_set=pa.array(_EMPTY, array.type))
-        keep[short] = ~empty.to_numpy(zero_copy_only=False)
+        keep[short] = ~bytewise.values_of(empty)
     return keep
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlguard import tables
-from mlguard.scanners.dataset.cells import matching
+from mlguard.scanners.dataset.cells import matching, values_of
 
 Flags = NDArray[np.bool_]
 
@@ -87,7 +87,7 @@ class Fit:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        size = pc.utf8_length(array).to_numpy(zero_copy_only=False)
+        size = values_of(pc.utf8_length(array))
         kept: Flags = (size >= self.size[0]) & (size <= self.size[1])
         for pattern in self.holds:
             kept &= matching(array, pattern)
@@ -96,13 +96,11 @@ class Fit:
         if self.least is not None:
             kept &= _between(array, self.least, self.most)
         if self.letters:
-            letters = pc.count_substring_regex(array, r"\p{L}").to_numpy(zero_copy_only=False)
-            spaces = pc.count_substring(array, " ").to_numpy(zero_copy_only=False)
+            letters = values_of(pc.count_substring_regex(array, r"\p{L}"))
+            spaces = values_of(pc.count_substring(array, " "))
             kept &= letters >= self.letters * (size - spaces)
         if self.without:
-            kept &= ~pc.is_in(pc.utf8_lower(array), value_set=pa.array(self.without, array.type)).to_numpy(
-                zero_copy_only=False
-            )
+            kept &= ~values_of(pc.is_in(pc.utf8_lower(array), value_set=pa.array(self.without, array.type)))
         if self.words:
             rest = np.flatnonzero(~kept & (size <= 40))
             kept[rest] = _among(array.take(pa.array(rest)), self.words)
@@ -123,9 +121,9 @@ def _between(array: Any, least: float, most: float | None) -> Flags:
     import pyarrow.compute as pc
 
     numeric = matching(array, _FLOAT)
-    numbers = pc.cast(
-        pc.replace_substring_regex(array.filter(pa.array(numeric)), r"^\+|\.$", ""), pa.float64()
-    ).to_numpy(zero_copy_only=False)
+    numbers = values_of(
+        pc.cast(pc.replace_substring_regex(array.filter(pa.array(numeric)), r"^\+|\.$", ""), pa.float64())
+    )
     found = np.zeros(len(array), np.bool_)
     found[numeric] = (numbers >= least) & (numbers <= (np.inf if most is None else most))
     return found
@@ -154,7 +152,7 @@ def _among(array: Any, words: str) -> Flags:
     import pyarrow.compute as pc
 
     plain = pc.replace_substring_regex(folded(array), r"^[ .]+|[ .]+$|\.0$", "")
-    found: Flags = pc.is_in(plain, value_set=pa.array(_known(words), array.type)).to_numpy(zero_copy_only=False)
+    found: Flags = values_of(pc.is_in(plain, value_set=pa.array(_known(words), array.type)))
     return found
 
 

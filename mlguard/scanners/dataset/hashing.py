@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlguard.scanners.dataset.cells import values_of
+
 Hashes = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.int64]
 
@@ -58,7 +60,7 @@ def encoded(column: Any, key: int) -> tuple[Codes, Hashes, Any]:
     if indices.null_count:
         indices = indices.fill_null(pa.scalar(len(texts), pa.int64())) if len(texts) < 2**31 else indices
         indices = indices.cast(pa.int64())
-    codes = indices.to_numpy(zero_copy_only=False)
+    codes = values_of(indices)
     if codes.dtype not in (np.int32, np.int64):
         codes = codes.astype(np.int64)
     return codes, np.append(numbers, hashed_missing(key)), texts
@@ -104,7 +106,7 @@ def _floats(values: Any) -> Any:
     """Return numbers as text, whole ones without a fraction; what is not a number is missing."""
     import pyarrow as pa
 
-    numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    numbers = values_of(values.cast(pa.float64()))
     missing = np.isnan(numbers)
     whole = ~missing & (np.abs(numbers) < 2.0**53) & (numbers == np.floor(numbers))
     if np.all(whole | missing):
@@ -156,7 +158,7 @@ def hashed(texts: Any, key: int) -> Hashes:
         digest = blake2b(cell, digest_size=8, key=int(key).to_bytes(8, "little")).digest()
         numbers[index] = int.from_bytes(digest, "little")
     if texts.null_count:
-        numbers[texts.is_null().to_numpy(zero_copy_only=False)] = hashed_missing(key)
+        numbers[values_of(texts.is_null())] = hashed_missing(key)
     return numbers
 
 

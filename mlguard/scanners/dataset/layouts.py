@@ -385,7 +385,7 @@ class _Gathered:
         )
         if entity == "PHONE_NUMBER":
             if len(text):
-                _judge_phones(cells, hits, spread([c.asks for c in each]))
+                _judge_phones(cells, hits, text, spread([c.asks for c in each]))
         elif entity == "IP_ADDRESS":
             _judge_addresses(hits, text, [c.octets for c in each], counts)
         else:
@@ -400,7 +400,7 @@ def _coded(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint16] | Index, Inde
     import pyarrow as pa
 
     coded = pa.array(values).dictionary_encode()
-    codes = coded.indices.to_numpy()
+    codes = bytewise.values_of(coded.indices)
     first = np.empty(len(coded.dictionary), np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return codes.astype(np.uint16) if len(first) < 1 << 16 else codes, first  # sixteen bits are sorted in linear time
@@ -439,9 +439,7 @@ def mark_reserved(hits: Hits) -> None:
         hits.reserved[picked] = np.isin(hits.compact[picked], known)
 
 
-def _judge_phones(cells: Cells, hits: Hits, asks: Flags) -> None:
-    import pyarrow as pa
-
+def _judge_phones(cells: Cells, hits: Hits, text: Bytes, asks: Flags) -> None:
     written = hits.grouped.copy()
     named = Hits(**{name: getattr(hits, name) for name in Hits.__slots__})
     named.near, named.valid = np.zeros(len(hits.cell), np.bool_), hits.valid & written
@@ -449,8 +447,8 @@ def _judge_phones(cells: Cells, hits: Hits, asks: Flags) -> None:
     hits.valid &= ~asks | named.near
     hits.near |= named.near
     picked = np.flatnonzero(hits.valid & written)
-    if len(picked) and isinstance(hits.compact, np.ndarray):
-        digits = pa.array(hits.compact[picked].tolist(), pa.binary()).cast(pa.string())
+    if len(picked):
+        digits = bytewise.texts_of(text if len(picked) == len(written) else text[:, picked])
         hits.reserved[picked] = matching(digits, shapes.DRAMA)
 
 

@@ -17,6 +17,7 @@ from mlguard.facts import Anonymity, Dataset, Field, Pseudonym
 from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import hashing, risk, verdict
+from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.columns import SAMPLE, Profile, Sheet
 from mlguard.scanners.dataset.drawn import Drawn
 from mlguard.scanners.dataset.table import Table
@@ -115,7 +116,7 @@ class Numbers:
 
     def add(self, array: Any) -> None:
         """Look at an Arrow array of numbers."""
-        values = array.drop_null().to_numpy(zero_copy_only=False)
+        values = values_of(array.drop_null())
         if values.dtype.kind == "f":
             values = values[np.isfinite(values)].astype(np.float64) + 0.0  # no negative zero
         else:

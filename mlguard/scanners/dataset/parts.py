@@ -118,16 +118,10 @@ def counted(
     except Unreadable as trouble:
         seen = Sketch("parquet", trouble=(getattr(trouble, "kind", "unreadable"), str(trouble)))
     else:
-        table.batches = _living(table.batches, context)
+        table.batches = dataset._living(table, table.batches, context)
         seen = dataset.counted(table, watch)
     seen.begin, seen.end = begin, end
     return seen
-
-
-def _living(batches: Iterator[Any], context: Context) -> Iterator[Any]:
-    for batch in batches:
-        yield batch
-        context.alive()
 
 
 def _table(

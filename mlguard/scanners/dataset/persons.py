@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from mlguard import tables
 from mlguard.scanners.dataset import terms
@@ -20,6 +21,8 @@ class Names:
     written: float  # as a full name is: words with capitals, or characters of a family before those of a given name
     given: float  # with a known given name, a title of persons or a name after the father
     known: float  # with one of those or a known family name
+    led: float  # in which a known given name comes first, or after a known family name, as in names and not in "Chicken Alfredo"
+    listed: float  # with a word that is listed as a given or family name, endings aside
     things: float  # with a word for companies, places or goods
 
 
@@ -37,6 +40,8 @@ def told_by(values: Sequence[str]) -> Names:
         sum(part.written for part in parts) / total,
         sum(part.given for part in parts) / total,
         sum(part.given or part.family for part in parts) / total,
+        sum(part.led for part in parts) / total,
+        sum(part.listed for part in parts) / total,
         sum(part.thing for part in parts) / total,
     )
 
@@ -46,10 +51,14 @@ class _Value:
     written: bool
     given: bool
     family: bool
+    led: bool
+    listed: bool
     thing: bool
 
     @staticmethod
     def of(value: str) -> _Value:
+        if any(c.isdigit() for c in value):
+            return _Value(False, False, False, False, False, False)
         words = [word for word in re.split(r"[\s,.()'’\"\-]+", terms.folded(value)) if word][:8]
         asian = is_asian(value)
         thing = (
@@ -61,6 +70,8 @@ class _Value:
             is_written(value),
             asian or _has_given(words) or any(word.endswith(_FATHERS) for word in words),
             any(word in family_names() or len(word) > 5 and word.endswith(_FAMILIES) for word in words),
+            asian or _is_led(words),
+            asian or any(word in family_names() or _is_given(word) for word in words),
             thing,
         )
 
@@ -77,11 +88,21 @@ def is_written(value: str) -> bool:
 
 
 def _has_given(words: Sequence[str]) -> bool:
-    return (
-        any(word in terms.given_names() or word in _scripts() for word in words)
-        or len(words) > 1
-        and words[0] in terms.titles()
-    )
+    return any(map(_is_given, words)) or len(words) > 1 and words[0] in terms.titles()
+
+
+def _is_given(word: str) -> bool:
+    return word in terms.given_names() or word in _scripts()
+
+
+def _is_led(words: Sequence[str]) -> bool:
+    """Say whether the words begin as a name does: title or given name, or family name and given name."""
+    if not words:
+        return False
+    first, rest = words[0], words[1:]
+    if _is_given(first) or rest and (first in terms.titles() or len(first) == 1 and first.isalpha()):
+        return True
+    return any(map(_is_given, rest)) and (first in family_names() or first.endswith((*_FAMILIES, *_FATHERS)))
 
 
 _FATHERS = ("ович", "евич", "овна", "евна", "ична", "івна", "іівна", "йович")
@@ -164,29 +185,37 @@ def are_names(names: Names) -> bool:
 
 def can_be_names(names: Names, company: bool) -> bool:
     """Say whether values are names of persons, full or in part, when the column is called as persons are."""
-    if names.things > 0.3:
+    if names.things > (0.3 if company else 0.15) or not company and names.led < 0.15:
         return False
     if names.written > 0.6:
         return names.given > 0.15 or names.known > 0.25 or company and names.known > 0.03
     return names.known > 0.5
 
 
-def are_first_names(values: Sequence[str], names: Names) -> bool:
-    """Say whether values under a name that says nothing are given names, in a table about persons."""
-    return names.values >= 10 and names.given >= 0.6 and _single(values) and names.things < 0.05
+def are_first_names(values: Sequence[str], names: Names, company: bool = True) -> bool:
+    """Say whether values under a name that says nothing are given names. ``company``: the table is about persons."""
+    if not company:
+        return names.values >= 8 and names.given >= 0.65 and _single(values) and names.things < 0.03
+    return names.values >= 10 and names.given >= 0.5 and _single(values) and names.things < 0.05
 
 
-def are_last_names(values: Sequence[str], names: Names) -> bool:
-    """Say whether values beside given names are names of families."""
-    return names.values >= 20 and names.known >= 0.15 and _single(values) and names.things < 0.05
+def are_last_names(values: Sequence[str], names: Names, beside: Literal["first", "persons", ""] = "first") -> bool:
+    """Say whether values are names of families: ``beside`` given names, beside other data of persons, or alone."""
+    if names.values < 15 or not _single(values) or names.things > 0.04:
+        return False
+    if beside == "first":
+        return names.known >= 0.15
+    return names.listed >= (0.3 if beside == "persons" else 0.55) and names.known - names.listed < 0.3
 
 
 _SINGLE = re.compile(r"^[^\W\d_][^\d_@]{1,30}$")
+_SMALL = re.compile(r"^[a-zß-ÿ'’\-]{2,20}$")
 
 
 def _single(values: Sequence[str]) -> bool:
     """Say whether nearly all are words with a capital, at most a few of them two."""
     looked_at = values[:MOST]
-    good = sum(bool(_SINGLE.match(value)) and not value[0].islower() for value in looked_at)
+    small = all(map(_SMALL.match, looked_at))
+    good = sum(bool(_SINGLE.match(value)) and (small or not value[0].islower()) for value in looked_at)
     parted = sum(value.count(" ") > 1 for value in looked_at)
     return good * 20 >= 19 * len(looked_at) and parted * 5 < len(looked_at)

@@ -19,6 +19,9 @@ _PROSE = re.compile(
     r"(?i)\.(?:txt|text|log|out|err|eml|mbox|vcf|ics|srt|vtt|dump|har|prompt|tex|adoc|rst)(?:\.\d+)?$|\.log[.-]\d[^/]*$"
 )
 _TABLES = re.compile(r"(?i)\.(?:data|dat|psv|names|all-data|csv|tsv|tab|txt|tst|train|trn)(?:\.gz)?$")
+_BINARY_TABLES = re.compile(
+    r"(?i)\.(?:parquet|feather|arrow|orc|avro|npy|hdf5|h5|sqlite3?|xlsx?|ods|gz|zst|bz2|xz|lz4|zip)$"
+)
 _PACKED = re.compile(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.gz$")
 _NO_DATA = re.compile(
     r"(?i)(?:^|/)(?:requirements[^/]*|constraints[^/]*|robots|humans|cmakelists|top_level|entry_points|sources|vocab|merges|bpe[^/]*|stop_?words[^/]*|labels|classes)\.txt$|\.egg-info/|\.dist-info/"
@@ -81,14 +84,17 @@ def is_prose(path: str) -> bool:
     name = path.rsplit("/", 1)[-1]
     if _NO_DATA.search(path):
         return False
-    return bool(
-        _PROSE.search(path) or _TABLES.search(path) or is_docs(path) and ("." not in name or _PROSE.search(name))
-    )
+    return bool(_PROSE.search(path) or may_be_table(path) or is_docs(path) and ("." not in name or _PROSE.search(name)))
 
 
 def may_be_table(path: str) -> bool:
-    """Say whether the suffix is one under which tables without a dialect are kept."""
-    return bool(_TABLES.search(path))
+    """Say whether the suffix is one under which tables without a dialect are kept, or a text that is named as another table."""
+    return bool(_TABLES.search(path) or is_binary_table(path))
+
+
+def is_binary_table(path: str) -> bool:
+    """Say whether the suffix is that of a table or an archive that is no text."""
+    return bool(_BINARY_TABLES.search(path))
 
 
 def is_packed(path: str) -> bool:

@@ -15,6 +15,7 @@ from mlguard import tables
 from mlguard.facts import Field
 from mlguard.findings import Gap
 from mlguard.scanners.dataset import entities, languages, look, terms
+from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.columns import Profile
 from mlguard.scanners.dataset.entities import Choice, Mention, Model, Models, Reader
 
@@ -268,7 +269,7 @@ def _folded(values: Any) -> Any:
     from mlguard.scanners.dataset import fits
 
     array = values.cast(pa.large_string())
-    plain = pc.string_is_ascii(array).to_numpy(zero_copy_only=False).astype(np.bool_)
+    plain = values_of(pc.string_is_ascii(array)).astype(np.bool_)
     lowered = pc.ascii_lower(array)
     if plain.all():
         return lowered
@@ -279,7 +280,7 @@ def _folded(values: Any) -> Any:
 def _matching(array: Any, pattern: str) -> Any:
     import pyarrow.compute as pc
 
-    return pc.match_substring_regex(array, pattern).to_numpy(zero_copy_only=False)
+    return values_of(pc.match_substring_regex(array, pattern))
 
 
 def told_fields(counted: Told, name: str, line: int = 1, column: int = 1, sampled: bool = False) -> list[Field]:

@@ -45,14 +45,13 @@ _DERIVED = ("term",)
 
 @dataclass(slots=True)
 class Sketch:
-    """One table, or the rows of its slices from ``begin`` up to ``end``. ``rows`` were read. ``trouble`` is why reading ended early, as kind and reason."""
+    """One table, or the rows of its slices from ``begin`` up to ``end``. ``trouble`` is why reading ended early, as kind and reason."""
 
     format: str
     name: str = ""
     prose: bool = False
     begin: int = 0
     end: int = 1
-    rows: int = 0
     sheet: Sheet = field(default_factory=Sheet)
     watch: Watch | None = None
     schema: Any = None  # of the first batch, an Arrow schema
@@ -66,7 +65,6 @@ class Sketch:
         self.end = other.end
         if self.trouble is not None:
             return
-        self.rows += other.rows
         self.sheet.merge(other.sheet)
         if self.watch is not None and other.watch is not None:
             _merge_watch(self.watch, other.watch)
@@ -90,7 +88,7 @@ def pack(sketch: Sketch) -> bytes:
     """Return the sketch as bytes, the same for the same state. They hold values: ``seal`` them."""
     schema = base64.b64encode(sketch.schema.serialize()).decode() if sketch.schema is not None else None
     state = {
-        **{name: getattr(sketch, name) for name in ("format", "name", "prose", "begin", "end", "rows", "missed", "trouble")},
+        **{name: getattr(sketch, name) for name in ("format", "name", "prose", "begin", "end", "missed", "trouble")},
         "schema": schema, "sheet": _sheet_state(sketch.sheet), "watch": sketch.watch and _watch_state(sketch.watch),
     }  # fmt: skip
     return zlib.compress(json.dumps(_plain(state), sort_keys=True, separators=(",", ":")).encode("ascii"), 1)

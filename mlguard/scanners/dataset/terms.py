@@ -158,8 +158,20 @@ _SAYS_NOTHING = re.compile(
 
 
 def says_nothing(name: str) -> bool:
-    """Say whether a program gave the name: col_3, V12, Unnamed: 4."""
-    return bool(_SAYS_NOTHING.match(name.strip()))
+    """Say whether the name tells nothing of what the column holds: col_3, V12, Unnamed: 4, value, item, info."""
+    return bool(_SAYS_NOTHING.match(name.strip())) or all(
+        word.isdigit() or word in _list("empty") for word in tokens(name)
+    )
+
+
+def says_little(name: str) -> bool:
+    """Say whether the name tells no more than that there is a number or a code: id, ref, code_2."""
+    return says_nothing(name) or all(
+        word.isdigit() or len(word) == 1 or word in _list("empty") or word in _NUMBERED for word in tokens(name)
+    )
+
+
+_NUMBERED = frozenset({"id", "ids", "code", "ref", "reference", "no", "nr", "num", "number", "who", "label"})
 
 
 def refers(name: str) -> bool:

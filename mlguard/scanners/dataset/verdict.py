@@ -10,7 +10,19 @@ from typing import Any, Literal, cast
 
 from mlguard import tables
 from mlguard.facts import Field
-from mlguard.scanners.dataset import checksums, children, confirm, fits, look, persons, shapes, terms, words
+from mlguard.scanners.dataset import (
+    checksums,
+    children,
+    confirm,
+    fits,
+    look,
+    persons,
+    phones,
+    shapes,
+    streets,
+    terms,
+    words,
+)
 from mlguard.scanners.dataset.columns import Profile, Tally
 from mlguard.scanners.dataset.context import Confidence, context_field
 
@@ -42,15 +54,15 @@ def judge(profiles: Sequence[Profile]) -> list[Field]:
         if not fields or fields[0].detectors[0] == "name:name":
             fields = list(_beside_first_name(profile, found)) or list(_weak_name(profile, company))
         if beasts:
-            fields = [field for field in fields if not field.category.startswith(_OWN)]
+            fields = [field for field in fields if not field.category.startswith(_OF_BEASTS)]
         if not company:
             fields = [field for field in fields if not _needs_persons(profile, field)]
         if not fields:
             fields = list(_by_values(profile, company))
         kept += fields
-    if company:
-        kept += _names_in_parts(profiles, kept)
-    else:
+    kept += _phones_of_regions(profiles, kept)
+    kept += _names_in_parts(profiles, kept, company)
+    if not company:
         kept = [field for field in kept if not _is_street_alone(field, profiles)]
     kept = _alone(_about_persons(kept, profiles, company), company)
     kept += children.fields(profiles, kept) if company else []
@@ -84,6 +96,18 @@ _OWN = (
 )
 
 
+_OF_BEASTS = (
+    "user.demographic.gender",
+    "user.demographic.age_range",
+    "user.demographic.date_of_birth",
+    "user.demographic.race_ethnicity",
+    "user.health_and_medical",
+    "user.workplace",
+    "user.job_title",
+)
+"""Categories that animals have words for as well."""
+
+
 def _needs_persons(profile: Profile, field: Field) -> bool:
     """Say whether nothing but a name with several meanings, or words that are used of things as well, speaks for the field."""
     if profile.term is not None and profile.term.vague and field.detectors == (f"name:{profile.term.id}",):
@@ -105,10 +129,34 @@ def _is_street_alone(field: Field, profiles: Sequence[Profile]) -> bool:
     return sum(any(c.isdigit() for c in value) for value in values) * 2 < len(values)
 
 
-def _names_in_parts(profiles: Sequence[Profile], kept: Sequence[Field]) -> list[Field]:
-    """Return fields for columns of given names, and of family names beside them, under names that say nothing."""
+def _phones_of_regions(profiles: Sequence[Profile], kept: Sequence[Field]) -> Iterator[Field]:
+    """Yield fields for columns of telephone numbers that only the numbering plan of a region tells."""
     named = {field.name for field in kept}
-    found: list[Field] = []
+    for profile in profiles:
+        if not profile.cells or profile.text or profile.name in named or not _open_to_phones(profile):
+            continue
+        values = profile.sample.values()
+        if phones.fit_a_region(values) or terms.says_little(profile.label) and phones.are_chinese(values):
+            yield context_field(
+                profile,
+                "user.contact.phone_number",
+                "TelephoneNumber",
+                "personal",
+                "medium",
+                profile.cells,
+                "values:phone",
+            )
+
+
+def _open_to_phones(profile: Profile) -> bool:
+    if profile.term is not None and profile.term.id != "phone" and not profile.term.weak:
+        return False
+    return "PHONE_NUMBER" in profile.tallies and not terms.denied(profile.label) and not terms.refers(profile.label)
+
+
+def _names_in_parts(profiles: Sequence[Profile], kept: Sequence[Field], company: bool) -> list[Field]:
+    """Return fields for columns of given names and of family names under names that say nothing of it."""
+    named = {field.name for field in kept}
     open_ = [
         profile
         for profile in profiles
@@ -117,35 +165,34 @@ def _names_in_parts(profiles: Sequence[Profile], kept: Sequence[Field]) -> list[
         and profile.name not in named
         and not profile.text
         and not terms.denied(profile.label)
+        and (company or terms.says_little(profile.label))
+        and _are_words(profile)
     ]
-    told = {profile.name: persons.told_by(profile.sample.values()) for profile in open_ if _are_words(profile)}
-    for profile in open_:
-        if profile.name in told and persons.are_first_names(profile.sample.values(), told[profile.name]):
-            found.append(
-                context_field(
-                    profile, "user.name.first", "Name", "personal", "medium", profile.cells, "values:given-name"
-                )
-            )
-    first = {field.name for field in found}
+    told = {profile.name: persons.told_by(profile.sample.values()) for profile in open_}
+    first = [
+        profile for profile in open_ if persons.are_first_names(profile.sample.values(), told[profile.name], company)
+    ]
+    beside: Literal["first", "persons", ""] = "persons" if company else ""
     if first or any(field.category == "user.name.first" for field in kept):
-        for profile in open_:
-            if (
-                profile.name in told
-                and profile.name not in first
-                and persons.are_last_names(profile.sample.values(), told[profile.name])
-            ):
-                found.append(
-                    context_field(
-                        profile, "user.name.last", "Name", "personal", "medium", profile.cells, "values:family-name"
-                    )
-                )
-    return found
+        beside = "first"
+    last = [
+        profile
+        for profile in open_
+        if profile not in first and persons.are_last_names(profile.sample.values(), told[profile.name], beside)
+    ]
+    return [_name_field(profile, "first", "values:given-name") for profile in first] + [
+        _name_field(profile, "last", "values:family-name") for profile in last
+    ]
+
+
+def _name_field(profile: Profile, part: str, detector: str) -> Field:
+    return context_field(profile, f"user.name.{part}", "Name", "personal", "medium", profile.cells, detector)
 
 
 def _are_words(profile: Profile) -> bool:
     """Say whether the first values of a sample are single words in letters."""
     probe = profile.sample.values()[: words.PROBE]
-    return len(probe) > 9 and sum(
+    return len(probe) > 7 and sum(
         value[:1].isalpha() and not any(c.isdigit() for c in value) for value in probe
     ) * 10 >= 9 * len(probe)
 
@@ -189,10 +236,10 @@ _DATE = re.compile(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.
 
 def _by_values(profile: Profile, company: bool) -> Iterator[Field]:
     """Yield what values tell beside persons under a name that says nothing: birth dates, streets."""
-    if not company or profile.text or not terms.says_nothing(profile.label):
+    if profile.text or not terms.says_little(profile.label):
         return
     distinct = profile.sample.values()
-    if _spread_over_lives(distinct):
+    if company and terms.says_nothing(profile.label) and _spread_over_lives(distinct):
         yield context_field(
             profile,
             "user.demographic.date_of_birth",
@@ -202,8 +249,8 @@ def _by_values(profile: Profile, company: bool) -> Iterator[Field]:
             profile.cells,
             "values:birth-date",
         )
-    elif len(distinct) > 4 and (streets := sum(map(words.is_street, distinct))) * 10 >= 7 * len(distinct):
-        cells = round(profile.cells * streets / len(distinct))
+    elif len(distinct) > 4 and (found := sum(map(streets.is_address, distinct))) * 10 >= 6 * len(distinct):
+        cells = round(profile.cells * found / len(distinct))
         yield context_field(
             profile, "user.contact.address.street", "PhysicalAddress", "personal", "medium", cells, "values:street"
         )
@@ -367,8 +414,9 @@ def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
     agreed = confirm.confirmed(entity, cells, _context(profile)) / max(len(cells), 1)
     if named and not profile.free_text:
         fitting = tally.valid * 2 >= profile.cells and (agreed >= 0.2 or tally.grouped * 2 >= tally.valid)
+        fitting = fitting and not phones.are_epochs(profile.sample.values())
         return ("pattern", "high", tally.valid) if fitting else None
-    if agreed < 0.5:
+    if agreed < 0.5 or not profile.free_text and phones.break_plan(profile.sample.values()):
         return None
     if tally.near and (profile.free_text or tally.near * 2 >= tally.valid):
         return "pattern", "high" if len(cells) > 2 else "medium", max(tally.near, tally.grouped if agreed > 0.8 else 0)
@@ -432,7 +480,7 @@ def _unchecked(profile: Profile, entity: str, tally: Tally, named: bool) -> tupl
     if tally.near:
         return "pattern", "high", max(tally.near, written if entity == "US_SSN" else 0)
     if not profile.free_text and (
-        terms.refers(profile.label) or tally.shaped > 30 and tally.valid < 0.985 * tally.shaped
+        terms.refers(profile.label) or tally.shaped > 4 and tally.valid < 0.985 * tally.shaped
     ):
         return None  # one of eight numbers written like this has no area (20 CFR 422.103)
     if (
@@ -517,6 +565,8 @@ def _numbers(values: Sequence[str]) -> list[float]:
 def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> bool:
     """Say whether the values as a whole can be what the name says; single values were tested already."""
     few = len(distinct) < 2 and profile.cells > 3
+    if term.id == "phone":
+        return not few and not phones.are_epochs(distinct)
     if term.id in ("latitude", "longitude"):
         return sum("." in value for value in distinct) * 2 > len(distinct) and (
             len(distinct) > 20 or len(distinct) == profile.cells
@@ -579,6 +629,9 @@ _WORDED = {"ethnicity": "ethnicity", "blood-group": "blood-group"}
 """Terms whose name has other meanings (a race is also run), so that a word must be known."""
 
 
+_NAME_ONLY = frozenset({"name", "names", "nombre", "nome", "nom", "naam", "namn", "navn", "nimi"})
+
+
 def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
     """Yield a field for a column called "name" or as a role when its values are names of persons."""
     if profile.term is None or not profile.term.weak:
@@ -587,6 +640,9 @@ def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
     if len(distinct) < 8 and profile.cells > 3 * len(distinct) and terms.says_more(profile.label):
         return  # bot_name, list_name: a few things that have a name
     names = persons.told_by(distinct)
+    bare = set(terms.tokens(profile.label)) <= _NAME_ONLY
+    if bare and not company and len(distinct) <= 40 and profile.cells > 4 * len(distinct) and names.led < 0.8:
+        return  # a few things that come again and again: dishes, shares, airports
     if len(distinct) > 1 and persons.can_be_names(names, company):
         cells = max(profile.term_cells, profile.person_cells, round(profile.cells * names.known))
         confidence: Confidence = "high" if names.given > 0.3 else "medium"

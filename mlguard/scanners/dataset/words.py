@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -130,15 +129,3 @@ def _misread(name: str, found: Collection[str]) -> bool:
             words & {"c", "c+", "c-", "d", "d+", "d-"}
         )
     return False
-
-
-_STREET = re.compile(
-    r"(?i)\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|court|ct|boulevard|blvd|way|square|sq|terrace|apt|suite|rue|all[eé]e|chemin|impasse|calle|avenida"
-    r"|avda|plaza|paseo|via|viale|piazza|corso|rua|travessa|laan|plein|gracht|ulica|ul|aleja|strada|vej|katu|ул|вул|οδός)\b"
-    r"|(?:str(?:a[sß]se?|aße|\.)|gasse|platz|allee|weg|straat|laan|plein|vägen|gatan|gade|vej|katu|gränd|tie|ring|damm|ufer|utca)\b"
-)
-
-
-def is_street(value: str) -> bool:
-    """Say whether the value is a street and a house in it."""
-    return any(c.isdigit() for c in value) and bool(_STREET.search(value)) and sum(c.isalpha() for c in value) > 3

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, cast
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset.formats import rows
+from mlguard.scanners.dataset.formats.sound import sound
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
 
@@ -100,7 +101,7 @@ def _batches(pipe: BinaryIO, table: Table, ended: list[bool]) -> Iterator[Any]:
     while True:
         kind, data = _message(pipe)
         if kind == b"B":
-            yield from pa.ipc.open_stream(pa.py_buffer(data))
+            yield from map(sound, pa.ipc.open_stream(pa.py_buffer(data)))
             continue
         if kind != b"E":
             raise Unreadable(_FAILED)

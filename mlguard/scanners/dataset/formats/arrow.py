@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlguard.errors import Unreadable
+from mlguard.scanners.dataset.formats.sound import sound
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import BATCH_ROWS, Table
 
@@ -27,13 +28,13 @@ def _batches(source: Source, table: Table) -> Iterator[Any]:
                 with ipc.open_file(handle) as file:
                     _noted(table, file.schema)
                     for number in range(file.num_record_batches):
-                        yield from _in_parts(file.get_batch(number))
+                        yield from _in_parts(sound(file.get_batch(number)))
             else:
                 handle.seek(0)
                 with ipc.open_stream(handle) as stream:
                     _noted(table, stream.schema)
                     for batch in stream:
-                        yield from _in_parts(batch)
+                        yield from _in_parts(sound(batch))
     except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
         raise Unreadable("the Arrow file is damaged or cut short") from None
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import folders, formats
+from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.folders import Folder
 from mlguard.scanners.dataset.formats import avro, roaring, shards
 from mlguard.scanners.dataset.formats.delta import DELETED, LOG_TEXT
@@ -462,7 +463,7 @@ def _positions(source: Source, named: dict[str, list[Any]], live: Mapping[str, _
                 raise Unreadable("it names no positions") from None
             if places.null_count or coded.null_count:
                 raise Unreadable("it names no positions")
-            indices, values = coded.indices.to_numpy(), places.to_numpy()
+            indices, values = values_of(coded.indices), values_of(places)
             for code, text in enumerate(coded.dictionary.to_pylist()):
                 path = _relative(text, state)
                 if path in live:

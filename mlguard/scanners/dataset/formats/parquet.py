@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlguard.errors import Unreadable
+from mlguard.scanners.dataset.formats.sound import sound
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import BATCH_BYTES, Table
 
@@ -41,8 +42,13 @@ def tables(source: Source, stretch: Stretch = WHOLE, spare: bool = False) -> Ite
 
 def before(source: Source, stretch: Stretch) -> int:
     """Return how many rows of a file come before a stretch of it. Raises Unreadable."""
+    import pyarrow as pa
+
     with opened(source) as file:
-        return _rows(file.metadata, range(_groups(file.metadata, stretch).start))
+        try:
+            return _rows(file.metadata, range(_groups(file.metadata, stretch).start))
+        except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
+            raise Unreadable("the Parquet file is damaged, encrypted or cut short") from None
 
 
 def _groups(metadata: Any, stretch: Stretch) -> range:
@@ -70,14 +76,15 @@ def _batches(source: Source, table: Table, stretch: Stretch = WHOLE, spare: bool
     import pyarrow as pa
 
     with opened(source) as file:
-        groups = _groups(file.metadata, stretch)
-        table.rows = file.metadata.num_rows if stretch == WHOLE else _rows(file.metadata, groups)
-        table.texts += footer(file) if stretch[0] == 0 else []
-        idle = _idle(file, groups) if spare else {}
-        names = [name for name in file.schema_arrow.names if name not in idle] if idle else None
-        parts: dict[str, Any] = {} if stretch == WHOLE else {"row_groups": list(groups)}
         try:
+            groups = _groups(file.metadata, stretch)
+            table.rows = file.metadata.num_rows if stretch == WHOLE else _rows(file.metadata, groups)
+            table.texts += footer(file) if stretch[0] == 0 else []
+            idle = _idle(file, groups) if spare else {}
+            names = [name for name in file.schema_arrow.names if name not in idle] if idle else None
+            parts: dict[str, Any] = {} if stretch == WHOLE else {"row_groups": list(groups)}
             batches = file.iter_batches(_rows_at_a_time(file.metadata), columns=names, use_threads=False, **parts)
+            batches = map(sound, batches)
             yield from _filled(batches, file.schema_arrow, idle) if idle else batches
         except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
             raise Unreadable("the Parquet file is damaged, encrypted or cut short") from None
@@ -159,5 +166,13 @@ def _statistics(metadata: Any) -> list[str]:
                 return texts
             statistics = metadata.row_group(group).column(column).statistics
             if statistics is not None and statistics.has_min_max and statistics.physical_type == "BYTE_ARRAY":
-                texts += [value for value in (statistics.min, statistics.max) if isinstance(value, str)]
+                texts += _ends(statistics)
     return texts
+
+
+def _ends(statistics: Any) -> list[str]:
+    """Return the least and the greatest value of a column of texts."""
+    try:
+        return [value for value in (statistics.min, statistics.max) if isinstance(value, str)]
+    except UnicodeDecodeError:
+        return [value.decode("latin-1") for value in (statistics.min_raw, statistics.max_raw)]

@@ -36,6 +36,8 @@ def tables(source: Source) -> Iterator[Table]:
     table = Table("text", prose(lines.of_source(source, encoding)), prose=True)
     if trouble:
         table.missed.append(("unreadable", trouble))
+    if places.is_binary_table(called):
+        table.missed.append(("unreadable", "is not what its name says; it was looked at as text. Was it cut short?"))
     yield table
 
 
