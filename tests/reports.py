@@ -232,7 +232,9 @@ _NUMBERS = {"line": _POSITIONS, "column": _POSITIONS}
 def records(kind: type) -> st.SearchStrategy[Any]:
     """Return a strategy for a record with anything in its fields that their types allow."""
     hints = get_type_hints(kind)
-    fields = {name: _NUMBERS[name] if name in _NUMBERS else _shaped(hint) for name, hint in hints.items()}
+    fields = {
+        name: _NUMBERS[name] if name in _NUMBERS and hint is int else _shaped(hint) for name, hint in hints.items()
+    }
     if kind is Finding:
         fields["fingerprint"] = st.integers(0, 16**32 - 1).map(lambda number: f"{number:032x}")
         fields["rule"] = st.sampled_from([*CATALOGUE.rules, "gone/rule"])

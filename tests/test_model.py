@@ -743,7 +743,9 @@ def test_archives_without_model_files_are_gaps_and_no_alarm(tmp_path: Path) -> N
     for name, content in {"a.docx": office, "b.jar": office, "c.zip": office, "d.tar": builders.tar({"a.txt": b"x"}),
                           "e.gz": gzip.compress(b"text"), "f.7z": b"7z\xbc\xaf\x27\x1c" + bytes(40)}.items():  # fmt: skip
         found = records_of(content, tmp_path, name)
-        assert [r.kind for r in found if isinstance(r, Gap)] == ["unreadable" if name == "f.7z" else "skipped"], name
+        theirs = {"a.docx", "b.jar", "c.zip", "d.tar"}  # documents and texts, which the scanner of datasets reads
+        kinds = [] if name in theirs else ["unreadable" if name == "f.7z" else "skipped"]
+        assert [r.kind for r in found if isinstance(r, Gap)] == kinds, name
         assert not [r for r in found if isinstance(r, Detection)], name
 
 

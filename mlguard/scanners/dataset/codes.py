@@ -114,6 +114,39 @@ def _emso(value: str) -> bool:
     return int(value[12]) == (0 if check > 9 else check)
 
 
+def _cuil(value: str) -> bool:
+    """Labour and tax numbers of persons in Argentina: mod 11."""
+    digits = value.replace("-", "")
+    check = 11 - _sum(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
+    return int(digits[10]) == {11: 0, 10: 9}.get(check, check)
+
+
+def _svnr(value: str) -> bool:
+    """Social insurance numbers of Austria: a serial number, mod 11, the date of birth."""
+    digits = value.replace(" ", "")
+    total = _sum(digits, (3, 7, 9, 0, 5, 8, 4, 2, 1, 6))
+    return total % 11 == int(digits[3])
+
+
+def _latvian(value: str) -> bool:
+    """Personal codes of Latvia: the date of birth, a serial number, mod 11."""
+    digits = value.replace("-", "")
+    return (1 + _sum(digits, (10, 5, 8, 4, 2, 1, 6, 3, 7, 9))) % 11 % 10 == int(digits[10])
+
+
+def _rnokpp(value: str) -> bool:
+    """Tax numbers of persons in Ukraine: five digits are the days from 1899-12-31 to the birth, the last is mod 11."""
+    weighted = sum(int(c) * weight for c, weight in zip(value, (-1, 5, 7, 9, 4, 6, 10, 5, 7), strict=False))
+    return weighted % 11 % 10 == int(value[9])
+
+
+def _magyar(value: str) -> bool:
+    """Personal numbers of Hungary: the sex, the date of birth, a serial number, mod 11."""
+    up = sum(int(c) * place for place, c in enumerate(value[:10], 1)) % 11
+    down = sum(int(c) * (11 - place) for place, c in enumerate(value[:10], 1)) % 11
+    return int(value[10]) in (up, down)
+
+
 def _each(check: Callable[[str], bool]) -> Callable[[Sequence[str]], bool]:
     """Return a test that nine of ten values must pass."""
     return lambda values: _share(values, check) > 0.9
@@ -142,6 +175,13 @@ CODES = (
     Code("inn", re.compile(r"^\d{12}$"), "user.government_id", "Tax", "personal", 10, _each(_inn)),
     Code("emso", re.compile(rf"^{_DAY}{_MONTH}\d{{9}}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_emso)),
     Code("amka", re.compile(rf"^{_DAY}{_MONTH}\d{{7}}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_luhn)),
+    Code("cuil", re.compile(r"^(?:20|23|24|27)-?\d{8}-?\d$"), _NATIONAL, "OfficialID", "personal", 5, _each(_cuil)),
+    Code("svnr", re.compile(rf"^[1-9]\d{{3}} ?{_DAY}(?:{_MONTH}|1[3-5])\d{{2}}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_svnr)),
+    Code("lv-code", re.compile(rf"^{_DAY}{_MONTH}\d\d-?[0-2]\d{{4}}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_latvian)),
+    Code("hu-code", re.compile(rf"^[1-8]\d\d{_MONTH}{_DAY}\d{{4}}$"), _NATIONAL, "OfficialID", "personal", 8, _each(_magyar)),
+    Code("rnokpp", re.compile(r"^[1-4]\d{9}$"), "user.government_id", "Tax", "personal", 12, _each(_rnokpp)),
+    Code("nss", re.compile(r"^\d{11}$"), _NATIONAL, "OfficialID", "personal", 12, _each(_luhn)),
+    Code("il-id", re.compile(r"^\d{9}$"), _NATIONAL, "OfficialID", "personal", 12, _each(_luhn)),
     Code("pan", re.compile(r"^[A-Z]{3}P[A-Z]\d{4}[A-Z]$"), "user.government_id", "Tax", "personal", 5),
     Code("mbi", re.compile(r"^[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}$"),
          "user.health_and_medical.insurance_beneficiary_id", "HealthRecord", "special", 5),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -10,8 +12,14 @@ from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH
 
 BATCH_ROWS = 8192
 
+_DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: _object(pairs))
+
 BATCH_CHARS = 8 * 2**20
 """Characters of a batch; a batch of long values ends earlier."""
+
+
+BATCH_CELLS = 2**20
+"""Cells of a batch, empty ones too: where each record has keys of its own, a batch of many rows would be nothing but gaps."""
 
 
 class Spread:
@@ -27,7 +35,8 @@ class Spread:
         """Take a record. Return a batch when enough are waiting, else None. Raises Unreadable for too deep a nesting."""
         self._spread(record, "", 0)
         self._rows += 1
-        return self.rest() if self._size > BATCH_CHARS or self._rows >= BATCH_ROWS else None
+        full = self._size > BATCH_CHARS or self._rows >= BATCH_ROWS or self._rows * len(self._waiting) >= BATCH_CELLS
+        return self.rest() if full else None
 
     def rest(self) -> Any:
         """Return what waits as a batch, or None."""
@@ -60,7 +69,9 @@ class Spread:
             raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, dict):
             for key, item in value.items():
-                self._spread(item, self._path(path, str(key)), depth + 1)
+                name = str(key)
+                name = name if name.isascii() else name.encode("utf-8", "replace").decode()  # half a surrogate pair
+                self._spread(item, self._path(path, name), depth + 1)
         elif isinstance(value, list):
             for item in value:
                 self._spread(item, f"{path}[]", depth + 1)
@@ -80,3 +91,18 @@ class Spread:
         self._paths.add(path)
         self._waiting.setdefault(path, {}).setdefault(self._rows, []).append(text)
         self._size += len(text) + 8
+
+
+def loads(text: str) -> Any:
+    """Return the value of a JSON text. Of a key that comes twice all values are kept, as a list. Raises ValueError, RecursionError."""
+    return _DECODER.decode(text)
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        every: dict[str, list[Any]] = {}
+        for key, value in pairs:
+            every.setdefault(key, []).append(value)
+        made = {key: values if len(values) > 1 else values[0] for key, values in every.items()}
+    return made

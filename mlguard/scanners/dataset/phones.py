@@ -46,7 +46,7 @@ def break_plan(values: Sequence[str]) -> bool:
 def fit_a_region(values: Sequence[str]) -> bool:
     """Say whether the plan of one region makes most of the values numbers, and far fewer of random ones written alike.
 
-    Bare digits are no evidence: at least a third must begin with a sign of telephone numbers.
+    Bare digits are no evidence: at least a third must have a sign of telephone numbers, as a prefix or groups.
     """
     tried = [value for value in values[:MOST] if _WRITTEN.match(value)]
     if len(tried) < 5 or len(tried) * 10 < 9 * len(values[:MOST]) or sum(map(_is_dressed, tried)) * 3 < len(tried):
@@ -73,7 +73,7 @@ def are_chinese(values: Sequence[str]) -> bool:
 
 
 def _is_dressed(value: str) -> bool:
-    return value[0] in "+(" or value[0] == "0" and value[1:2] not in ("0", ".")
+    return value[0] in "+(" or value[0] == "0" and value[1:2] not in ("0", ".") or bool(re.search(r"\d[ \-]\d", value))
 
 
 def _other_digits(value: str, turn: int) -> str:

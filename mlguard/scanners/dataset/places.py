@@ -22,7 +22,7 @@ _TABLES = re.compile(r"(?i)\.(?:data|dat|psv|names|all-data|csv|tsv|tab|txt|tst|
 _BINARY_TABLES = re.compile(
     r"(?i)\.(?:parquet|feather|arrow|orc|avro|npy|hdf5|h5|sqlite3?|xlsx?|ods|gz|zst|bz2|xz|lz4|zip)$"
 )
-_PACKED = re.compile(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.gz$")
+_PACKED = re.compile(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.(?:gz|zst|bz2|xz|lz4)$")
 _NO_DATA = re.compile(
     r"(?i)(?:^|/)(?:requirements[^/]*|constraints[^/]*|robots|humans|cmakelists|top_level|entry_points|sources|vocab|merges|bpe[^/]*|stop_?words[^/]*|labels|classes)\.txt$|\.egg-info/|\.dist-info/"
 )

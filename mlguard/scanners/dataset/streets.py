@@ -28,6 +28,10 @@ _EASTERN = re.compile(
 )
 
 
+_MACHINE = re.compile(r"[@=;{}<>|\\]|://|[A-Za-z]/\d|\d\.\d+\.\d")
+"""What programs write and addresses lack."""
+
+
 @cache
 def _words(key: str) -> frozenset[str]:
     return frozenset(terms.folded(word) for word in tables.table("value-terms")[key])
@@ -40,7 +44,7 @@ def _ends() -> tuple[str, ...]:
 
 def is_address(value: str) -> bool:
     """Say whether the value is a street with a house in it, or a town with its code and something before."""
-    if not 6 <= len(value) <= 250 or "@" in value or "://" in value or "=" in value:
+    if not 6 <= len(value) <= 250 or _MACHINE.search(value):
         return False
     if _EASTERN.search(value):
         return True

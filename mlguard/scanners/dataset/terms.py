@@ -91,12 +91,42 @@ _STEP = re.compile(r"(?<=[\w\]])\.(?=\w)")
 
 def term_of(name: str) -> Term | None:
     """Return the term that the longest run of words in the name stands for, or None when another word denies it."""
-    words = tokens(_STEP.split(name)[-1].replace("[]", "")) or tokens(name)
+    steps = _STEP.split(_PLACE.sub("", name))
+    words = _asked(tokens(steps[-1]), name) or tokens(name)
     if len(words) == 1 and words[0] in ("first", "last", "given", "family"):
         return _phrases()[(words[0], "name")]  # alone it can be a name; beside other words it counts something
     if speaks_of("body", " ".join(words)) and speaks_of("measures", " ".join(words)):
         return _phrases()["biometric",]  # voice_sample_embedding
-    return _longest(words) or _longest([part for word in words for part in _parted(word)])
+    found = _longest(words) or _longest([part for word in words for part in _parted(word)])
+    return found or (_across(tokens(steps[-2]), words) if len(steps) > 1 else None)
+
+
+_PLACE = re.compile(r"\[\d*\]")
+"""The place of an entry in a list of a path."""
+
+_QUESTION = frozenset(
+    """what which how is are was were do does did you your yours the a an please enter provide give us our tell state
+    wie was welche welches welcher lautet ist sind sie ihr ihre ihren bitte quel quelle est votre cual es su sus qual sua""".split()
+)
+"""Words that make a question of a name."""
+
+
+def _asked(words: list[str], name: str) -> list[str]:
+    """Return the words that a question asks for: full, name for "What is your full name?"."""
+    if not name.rstrip().endswith("?") or tuple(words) in _phrases():
+        return words
+    return [word for word in words if word not in _QUESTION] or words
+
+
+def _across(parent: list[str], words: list[str]) -> Term | None:
+    """Return the term that a key says together with the one above it: address.line1, birth.date."""
+    phrases = _phrases()
+    for before in range(min(len(parent), 2), 0, -1):
+        for after in range(min(len(words), 2), 0, -1):
+            term = phrases.get((*parent[-before:], *words[:after]))
+            if term and not term.vague and not term.weak and not _denied() & {*parent[:-before], *words[after:]}:
+                return term
+    return None
 
 
 def _longest(words: list[str]) -> Term | None:

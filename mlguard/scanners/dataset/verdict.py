@@ -597,6 +597,8 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     if term.id in _WORDED and not any(value.replace(".", "").isdigit() for value in distinct):
         known = words.known(_WORDED[term.id])
         return any(words.plain(value) in known for value in distinct) or term.words > 1
+    if term.id == "biometric" and all(map(_DIGEST.match, distinct)):
+        return terms.speaks_of("measures", profile.label)  # the fingerprint of a key or a card is a digest
     if term.group == "device":
         return len(distinct) > 2 and sum(bool(_ID_LIKE.match(value)) for value in distinct) * 10 >= 6 * len(distinct)
     if term.id in _NO_MEASURES and sum(bool(_FRACTION.match(value)) for value in distinct) * 2 > len(distinct):
@@ -622,11 +624,18 @@ _LISTED = ("religion", "orientation", "politics", "union", "ethnicity")
 
 _ID_LIKE = re.compile(r"^(?=.*\d)[\w.\-|:]{8,}$")
 
+_DIGEST = re.compile(r"^(?:[0-9a-fA-F]{2}[:\-]?){8,64}$|^SHA\d+:")
+
 _NO_MEASURES = ("religion", "ethnicity", "orientation", "politics", "criminal")
 _FRACTION = re.compile(r"^-?\d+[.,]\d+$")
 
 _WORDED = {"ethnicity": "ethnicity", "blood-group": "blood-group"}
 """Terms whose name has other meanings (a race is also run), so that a word must be known."""
+
+
+def _come_again(profile: Profile) -> bool:
+    """Say whether a few values come again and again."""
+    return len(profile.sample) <= 40 and profile.cells > 4 * len(profile.sample)
 
 
 _NAME_ONLY = frozenset({"name", "names", "nombre", "nome", "nom", "naam", "namn", "navn", "nimi"})
@@ -641,8 +650,8 @@ def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
         return  # bot_name, list_name: a few things that have a name
     names = persons.told_by(distinct)
     bare = set(terms.tokens(profile.label)) <= _NAME_ONLY
-    if bare and not company and len(distinct) <= 40 and profile.cells > 4 * len(distinct) and names.led < 0.8:
-        return  # a few things that come again and again: dishes, shares, airports
+    if bare and not company and _come_again(profile) and (names.led < 0.8 or names.written < 0.5):
+        return  # dishes, shares, airports, storms
     if len(distinct) > 1 and persons.can_be_names(names, company):
         cells = max(profile.term_cells, profile.person_cells, round(profile.cells * names.known))
         confidence: Confidence = "high" if names.given > 0.3 else "medium"
@@ -659,7 +668,7 @@ def _names_without_header(profile: Profile) -> Field | None:
     if sum(map(persons.is_written, distinct[: words.PROBE])) * 2 < min(len(distinct), words.PROBE):
         return None
     names = persons.told_by(distinct)
-    if not persons.are_names(names):
+    if not persons.are_names(names) or _come_again(profile) and names.led < 0.8:
         return None
     cells = max(profile.person_cells, round(profile.cells * names.written))
     return context_field(profile, "user.name", "Name", "personal", "medium", cells, "values:given-name")

@@ -147,7 +147,11 @@ def is_nothing(view: View, path: str) -> bool:
 
     head = view.head(HEAD_BYTES)
     named = kind_of(path, head)
-    if dataset.wanted(Artifact(path, named, len(view))) or named not in KINDS:
+    if named in KINDS - {"binary", "model-text"}:
+        data = dataset.places.is_packed(path)  # of others that may be data or a model, both scanners say what they did
+    else:
+        data = dataset.wanted(Artifact(path, named, len(view)))
+    if data or named not in KINDS:
         return True
     if named not in ("model", "model-text"):
         return False

@@ -413,6 +413,10 @@ def tarred(view: View, state: State) -> Examination:
     for check, inner, byte in problems:
         if is_model or check not in ("duplicate-member", "trailing-data"):
             yield from state.malformed(check, inner, byte, "tar")
+        elif check == "trailing-data":
+            yield from state.gap(
+                "skipped", "the archive has bytes behind its end, which were not looked at", view.within
+            )
     return (yield from _ended(bundle, outermost, bool(problems), state))
 
 

@@ -108,13 +108,10 @@ def look(bundle: Bundle, name: str, head: bytes, content: Content, state: State)
     role = role_of(name, head)
     if role == "nothing":
         return
-    unread = bundle.unread
-    data = role in ("text", "picture", "other", "model") and _is_data(name, head)
-    if data and role != "model":
+    if role in ("text", "picture", "other") and _is_data(name, head):
         bundle.data += 1
     if role in ("model", "text-model"):
         yield from _examined(bundle, role, content, state)
-        bundle.data += data and bundle.unread > unread
     elif role == "other":
         bundle.unread += 1
     elif len(bundle.later) < MAX_LATER:

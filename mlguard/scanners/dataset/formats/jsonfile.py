@@ -12,7 +12,7 @@ from typing import Any
 from mlguard.errors import Unreadable
 from mlguard.scanners import decode
 from mlguard.scanners.dataset import lines, terms
-from mlguard.scanners.dataset.nesting import Spread
+from mlguard.scanners.dataset.nesting import Spread, loads
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
 
@@ -44,7 +44,7 @@ def tables(source: Source) -> Iterator[Table]:
         yield Table("json", _batched(_elements(source)))
         return
     try:
-        value = json.loads(decode(data))
+        value = loads(decode(data))
     except (ValueError, RecursionError):
         if not settings:
             yield from _of_lines(source, data)

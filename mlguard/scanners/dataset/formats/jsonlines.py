@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import lines
-from mlguard.scanners.dataset.nesting import Spread
+from mlguard.scanners.dataset.nesting import Spread, loads
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
 
 BLOCK_BYTES = 8 * 2**20
 """Bytes that Arrow parses at a time. No record may be larger; where one is, lines are parsed one by one."""
+
+MAX_OPEN = 10_000
+"""Brackets that one line may open where Arrow parses it: it takes a piece of the stack for each level."""
+
+MAX_CELLS = 16 * 2**20
+"""Keys times lines of the first block where Arrow parses it: it makes a cell for each key in each row."""
 
 MAX_BROKEN = 10_000
 """Lines without JSON that are kept to be looked at as text; the rest is counted."""
@@ -55,7 +61,7 @@ def _by_arrow(source: Source) -> Any:
     try:
         with source.open() as file:
             stream = arrow.open_json(
-                pa.PythonFile(file, "r"),
+                pa.PythonFile(_Checked(file), "r"),
                 arrow.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
                 arrow.ParseOptions(newlines_in_values=False, unexpected_field_behavior="error"),
             )
@@ -78,7 +84,7 @@ def _one_by_one(source: Source, encoding: str, table: Table, done: int) -> Itera
                 good += 1
                 continue
             try:
-                record = json.loads(line)
+                record = loads(line)
             except (ValueError, RecursionError):
                 bad += 1
                 if len(broken) < MAX_BROKEN:
@@ -99,3 +105,61 @@ def _one_by_one(source: Source, encoding: str, table: Table, done: int) -> Itera
             table.missed.append(
                 ("unreadable", f"{bad} of {bad + good} lines are no JSON; they were looked at as text only")
             )
+
+
+_KEY = re.compile(rb'"([^"\n]*+)"\s*+:')
+
+
+class _Checked:
+    """A handle for Arrow's parser, which ends the process on deep nesting and takes all memory where each record has keys of its own.
+
+    Reading raises ValueError where the lines are such.
+    """
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._open = 0  # brackets opened in the line that is not yet complete
+        self._first = b""  # the first block, until it was looked at
+        self._looked = False
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._depth(data)
+        if not self._looked:
+            self._keys(data)
+        return data
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _depth(self, data: bytes) -> None:
+        """Count the brackets of the lines that are long enough to open too many."""
+        start = 0
+        while start < len(data):
+            near = data.rfind(b"\n", start, start + MAX_OPEN)
+            if near >= 0:
+                self._open, start = 0, near + 1
+                continue
+            end = data.find(b"\n", start)
+            piece = (start, len(data) if end < 0 else end)
+            self._open += data.count(b"{", *piece) + data.count(b"[", *piece)
+            if self._open > MAX_OPEN:
+                raise ValueError("nested too deeply")
+            if end < 0:
+                return
+            self._open, start = 0, end + 1
+
+    def _keys(self, data: bytes) -> None:
+        self._first += data
+        if len(self._first) < BLOCK_BYTES and data:
+            return
+        self._looked = True
+        cells = len(set(_KEY.findall(self._first))) * (self._first.count(b"\n") + 1)
+        self._first = b""
+        if cells > MAX_CELLS:
+            raise ValueError("too many keys")

@@ -285,8 +285,8 @@ class _Reader:
         values: list[Any] = []
         for column in self.columns:
             try:
-                found = self.database.execute(f"SELECT {_quoted(column)} FROM {_quoted(self.name)} WHERE {key} = ?", (row[0],)).fetchone()  # fmt: skip
-                values.append(found[0])
+                statement = f"SELECT {_quoted(column)} FROM {_quoted(self.name)} WHERE {key} = ?"
+                values += [found for (found,) in self._fetched(statement, (row[0],))]
             except sqlite3.DataError:
                 self.long += 1
                 values.append(None)
