@@ -182,6 +182,8 @@ def _binary_kind(path: str, head: bytes) -> str:
         return "image" if head[8:11] in (b"hei", b"hev", b"mif", b"avi", b"msf") else "video"
     if head[:4] == b"RIFF":
         return {b"WEBP": "image", b"WAVE": "audio"}.get(head[8:12], "video")
+    if head[:4] == b"\xff\xff\xff\xff" and head[8:12] == b"\x10\0\0\0" and head[6:8] == b"\0\0":
+        return "arrow"  # a stream begins with the length of its schema, a table of FlatBuffers
     if _is_safetensors(head):
         return "safetensors"
     if _is_text(head) or _suffix(path) in (".py", ".pyi", ".pyw"):

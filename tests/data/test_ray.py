@@ -16,6 +16,7 @@ from mlguard.engine import Job, run
 from mlguard.facts import Dataset
 from mlguard.findings import Gap
 from tests.data.test_shards import SMALL, people
+from tests.stores import servers
 
 ray = pytest.importorskip("ray", reason="needs mlguard[ray]")
 pytest.importorskip("ray.data", reason="needs mlguard[ray]")
@@ -30,6 +31,7 @@ def lake() -> Iterator[Any]:
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    servers.emptied(host, port)
     held = dict(os.environ)
     os.environ |= {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "kanarie-Sleutel-7731", "AWS_REGION": "eu-west-1",
                    "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_EC2_METADATA_DISABLED": "true", "RAY_USAGE_STATS_ENABLED": "0"}  # fmt: skip

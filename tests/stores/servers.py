@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,3 +138,10 @@ def stalling(port: int, after: int) -> Callable[[socket.socket], None]:
             pass
 
     return serve
+
+
+def emptied(host: str, port: int) -> None:
+    """Empty a server of moto: servers in one process share what they hold."""
+    request = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+    with urllib.request.urlopen(request, timeout=30):
+        pass

@@ -167,7 +167,7 @@ def wanted(artifact: Artifact) -> bool:
     if artifact.kind in ("text", "model-text", "yaml") and places.is_prompt(artifact.path):
         return True
     if artifact.kind == "text":
-        return places.is_prose(artifact.path)
+        return places.is_prose(artifact.path) or places.may_hide(artifact.path)
     if artifact.kind == "binary":  # UTF-16 without a mark, streams of Arrow, or a gap
         return path.endswith(tuple(_BINARY))
     if artifact.kind == "model":

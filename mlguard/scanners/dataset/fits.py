@@ -134,7 +134,7 @@ def folded(array: Any) -> Any:
     import pyarrow.compute as pc
 
     plain = pc.utf8_lower(pc.replace_substring_regex(pc.utf8_normalize(array, "NFKD"), r"\p{M}", ""))
-    for odd, letter in (("ß", "ss"), ("ø", "o"), ("ł", "l"), ("đ", "d"), ("ı", "i"), ("æ", "ae"), ("’", "'")):
+    for odd, letter in (("ß", "ss"), ("ø", "o"), ("ł", "l"), ("đ", "d"), ("ı", "i"), ("æ", "ae"), ("ð", "d"), ("þ", "th"), ("’", "'")):
         plain = pc.replace_substring(plain, odd, letter)
     return plain
 
@@ -170,6 +170,7 @@ FITS: Mapping[str, Fit] = {
     "gender": Fit((r"$^",), words="gender"),
     "age": Fit((r"^(?:\+?(?:\d|[1-9]\d|1[01]\d|120|0\d|00\d)(?:\.\d*)?|[<>]?=?\s*\d{1,3}\s*(?:[-–]\s*\d{1,3}|\+|years?|yrs?|jahre|ans|y))$|^[<>]=?\s*\d{1,3}$",), least=None),
     "money": Fit((rf"{_MONEY}|^(?i:[<>]=?50k\.?|low|medium|high)$|^[<>≤≥]?=? ?[€$£]?\d[\d.,]*[kK]?(?: ?[-–] ?[€$£]?\d[\d.,]*[kK]?|\+)?$",)),
+    "pair": Fit((r"^(?i:(?:SRID=\d+;)?POINT ?(?:Z ?)?)?[(\[{]?\s*-?\d{1,3}\.\d{2,}\s*[,; ]\s*-?\d{1,3}\.\d{2,}(?:\s*[,; ]\s*-?\d+\.?\d*)?\s*[)\]}]?$",)),
     "latitude": Fit(least=-90, most=90, numbers=True),
     "longitude": Fit(least=-180, most=180, numbers=True),
     "ip": Fit((r"^(?:\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:]*$",), size=(3, 39)),

@@ -17,7 +17,7 @@ MAX_LINE_CHARS = 32 * 2**20
 MAX_UNPACKED_BYTES = 64 * 2**30
 """Bytes of text that one source may hold."""
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 def encoding_of(source: Source) -> tuple[str, str]:
@@ -31,7 +31,7 @@ def encoding_of(source: Source) -> tuple[str, str]:
             trouble = "" if _decodes(source, name) else "the text is not valid in the encoding of its byte order mark"
             return name, trouble
     if b"\0" in head:
-        return _of_two_bytes(source, head), ""
+        return _with_zeros(source, head)
     if _decodes(source, "utf-8"):
         return "utf-8", ""
     if _decodes(source, "cp1252"):
@@ -39,11 +39,25 @@ def encoding_of(source: Source) -> tuple[str, str]:
     return "latin-1", "the encoding is not known; what is not ASCII was not looked at. Convert the file to UTF-8"
 
 
-def _of_two_bytes(source: Source, head: bytes) -> str:
-    """Return the encoding of text in UTF-16 without a byte order mark: every second byte of its ASCII is zero."""
+_ZEROS = "holds zero bytes, which are no text; what is around them was looked at"
+
+FEW_ZEROS = 20
+"""A text of which one byte in so many is zero is a damaged text."""
+
+
+def _with_zeros(source: Source, head: bytes) -> tuple[str, str]:
+    """Return the encoding of text in UTF-16 or UTF-32 without a byte order mark, or of one in which some bytes are zero."""
     for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
         if zeros.count(0) * 10 > 6 * len(zeros) and head.count(0) == zeros.count(0) and _decodes(source, name):
-            return name
+            return name, ""
+    for name, place in (("utf-32-le", 0), ("utf-32-be", 3)):
+        letters = head[place::4]
+        if head.count(0) - letters.count(0) > 6 * len(letters) * 3 // 10 and _decodes(source, name):
+            return name, ""
+    if head.count(0) * FEW_ZEROS <= len(head):
+        for name in ("utf-8", "cp1252"):
+            if _decodes(source, name):
+                return name, _ZEROS
     raise Unreadable("holds bytes that are no text; convert the file to UTF-8")
 
 

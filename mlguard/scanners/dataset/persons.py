@@ -64,6 +64,7 @@ class _Value:
         thing = (
             bool(_POSSESSIVE.search(value))
             or any(word in _things() for word in words)
+            or len(words) > 1 and len(words[0]) > 3 and words[0] in _streets()
             or any(word.endswith(_ENDS) for word in words if len(word) > 6)
         )
         return _Value(
@@ -131,6 +132,11 @@ def _things() -> frozenset[str]:
 
 
 @cache
+def _streets() -> frozenset[str]:
+    return frozenset(terms.folded(word) for word in tables.table("value-terms")["streets"])
+
+
+@cache
 def _scripts() -> frozenset[str]:
     return frozenset(str(tables.table("given-names")["scripts"]).split())
 
@@ -170,7 +176,7 @@ def is_asian(value: str) -> bool:
 
 def are_names(names: Names) -> bool:
     """Say whether values under a name that says nothing are names of persons."""
-    if names.values < 3 or names.written < 0.8 or names.things > 0.05:
+    if names.values < 3 or names.written < 0.8 or names.things > (0.15 if names.values < 20 and names.led > 0.9 else 0.05):
         return False
     if names.given >= 0.5 or names.known >= 0.6 and names.given >= 0.3:
         return True
@@ -195,7 +201,8 @@ def can_be_names(names: Names, company: bool) -> bool:
 def are_first_names(values: Sequence[str], names: Names, company: bool = True) -> bool:
     """Say whether values under a name that says nothing are given names. ``company``: the table is about persons."""
     if not company:
-        return names.values >= 8 and names.given >= 0.65 and _single(values) and names.things < 0.03
+        parted = sum(" " in value for value in values[:MOST]) * 5 <= 2 * min(len(values), MOST)
+        return names.values >= 8 and names.given >= 0.65 and parted and _single(values) and names.things < 0.03
     return names.values >= 10 and names.given >= 0.5 and _single(values) and names.things < 0.05
 
 
@@ -208,7 +215,7 @@ def are_last_names(values: Sequence[str], names: Names, beside: Literal["first",
     return names.listed >= (0.3 if beside == "persons" else 0.55) and names.known - names.listed < 0.3
 
 
-_SINGLE = re.compile(r"^[^\W\d_][^\d_@]{1,30}$")
+_SINGLE = re.compile(r"^[^\W\d_][^\d_@/:=<>{}]{1,30}$")
 _SMALL = re.compile(r"^[a-zß-ÿ'’\-]{2,20}$")
 
 

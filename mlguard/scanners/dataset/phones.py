@@ -62,6 +62,19 @@ def fit_a_region(values: Sequence[str]) -> bool:
     return False
 
 
+def can_be_dialled(values: Sequence[str], text: bool = True) -> bool:
+    """Say whether numbers within cells can be telephone numbers: when all begin with 00, as padded numbers do, most must exist.
+
+    In cells that are no prose such numbers are parts of identifiers.
+    """
+    if not values or not all(value.startswith("00") for value in values):
+        return True
+    if not text:
+        return False
+    tried = values[:MOST]
+    return sum(_is_valid("+" + value[2:], "US") for value in tried) * 10 >= 6 * len(tried)
+
+
 def are_chinese(values: Sequence[str]) -> bool:
     """Say whether bare numbers are those of mobile telephones in China: eleven digits, 13 to 19 first, in many ranges."""
     return (

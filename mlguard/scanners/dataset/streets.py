@@ -16,6 +16,7 @@ _PLACED = re.compile(
 
 _CODES = re.compile(
     r"[, \n][A-Z]{2} \d{5}(?:-\d{4})?$"  # US
+    r"|[, \n](?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT),? \d{4}$"  # AU
     r"|[, \n][A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$"  # GB
     r"|[, \n][A-Z]\d[A-Z] ?\d[A-Z]\d$"  # CA
     r"|[,\n] ?(?:[A-Z]{1,2}-)?\d{2,5}[ -]?\d{0,3}(?: [A-Z]{2})? [^\W\d]{3}"  # 12345 Town, 12-345 Town, 1234 AB Town, 123 45 Town

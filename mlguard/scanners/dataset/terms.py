@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 _LETTERS = str.maketrans(
-    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "’": "'", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE"}
+    {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "’": "'", "đ": "d", "Đ": "D", "ı": "i", "æ": "ae", "Æ": "AE", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th"}
 )
 
 
@@ -190,7 +190,7 @@ _SAYS_NOTHING = re.compile(
 def says_nothing(name: str) -> bool:
     """Say whether the name tells nothing of what the column holds: col_3, V12, Unnamed: 4, value, item, info."""
     return bool(_SAYS_NOTHING.match(name.strip())) or all(
-        word.isdigit() or word in _list("empty") for word in tokens(name)
+        word.isdigit() or len(word) == 1 and word.isascii() or word in _list("empty") for word in tokens(name)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, cast
@@ -49,10 +49,13 @@ def judge(profiles: Sequence[Profile]) -> list[Field]:
     ]
     company = _about_anybody(found)
     beasts = not company and any(terms.speaks_of("beasts", profile.label) for profile in profiles)
+    catalogue = not company and any(terms.speaks_of("catalogues", profile.label) for profile in profiles)
     kept: list[Field] = []
     for profile, fields in found:
         if not fields or fields[0].detectors[0] == "name:name":
             fields = list(_beside_first_name(profile, found)) or list(_weak_name(profile, company))
+        if catalogue:
+            fields = [field for field in fields if not field.category.startswith(_OF_CATALOGUES)]
         if beasts:
             fields = [field for field in fields if not field.category.startswith(_OF_BEASTS)]
         if not company:
@@ -95,6 +98,9 @@ _OWN = (
     "user.biometric",
 )
 
+
+_OF_CATALOGUES = ("user.health_and_medical", "user.criminal_history", "user.job_title")
+"""Categories whose words stand in lists of codes, of drugs and of offers as well."""
 
 _OF_BEASTS = (
     "user.demographic.gender",
@@ -235,25 +241,35 @@ _DATE = re.compile(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.
 
 
 def _by_values(profile: Profile, company: bool) -> Iterator[Field]:
-    """Yield what values tell beside persons under a name that says nothing: birth dates, streets."""
-    if profile.text or not terms.says_little(profile.label):
+    """Yield what values tell under a name that does not say it: addresses, and beside persons birth dates and positions."""
+    if profile.text or profile.term_cells * 2 > profile.cells or terms.denied(profile.label):
         return
     distinct = profile.sample.values()
+    little = terms.says_little(profile.label)
     if company and terms.says_nothing(profile.label) and _spread_over_lives(distinct):
-        yield context_field(
-            profile,
-            "user.demographic.date_of_birth",
-            "BirthDate",
-            "personal",
-            "medium",
-            profile.cells,
-            "values:birth-date",
-        )
-    elif len(distinct) > 4 and (found := sum(map(streets.is_address, distinct))) * 10 >= 6 * len(distinct):
-        cells = round(profile.cells * found / len(distinct))
-        yield context_field(
-            profile, "user.contact.address.street", "PhysicalAddress", "personal", "medium", cells, "values:street"
-        )
+        yield _told(profile, "user.demographic.date_of_birth", "BirthDate", 1.0, "values:birth-date")
+    elif len(distinct) > 4 and (share := _share(distinct, streets.is_address)) >= (0.6 if little else 0.85):
+        yield _told(profile, "user.contact.address.street", "PhysicalAddress", share, "values:street")
+    elif company and len(distinct) > 9 and _share(distinct, _is_position) >= 0.9:
+        yield _told(profile, "user.location.precise", "GPSCoordinate", 1.0, "values:position")
+
+
+def _told(profile: Profile, category: str, dpv: str, share: float, detector: str) -> Field:
+    return context_field(profile, category, dpv, "personal", "medium", round(profile.cells * share), detector)
+
+
+def _share(values: Sequence[str], passes: Callable[[str], bool]) -> float:
+    return sum(map(passes, values)) / len(values)
+
+
+_POSITION = re.compile(r"^(?i:POINT ?)?[(\[]? ?(-?\d{1,3}\.\d{3,})[,; ] ?(-?\d{1,3}\.\d{3,})[)\]]?$")
+
+
+def _is_position(value: str) -> bool:
+    """Say whether the value is a latitude and a longitude, in either order."""
+    match = _POSITION.match(value)
+    one, other = (abs(float(match[1])), abs(float(match[2]))) if match else (999.0, 999.0)
+    return min(one, other) <= 90 and max(one, other) <= 180 and max(one, other) > 1.5
 
 
 def _spread_over_lives(values: Sequence[str]) -> bool:
@@ -403,7 +419,8 @@ def _network(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Con
 
 def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confidence, int] | None:
     named = _named(profile, entity)
-    if not (named and not profile.free_text) and (terms.denied(profile.label) or _says_otherwise(profile)):
+    denied = terms.denied(profile.label) and not profile.free_text
+    if not (named and not profile.free_text) and (denied or _says_otherwise(profile)):
         return None
     sample = tally.cells.values()[:CONFIRMED]
     cells = [
@@ -416,6 +433,10 @@ def _phone(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
         fitting = tally.valid * 2 >= profile.cells and (agreed >= 0.2 or tally.grouped * 2 >= tally.valid)
         fitting = fitting and not phones.are_epochs(profile.sample.values())
         return ("pattern", "high", tally.valid) if fitting else None
+    if (profile.free_text or tally.near * 20 < profile.cells) and not phones.can_be_dialled(
+        tally.distinct.values(), profile.free_text
+    ):
+        return None
     if agreed < 0.5 or not profile.free_text and phones.break_plan(profile.sample.values()):
         return None
     if tally.near and (profile.free_text or tally.near * 2 >= tally.valid):
@@ -504,10 +525,11 @@ def null_rate(shape: shapes.Shape, values: Sequence[str]) -> float:
     for size, group in sorted(by_size.items()):
         if len(group) < 5:
             continue
+        step = next(step for step in (7, 11, 13, 17) if len(group) % step)  # else all places would be shifted alike
         columns = [[value[place] for value in group] for place in range(size)]
         for turn in (1, 2, 3):
             shifted = [
-                column[(place * 7 + turn * 3 + 1) % len(group) :] + column[: (place * 7 + turn * 3 + 1) % len(group)]
+                column[(place * step + turn * 3 + 1) % len(group) :] + column[: (place * step + turn * 3 + 1) % len(group)]
                 for place, column in enumerate(columns)
             ]
             mixed = ["".join(parts) for parts in zip(*shifted, strict=True)]
@@ -567,6 +589,15 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
     few = len(distinct) < 2 and profile.cells > 3
     if term.id == "phone":
         return not few and not phones.are_epochs(distinct)
+    if term.id == "password":
+        return not (_come_again(profile) and len(distinct) < 6)
+    if term.id == "user-name":
+        systems = _systems()
+        return not few and sum(terms.folded(value) in systems for value in distinct) * 2 < len(distinct)
+    if term.id == "position":
+        return len(distinct) > 20 or len(distinct) == profile.cells
+    if term.id == "biometric" and few:
+        return False
     if term.id in ("latitude", "longitude"):
         return sum("." in value for value in distinct) * 2 > len(distinct) and (
             len(distinct) > 20 or len(distinct) == profile.cells
@@ -579,7 +610,7 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
             and sum("." in v and not v.endswith(".0") for v in distinct) * 4 < max(len(distinct), 1)
         )
     if term.id == "gender":
-        return len(distinct) <= 12
+        return len(distinct) <= 12 and not any(terms.folded(value).startswith("neut") for value in distinct)
     if term.id in ("first-name", "last-name", "full-name"):
         if few and not (term.id == "full-name" and any(terms.has_given_name(value) for value in distinct)):
             return False  # a constant, unless it is the name of the one person it is all about
@@ -623,6 +654,14 @@ _LISTED = ("religion", "orientation", "politics", "union", "ethnicity")
 """Terms whose values are listed; a column without any of them may be about something else."""
 
 _ID_LIKE = re.compile(r"^(?=.*\d)[\w.\-|:]{8,}$")
+
+
+
+@cache
+def _systems() -> frozenset[str]:
+    """Return names of accounts that belong to machines and roles."""
+    return frozenset(tables.table("value-terms")["accounts"])
+
 
 _DIGEST = re.compile(r"^(?:[0-9a-fA-F]{2}[:\-]?){8,64}$|^SHA\d+:")
 

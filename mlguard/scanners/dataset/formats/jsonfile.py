@@ -11,7 +11,7 @@ from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import decode
-from mlguard.scanners.dataset import lines, terms
+from mlguard.scanners.dataset import lines, places, terms
 from mlguard.scanners.dataset.nesting import Spread, loads
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
@@ -51,7 +51,7 @@ def tables(source: Source) -> Iterator[Table]:
         return
     if settings and not isinstance(value, list):
         return
-    records = _records(value)
+    records = _records(value, places.is_data(source.called))
     first = next(records, None)
     if first is not None:
         yield Table("json", _batched(chain([first], records)))
@@ -120,12 +120,16 @@ def _blocks(source: Source, encoding: str) -> Iterator[str]:
             yield block
 
 
-def _records(value: object) -> Iterator[object]:
-    """Yield the records that a value holds in one of the usual forms; nothing when it is something else."""
+def _records(value: object, alone: bool = False) -> Iterator[object]:
+    """Yield the records that a value holds in one of the usual forms; nothing when it is something else.
+
+    With ``alone`` an object of no such form is a record itself.
+    """
     if isinstance(value, list):
-        if any(isinstance(item, (dict, list)) for item in value):
-            yield from value
+        yield from value
         return
+    if isinstance(value, str) and alone:
+        yield value
     if not isinstance(value, dict) or "$schema" in value:
         return
     lists = {key: item for key, item in value.items() if isinstance(item, list) and item}
@@ -140,6 +144,10 @@ def _records(value: object) -> Iterator[object]:
             yield {key: item[place] for key, item in lists.items()}
     elif len(parts) == len(value) and len(parts) > 1:
         yield from _keyed(value, parts)
+    elif any(terms.reveals(key) for key in value):
+        yield from ({"(key)": key, "(value)": item} for key, item in value.items())
+    elif alone and value:
+        yield value
 
 
 def _keyed(value: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> Iterator[object]:

@@ -82,12 +82,21 @@ def _batches(source: Source, table: Table, stretch: Stretch = WHOLE, spare: bool
             table.texts += footer(file) if stretch[0] == 0 else []
             idle = _idle(file, groups) if spare else {}
             names = [name for name in file.schema_arrow.names if name not in idle] if idle else None
+            if not table.rows:
+                yield _empty(file.schema_arrow)
             parts: dict[str, Any] = {} if stretch == WHOLE else {"row_groups": list(groups)}
             batches = file.iter_batches(_rows_at_a_time(file.metadata), columns=names, use_threads=False, **parts)
             batches = map(sound, batches)
             yield from _filled(batches, file.schema_arrow, idle) if idle else batches
         except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
             raise Unreadable("the Parquet file is damaged, encrypted or cut short") from None
+
+
+def _empty(schema: Any) -> Any:
+    """Return a batch without rows, so that a table without any has columns."""
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], names=schema.names)
 
 
 def _idle(file: Any, groups: range) -> dict[str, int]:

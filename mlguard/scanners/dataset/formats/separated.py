@@ -20,6 +20,11 @@ from mlguard.scanners.dataset.table import MAX_COLUMNS, Table
 SNIFF_CHARS = 64 * 2**10
 """Characters of a file's beginning from which its dialect is taken."""
 
+SNIFF_LINES = 4
+"""Lines that are looked at all the same where they are long, up to MAX_SNIFF_CHARS: a header of thousands of columns."""
+
+MAX_SNIFF_CHARS = 2 * 2**20
+
 BATCH_ROWS = 8192
 """Rows that are put together when they are parsed one by one."""
 
@@ -95,11 +100,13 @@ class _Reader:
     def __init__(self, source: Source, encoding: str, delimiters: str) -> None:
         self.source, self.encoding = source, encoding
         first: list[str] = []
+        size = 0
         for line in lines.of_source(source, encoding):
             first.append(line)
-            if sum(map(len, first)) >= SNIFF_CHARS:
+            size += len(line)
+            if size >= SNIFF_CHARS and len(first) > SNIFF_LINES or size >= MAX_SNIFF_CHARS:
                 break
-        whole = sum(map(len, first)) < SNIFF_CHARS or len(first) < 2
+        whole = size < SNIFF_CHARS or len(first) < 2
         complete = first if whole else first[:-1]
         self.dialect = sniff("".join(complete), delimiters)
         head = list(islice(_rows(iter(complete), self.dialect), 300))

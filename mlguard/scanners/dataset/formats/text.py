@@ -23,6 +23,9 @@ def tables(source: Source) -> Iterator[Table]:
     from mlguard.scanners.dataset.formats import separated, transcript
 
     called = source.called
+    if not places.is_prose(called) and not places.is_prompt(called) and places.may_hide(called):
+        yield from _hidden(source)
+        return
     if places.may_be_table(called) and not places.is_docs(called) and separated.is_table(source):
         yield from separated.tables(source, ",;\t|")
         return
@@ -39,6 +42,29 @@ def tables(source: Source) -> Iterator[Table]:
     if places.is_binary_table(called):
         table.missed.append(("unreadable", "is not what its name says; it was looked at as text. Was it cut short?"))
     yield table
+
+
+def _hidden(source: Source) -> Iterator[Table]:
+    """Yield the table or the records of a text whose name does not tell; nothing when it holds none."""
+    from mlguard.scanners.dataset.formats import jsonfile, jsonlines, separated
+
+    if separated.is_table(source):
+        yield from separated.tables(source, ",;\t|")
+        return
+    head = source.head().lstrip()
+    if head[:1] == b"[" and head[1:].lstrip()[:1] == b"{":
+        yield from jsonfile.tables(source)
+    elif head[:1] == b"{" and _is_record(head.split(b"\n", 1)[0]):
+        yield from jsonlines.tables(source)
+
+
+def _is_record(line: bytes) -> bool:
+    import json
+
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def prose(texts: Iterable[str]) -> Iterator[Any]:
