@@ -17,7 +17,7 @@ _NEEDED = {
     "code": ("bandit",),
     "secrets": ("bc-detect-secrets",),
     "dependencies": ("pip-audit",),
-    "dataset": ("presidio-analyzer", "pyarrow"),
+    "dataset": ("presidio-analyzer", "pyarrow", "numpy", "fastavro", "h5py", "pypdf", "python-calamine"),
     "model": ("cryptography", "jinja2", "lz4", "zstandard"),
     "infra": ("PyYAML", "tree-sitter", "tree-sitter-hcl"),
 }
@@ -29,6 +29,9 @@ _OPTIONAL = (
         "names of people and places in English text are found",
         "names of people and places in text are not found; what a pattern, a checksum or a column's name shows is",
     ),
+    ("adbc-driver-postgresql", "stores", "databases of PostgreSQL are read", "databases of PostgreSQL are not read"),
+    ("pylance", "lance", "Lance tables are read", "Lance tables are a gap"),
+    ("ray", "ray", "datasets are parted over a Ray cluster with --engine ray", "--engine ray is not available"),
 )
 """Package, extra, what its presence means, what its absence means."""
 

@@ -134,7 +134,17 @@ def folded(array: Any) -> Any:
     import pyarrow.compute as pc
 
     plain = pc.utf8_lower(pc.replace_substring_regex(pc.utf8_normalize(array, "NFKD"), r"\p{M}", ""))
-    for odd, letter in (("ß", "ss"), ("ø", "o"), ("ł", "l"), ("đ", "d"), ("ı", "i"), ("æ", "ae"), ("ð", "d"), ("þ", "th"), ("’", "'")):
+    for odd, letter in (
+        ("ß", "ss"),
+        ("ø", "o"),
+        ("ł", "l"),
+        ("đ", "d"),
+        ("ı", "i"),
+        ("æ", "ae"),
+        ("ð", "d"),
+        ("þ", "th"),
+        ("’", "'"),
+    ):
         plain = pc.replace_substring(plain, odd, letter)
     return plain
 

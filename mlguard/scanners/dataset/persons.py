@@ -64,7 +64,9 @@ class _Value:
         thing = (
             bool(_POSSESSIVE.search(value))
             or any(word in _things() for word in words)
-            or len(words) > 1 and len(words[0]) > 3 and words[0] in _streets()
+            or len(words) > 1
+            and len(words[0]) > 3
+            and words[0] in _streets()
             or any(word.endswith(_ENDS) for word in words if len(word) > 6)
         )
         return _Value(
@@ -176,7 +178,11 @@ def is_asian(value: str) -> bool:
 
 def are_names(names: Names) -> bool:
     """Say whether values under a name that says nothing are names of persons."""
-    if names.values < 3 or names.written < 0.8 or names.things > (0.15 if names.values < 20 and names.led > 0.9 else 0.05):
+    if (
+        names.values < 3
+        or names.written < 0.8
+        or names.things > (0.15 if names.values < 20 and names.led > 0.9 else 0.05)
+    ):
         return False
     if names.given >= 0.5 or names.known >= 0.6 and names.given >= 0.3:
         return True

@@ -529,7 +529,8 @@ def null_rate(shape: shapes.Shape, values: Sequence[str]) -> float:
         columns = [[value[place] for value in group] for place in range(size)]
         for turn in (1, 2, 3):
             shifted = [
-                column[(place * step + turn * 3 + 1) % len(group) :] + column[: (place * step + turn * 3 + 1) % len(group)]
+                column[(place * step + turn * 3 + 1) % len(group) :]
+                + column[: (place * step + turn * 3 + 1) % len(group)]
                 for place, column in enumerate(columns)
             ]
             mixed = ["".join(parts) for parts in zip(*shifted, strict=True)]
@@ -654,7 +655,6 @@ _LISTED = ("religion", "orientation", "politics", "union", "ethnicity")
 """Terms whose values are listed; a column without any of them may be about something else."""
 
 _ID_LIKE = re.compile(r"^(?=.*\d)[\w.\-|:]{8,}$")
-
 
 
 @cache
