@@ -200,9 +200,14 @@ def _shown(
 ) -> Detection:
     """Return the detection with its facts masked, and with its masked source lines when it has none of its own."""
     facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
-    detection = replace(detection, subject=_name(detection.subject, detection.location.path))
+    place = detection.location
+    if place.within:
+        place = replace(
+            place, within=redact.text(place.within, MAX_NAME)
+        )  # a member or a column may be called like a person
+    detection = replace(detection, location=place, subject=_name(detection.subject, place.path))
     path = detection.location.path
-    if kinds.get(path, "python") not in SHOWN_KINDS:
+    if kinds.get(path, "python") not in SHOWN_KINDS or kinds.get(path) == "notebook" and ", output " in place.within:
         return replace(detection, facts=facts, excerpt=())
     if path not in lines:
         try:

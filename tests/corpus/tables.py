@@ -152,7 +152,14 @@ def _faker(locale: str) -> Any:
 
 def build(rows: int | None = None, half: Half | None = None) -> Iterator[Table]:
     """Yield the tables, of one half or of both, in the order of their names; ``rows`` overrides their own number."""
-    from tests.corpus import tables_domains, tables_fresh, tables_later, tables_machines, tables_people  # noqa: F401  (they register families)
+    from tests.corpus import (  # noqa: F401  (they register families)
+        tables_domains,
+        tables_fresh,
+        tables_later,
+        tables_machines,
+        tables_people,
+        tables_vague,
+    )
 
     for name, entry in sorted(FAMILIES.items()):
         for locale in entry.locales:

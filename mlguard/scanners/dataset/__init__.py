@@ -307,7 +307,7 @@ def _beginning(path: str, form: str, context: Context) -> bytes:
 
 
 def _told(path: str, table: Any, sheet: Any, context: Context) -> Iterator[Record]:
-    from mlguard.scanners.dataset import prose, verdict
+    from mlguard.scanners.dataset import prose, terms, verdict
     from mlguard.scanners.dataset.table import PROSE
 
     form = "log" if table.format == "text" and places.is_dump(path) else table.format
@@ -321,7 +321,15 @@ def _told(path: str, table: Any, sheet: Any, context: Context) -> Iterator[Recor
     if form == "text" and not places.is_data(path):
         fields = tuple(_mentioned(field, sheet) for field in fields)
     fact = Dataset(
-        path, form, sheet.rows, sheet.width, fields, table.name, said.languages, said.masked, schema=sheet.schema()
+        path,
+        form,
+        sheet.rows,
+        sheet.width,
+        fields,
+        terms.shown_path(table.name),
+        said.languages,
+        said.masked,
+        schema=sheet.schema(),
     )
     yield from said.gaps
     if places.is_test(path):

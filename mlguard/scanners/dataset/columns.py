@@ -67,14 +67,20 @@ class Bottom:
     def offer(self, orders: Orders, value: Callable[[int], str]) -> None:
         """Keep the values whose orders are among the least; ``value`` returns one by its index."""
         picked = np.flatnonzero(orders <= np.uint64(self.limit))
-        while len(picked):
-            there, first = np.unique(orders[picked], return_index=True)
-            part = first[: 2 * self.most]
+        while len(picked):  # more than once only when many were the same value
+            there = orders[picked]
+            if len(picked) > 8 * self.most:
+                least = there <= np.partition(there, 4 * self.most)[4 * self.most]
+                part, rest = picked[least], picked[~least]
+            else:
+                part, rest = picked, picked[:0]
+            known, first = np.unique(orders[part], return_index=True)
+            taken, kept = first[: 2 * self.most], known[: 2 * self.most]
             self._take(
-                [(value(place), order) for place, order in zip(picked[part].tolist(), there.tolist(), strict=False)]
+                [(value(place), order) for place, order in zip(part[taken].tolist(), kept.tolist(), strict=True)]
             )
-            rest = picked[first[len(part) :]]
-            picked = rest[orders[rest] <= np.uint64(self.limit)]  # more only when many were the same value
+            rest = np.concatenate([part[first[2 * self.most :]], rest])
+            picked = rest[orders[rest] <= np.uint64(self.limit)]
 
     def merge(self, other: Bottom) -> None:
         """Take the values of another sample."""

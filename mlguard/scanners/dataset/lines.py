@@ -11,7 +11,7 @@ from typing import BinaryIO
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset.source import Source
 
-MAX_LINE_CHARS = 32 * 2**20
+MAX_LINE_CHARS = 16 * 2**20
 """Characters of one line, and of one CSV cell. A quote that is never closed would otherwise swallow the file."""
 
 MAX_UNPACKED_BYTES = 64 * 2**30

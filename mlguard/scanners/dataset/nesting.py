@@ -12,7 +12,8 @@ from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH
 
 BATCH_ROWS = 8192
 
-_DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: _object(pairs))
+DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: _object(pairs))
+"""Of a key that comes twice it keeps all values, as a list."""
 
 BATCH_CHARS = 8 * 2**20
 """Characters of a batch; a batch of long values ends earlier."""
@@ -94,8 +95,8 @@ class Spread:
 
 
 def loads(text: str) -> Any:
-    """Return the value of a JSON text. Of a key that comes twice all values are kept, as a list. Raises ValueError, RecursionError."""
-    return _DECODER.decode(text)
+    """Return the value of a JSON text as DECODER reads it. Raises ValueError, RecursionError."""
+    return DECODER.decode(text)
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -355,7 +355,7 @@ def _overview(
     texts = dict(_texts(table.texts))
     known = {column.name for column in columns} | texts.keys()
     fact = Dataset(
-        path, table.format, seen, survey.width, fields, table.name, languages=said.languages, masked=said.masked,
+        path, table.format, seen, survey.width, fields, terms.shown_path(table.name), languages=said.languages, masked=said.masked,
         size=max(size, 0), sampled=sampled, schema=survey.schema(),
     )  # fmt: skip
     return Overview(

@@ -20,12 +20,13 @@ _PROSE = re.compile(
 )
 _TABLES = re.compile(r"(?i)\.(?:data|dat|psv|names|all-data|csv|tsv|tab|txt|tst|train|trn)(?:\.gz)?$")
 _BINARY_TABLES = re.compile(
-    r"(?i)\.(?:parquet|feather|arrow|orc|avro|npy|hdf5|h5|sqlite3?|xlsx?|ods|gz|zst|bz2|xz|lz4|zip)$"
+    r"(?i)\.(?:parquet|feather|arrow|orc|avro|npy|hdf5|h5|sqlite3?|xlsx?|ods|gz|zst|bz2|xz|lz4|zip|tar|tgz)$"
 )
 _HIDING = re.compile(
     r"(?i)(?:^|/)[^/.]+$|\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|sql|log|parquet|xlsx?)(?:\.(?:bak|old|orig|backup|copy|save|sav|tmp|part|swp|\d{1,8})|[~_-][^/]*)$"
-    r"|\.(?:bak|old|orig|backup|db|tmp|part|png|jpe?g|gif|bmp|webp|mp3|mp4|wav|doc|docx|pdf|ppt|pptx)$"
+    r"|\.(?:bak|old|orig|backup|db|tmp|part)$"
 )
+_POSING = re.compile(r"(?i)\.(?:png|jpe?g|gif|bmp|webp|tiff?|doc|docx|pdf|ppt|pptx)$")
 _PACKED = re.compile(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.(?:gz|zst|bz2|xz|lz4)$")
 _NO_DATA = re.compile(
     r"(?i)(?:^|/)(?:requirements[^/]*|constraints[^/]*|robots|humans|cmakelists|top_level|entry_points|sources|vocab|merges|bpe[^/]*|stop_?words[^/]*|labels|classes)\.txt$|\.egg-info/|\.dist-info/"
@@ -101,9 +102,14 @@ def is_binary_table(path: str) -> bool:
     return bool(_BINARY_TABLES.search(path))
 
 
+def is_posing(path: str) -> bool:
+    """Say whether the suffix is that of a document or picture, which is no text."""
+    return bool(_POSING.search(path))
+
+
 def may_hide(path: str) -> bool:
     """Say whether a text may be a table or records although its name does not say so: it has no suffix, or that of a copy."""
-    return bool(_HIDING.search(path)) and not is_docs(path)
+    return bool(_HIDING.search(path) or _POSING.search(path)) and not is_docs(path)
 
 
 def is_packed(path: str) -> bool:

@@ -29,7 +29,7 @@ _EASTERN = re.compile(
 )
 
 
-_MACHINE = re.compile(r"[@=;{}<>|\\]|://|[A-Za-z]/\d|\d\.\d+\.\d")
+_MACHINE = re.compile(r"[@=;^{}<>|\\]|://|[A-Za-z]/\d|\d\.\d+\.\d")
 """What programs write and addresses lack."""
 
 

@@ -392,6 +392,14 @@ _AMBIGUOUS = frozenset(
 )
 
 
+def shown_path(name: str) -> str:
+    """Return a table's name, which may be a path within a file, with each part that is not fit to be shown left out."""
+    parts = re.split(r"( > |/)", name)
+    return "".join(
+        part if at % 2 or not part else shown(part, 0).replace("column 0", "…") for at, part in enumerate(parts)
+    )
+
+
 def shown(name: str, position: int) -> str:
     """Return the column's name if it is fit to be shown, else "column <position>"."""
     from mlguard import redact

@@ -12,12 +12,15 @@ from typing import Any
 from mlguard.errors import Unreadable
 from mlguard.scanners import decode
 from mlguard.scanners.dataset import lines, places, terms
-from mlguard.scanners.dataset.nesting import Spread, loads
+from mlguard.scanners.dataset.nesting import DECODER, Spread, loads
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
 
 MAX_BYTES = 64 * 2**20
 """Bytes of a file that is read whole."""
+
+MAX_ARRAY_BYTES = 4 * 2**20
+"""Bytes of an array that is read whole; the values of JSON take a dozen times the memory of its text."""
 
 MAX_ELEMENT_CHARS = 32 * 2**20
 """Characters of one element of an array that is read an element at a time."""
@@ -36,11 +39,13 @@ def tables(source: Source) -> Iterator[Table]:
     settings = bool(_CONFIGURATION.search(source.called))
     with source.open() as file:
         data = lines.piece(file, MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        if data.lstrip()[:1] != b"[":
+    listed = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+    if len(data) > (MAX_ARRAY_BYTES if listed else MAX_BYTES):
+        if not listed:
             raise Unreadable(
                 f"larger than the limit of {MAX_BYTES // 2**20} MiB for a JSON file that is no array of records"
             )
+        del data
         yield Table("json", _batched(_elements(source)))
         return
     try:
@@ -90,26 +95,35 @@ def _of_lines(source: Source, data: bytes) -> Iterator[Table]:
 def _elements(source: Source) -> Iterator[object]:
     """Yield the elements of an array, holding one at a time."""
     encoding, _ = lines.encoding_of(source)
-    decoder = json.JSONDecoder()
     blocks = _blocks(source, encoding)
-    text = next(blocks, "").lstrip()[1:]
+    text = next(blocks, "")
+    place = len(text) - len(text.lstrip("\ufeff \t\r\n")) + 1
     while True:
-        text = text.lstrip(" \t\r\n,")
-        if text[:1] == "]":
+        place = _gap(text, place)
+        if text[place : place + 1] == "]":
             return
         try:
-            value, end = decoder.raw_decode(text)
+            value, end = DECODER.raw_decode(text, place)
             whole = end < len(text)  # a number at the end of a block may go on
         except (ValueError, RecursionError):
             whole = False
         if whole:
             yield value
-            text = text[end:]
+            place = end
             continue
         more = next(blocks, None)
-        if more is None or len(text) > MAX_ELEMENT_CHARS:
+        if more is None or len(text) - place > MAX_ELEMENT_CHARS:
             raise Unreadable("the JSON array is broken or cut short, or an element of it is larger than the limit")
-        text += more
+        text, place = text[place:] + more, 0
+
+
+_BETWEEN = re.compile(r"[ \t\r\n,]*")
+
+
+def _gap(text: str, place: int) -> int:
+    """Return where the next element begins."""
+    found = _BETWEEN.match(text, place)
+    return found.end() if found else place
 
 
 def _blocks(source: Source, encoding: str) -> Iterator[str]:

@@ -21,6 +21,9 @@ MAX_OPEN = 10_000
 MAX_CELLS = 16 * 2**20
 """Keys times lines of the first block where Arrow parses it: it makes a cell for each key in each row."""
 
+MAX_BROKEN_CHARS = 16 * 2**20
+"""Their characters together."""
+
 MAX_BROKEN = 10_000
 """Lines without JSON that are kept to be looked at as text; the rest is counted."""
 
@@ -75,7 +78,7 @@ def _one_by_one(source: Source, encoding: str, table: Table, done: int) -> Itera
     """Yield the records after the first ``done``. Lines that are no JSON are looked at as text and counted as missed."""
     spread = Spread()
     broken: list[str] = []
-    bad = good = 0
+    bad = good = size = 0
     try:
         for line in lines.of_source(source, encoding):
             if not line.strip():
@@ -87,7 +90,8 @@ def _one_by_one(source: Source, encoding: str, table: Table, done: int) -> Itera
                 record = loads(line)
             except (ValueError, RecursionError):
                 bad += 1
-                if len(broken) < MAX_BROKEN:
+                size += len(line)
+                if len(broken) < MAX_BROKEN and size <= MAX_BROKEN_CHARS:
                     broken.append(line)
                 continue
             good += 1
@@ -102,9 +106,12 @@ def _one_by_one(source: Source, encoding: str, table: Table, done: int) -> Itera
     finally:
         if bad:
             table.texts.append(("(broken lines)", broken))
-            table.missed.append(
-                ("unreadable", f"{bad} of {bad + good} lines are no JSON; they were looked at as text only")
+            looked = (
+                "they were looked at as text only"
+                if len(broken) == bad
+                else f"{len(broken)} of them were looked at as text"
             )
+            table.missed.append(("unreadable", f"{bad} of {bad + good} lines are no JSON; {looked}"))
 
 
 _KEY = re.compile(rb'"([^"\n]*+)"\s*+:')

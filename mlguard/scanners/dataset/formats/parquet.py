@@ -16,6 +16,12 @@ MAX_GROUPS = 1000
 MAX_STATISTICS = 100_000
 """Statistics that are looked at."""
 
+HEAVY_BYTES = 256 * 2**20
+"""Bytes of a column of a row group from which its cells may be too large."""
+
+MAX_CELL_BYTES = 8 * 2**20
+"""Bytes that its cells may have on average."""
+
 BATCH_ROWS = 65_536
 
 BUFFER_BYTES = 256 * 2**10
@@ -80,16 +86,39 @@ def _batches(source: Source, table: Table, stretch: Stretch = WHOLE, spare: bool
             groups = _groups(file.metadata, stretch)
             table.rows = file.metadata.num_rows if stretch == WHOLE else _rows(file.metadata, groups)
             table.texts += footer(file) if stretch[0] == 0 else []
-            idle = _idle(file, groups) if spare else {}
-            names = [name for name in file.schema_arrow.names if name not in idle] if idle else None
+            heavy = _heavy(file.metadata, groups, table)
+            idle = _idle(file, groups) if spare and not heavy else {}
+            left = heavy or idle
+            names = [name for name in file.schema_arrow.names if name not in left] if left else None
             if not table.rows:
                 yield _empty(file.schema_arrow)
             parts: dict[str, Any] = {} if stretch == WHOLE else {"row_groups": list(groups)}
             batches = file.iter_batches(_rows_at_a_time(file.metadata), columns=names, use_threads=False, **parts)
             batches = map(sound, batches)
             yield from _filled(batches, file.schema_arrow, idle) if idle else batches
+        except MemoryError:
+            table.missed.append(
+                ("too-large", "a batch of rows needs more memory than the limit; what came before was read")
+            )
         except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError):
             raise Unreadable("the Parquet file is damaged, encrypted or cut short") from None
+
+
+def _heavy(metadata: Any, groups: range, table: Table) -> set[str]:
+    """Return the columns whose cells are too large to be read, and note them: a page holds a cell whole."""
+    found: set[str] = set()
+    for group in groups[:MAX_GROUPS]:
+        told = metadata.row_group(group)
+        for number in range(told.num_columns if told.total_byte_size > HEAVY_BYTES else 0):
+            column = told.column(number)
+            if column.total_uncompressed_size > max(HEAVY_BYTES, MAX_CELL_BYTES * column.num_values):
+                found.add(column.path_in_schema.split(".", 1)[0])
+    if found:
+        told_as = "a column has" if len(found) == 1 else f"{len(found):,} columns have"
+        table.missed.append(
+            ("too-large", f"{told_as} cells of more than {MAX_CELL_BYTES // 2**20} MiB and was not read")
+        )
+    return found
 
 
 def _empty(schema: Any) -> Any:

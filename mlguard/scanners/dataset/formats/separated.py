@@ -271,7 +271,13 @@ def _starts(raw: str, dialect: Dialect) -> list[int]:
 def is_table(source: Source) -> bool:
     """Say whether a text without a telling suffix is a table: nearly all of its first lines have the same cells."""
     encoding, _ = lines.encoding_of(source)
-    first = list(islice(lines.of_source(source, encoding), 200))
+    first: list[str] = []
+    size = 0
+    for line in islice(lines.of_source(source, encoding), 200):
+        first.append(line)
+        size += len(line)
+        if size > MAX_SNIFF_CHARS:
+            break
     full = [line for line in first if line.strip()]
     if len(full) < 3:
         return False

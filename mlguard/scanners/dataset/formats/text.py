@@ -46,6 +46,7 @@ def tables(source: Source) -> Iterator[Table]:
 
 def _hidden(source: Source) -> Iterator[Table]:
     """Yield the table or the records of a text whose name does not tell; nothing when it holds none."""
+    from mlguard.scanners.dataset import places
     from mlguard.scanners.dataset.formats import jsonfile, jsonlines, separated
 
     if separated.is_table(source):
@@ -56,6 +57,8 @@ def _hidden(source: Source) -> Iterator[Table]:
         yield from jsonfile.tables(source)
     elif head[:1] == b"{" and _is_record(head.split(b"\n", 1)[0]):
         yield from jsonlines.tables(source)
+    elif places.is_posing(source.called):
+        raise Unreadable("is text, not what its name says; was it cut short?")
 
 
 def _is_record(line: bytes) -> bool:
