@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -61,6 +62,7 @@ class Traits:
 
 
 _DIGITS = [bytes([byte]) for byte in b"0123456789"]
+_LETTER = re.compile(rb"[A-Za-z]")
 
 
 def traits(cells: Cells) -> Traits:
@@ -68,7 +70,7 @@ def traits(cells: Cells) -> Traits:
     data = cells.data.tobytes()
     return Traits(
         any(digit in data for digit in _DIGITS),
-        data.swapcase() != data,
+        _LETTER.search(data, PAD, PAD + 4096) is not None or data.swapcase() != data,
         data[PAD:-PAD].isdigit(),
         not data.isascii(),
         b"@" in data,

@@ -45,6 +45,7 @@ def _table() -> Bytes:
 
 
 _LAYOUT = _table()
+_TRANSLATED = _LAYOUT.tobytes()
 _BETWEEN = np.zeros(256, np.bool_)
 _BETWEEN[np.frombuffer(b" .-/:()+[]~\t\n\rx#*", np.uint8)] = True
 """Bytes that may stand between the digits of one number."""
@@ -313,11 +314,13 @@ class _Gathered:
 
     def _laid(self) -> Bytes:
         found, rows = self.found, self.rows
-        laid = _LAYOUT[rows]
+        laid = np.frombuffer(bytearray(rows.tobytes().translate(_TRANSLATED)), np.uint8).reshape(rows.shape)
         column = np.arange(rows.shape[1])
         left = BEFORE - np.minimum(found.first - self.cells.starts[found.cell], BEFORE)
         right = BEFORE + np.minimum(found.last + AFTER, self.cells.ends[found.cell]) - found.first
-        laid[(column < left[:, None]) | (column >= right[:, None])] = _NONE
+        first, last = int(left.max()), int(right.min())
+        laid[:, :first] *= column[:first] >= left[:, None]  # what lies outside of the cell is blank
+        laid[:, last:] *= column[last:] < right[:, None]
         laid[:, BEFORE] = rows[:, BEFORE]  # the first digit tells a trunk prefix from others
         second = (rows[:, BEFORE] == ord("0")) & (rows[:, BEFORE + 1] == ord("0"))
         laid[second, BEFORE + 1] = ord("0")

@@ -16,7 +16,7 @@ from mlguard.errors import Unreadable
 from mlguard.facts import Anonymity, Dataset, Field, Pseudonym
 from mlguard.findings import Gap
 from mlguard.scanners import Context
-from mlguard.scanners.dataset import hashing, risk, verdict
+from mlguard.scanners.dataset import hashing, risk, terms, verdict
 from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.columns import SAMPLE, Profile, Sheet
 from mlguard.scanners.dataset.drawn import Drawn

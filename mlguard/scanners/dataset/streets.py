@@ -69,4 +69,4 @@ _AMERICAN = re.compile(
 def _is_american(value: str) -> bool:
     """Say whether a number, a name and a word for a street or a landscape follow each other (USPS Publication 28, appendix C1)."""
     match = _AMERICAN.match(value)
-    return bool(match) and terms.folded(match[1]).rstrip("s") in _words("street-suffixes")
+    return match is not None and terms.folded(match[1]).rstrip("s") in _words("street-suffixes")

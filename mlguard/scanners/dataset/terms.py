@@ -120,18 +120,12 @@ def term_of(name: str) -> Term | None:
 _PLACE = re.compile(r"\[\d*\]")
 """The place of an entry in a list of a path."""
 
-_QUESTION = frozenset(
-    """what which how is are was were do does did you your yours the a an please enter provide give us our tell state
-    wie was welche welches welcher lautet ist sind sie ihr ihre ihren bitte quel quelle est votre cual es su sus qual sua""".split()
-)
-"""Words that make a question of a name."""
-
 
 def _asked(words: list[str], name: str) -> list[str]:
     """Return the words that a question asks for: full, name for "What is your full name?"."""
     if not name.rstrip().endswith("?") or tuple(words) in _phrases():
         return words
-    return [word for word in words if word not in _QUESTION] or words
+    return [word for word in words if word not in _list("questions")] or words
 
 
 def _across(parent: list[str], words: list[str]) -> Term | None:
@@ -213,11 +207,8 @@ def says_nothing(name: str) -> bool:
 def says_little(name: str) -> bool:
     """Say whether the name tells no more than that there is a number or a code: id, ref, code_2."""
     return says_nothing(name) or all(
-        word.isdigit() or len(word) == 1 or word in _list("empty") or word in _NUMBERED for word in tokens(name)
+        word.isdigit() or len(word) == 1 or word in _list("empty") or word in _list("numbered") for word in tokens(name)
     )
-
-
-_NUMBERED = frozenset({"id", "ids", "code", "ref", "reference", "no", "nr", "num", "number", "who", "label"})
 
 
 def refers(name: str) -> bool:

@@ -282,4 +282,9 @@ def is_table(source: Source) -> bool:
     if len(full) < 3:
         return False
     dialect = sniff("".join(full))
-    return dialect.steady > 0.97 and (dialect.width > 2 or dialect.width > 1 and dialect.delimiter in "\t|;")
+    if dialect.steady <= 0.97 or dialect.width < 2:
+        return False
+    if dialect.width > 2 or dialect.delimiter in "\t|;":
+        return True
+    rows = list(_rows(iter(full), dialect))
+    return is_header(rows[0], rows[1:]) and all(terms.term_of(cell) for cell in rows[0])
