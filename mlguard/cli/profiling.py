@@ -121,7 +121,7 @@ def _below(folder: Path, gaps: list[Gap], base: Path) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False):
             if entry.name != ".git":
                 yield from _below(Path(entry.path), gaps, base)
-        elif entry.is_symlink() and entry.is_dir():
+        elif entry.is_symlink() and os.path.isdir(entry.path):
             gaps.append(
                 _gap(
                     _relative(Path(entry.path), base),

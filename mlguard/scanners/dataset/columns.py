@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -602,6 +603,9 @@ def _persons(array: Any, cells: bytewise.Cells) -> Any:
 
 # --- Tables
 
+_SPREAD = re.compile(r"\[\]|\(keys\)|\*")
+"""A column of nested records that were spread, see ``nesting``: its lists are those of its path."""
+
 
 @dataclass(slots=True)
 class Sheet:
@@ -714,11 +718,19 @@ class Sheet:
         elif pa.types.is_struct(kind):
             for number, part in enumerate(array.flatten()):
                 name = kind.field(number).name
-                path = f"{shown}.{terms.shown(name, number + 1)}"
-                self._leaves((f"{key[0]}.{name}", key[1]), path, f"{label}.{name}", part, place, depth + 1)
+                if terms.reveals(name):  # keys that are data: they are values, and what is below them is one column
+                    count = len(part) - part.null_count
+                    keys = pa.array([name], pa.large_string()).take(pa.array(np.zeros(count, np.int64)))
+                    self._leaf((f"{key[0]}.(keys)", key[1]), f"{shown}.(keys)", "", keys, place)
+                    path, named = f"{shown}.*", "*"
+                else:
+                    path, named = f"{shown}.{terms.shown(name, number + 1)}", name
+                self._leaves((f"{key[0]}.{named}", key[1]), path, f"{label}.{named}", part, place, depth + 1)
         elif pa.types.is_map(kind):
             self._leaves((f"{key[0]}.(keys)", key[1]), f"{shown}.(keys)", "", array.keys, place, depth + 1)
             self._leaves((f"{key[0]}.*", key[1]), f"{shown}.*", label, array.items, place, depth + 1)
+        elif depth == 0 and pa.types.is_list(kind) and _SPREAD.search(key[0]):
+            self._leaves(key, shown, label, pc.list_flatten(array), place, depth + 1)  # its name says it already
         elif (
             pa.types.is_list(kind)
             or pa.types.is_large_list(kind)

@@ -57,7 +57,7 @@ class _Value:
 
     @staticmethod
     def of(value: str) -> _Value:
-        if any(c.isdigit() for c in value):
+        if any(c.isdigit() for c in value) or _DOMAIN.match(value):
             return _Value(False, False, False, False, False, False)
         words = [word for word in re.split(r"[\s,.()'’\"\-]+", terms.folded(value)) if word][:8]
         asian = is_asian(value)
@@ -117,6 +117,9 @@ _FAMILIES = (
     "ιδης", "ακης", "οπουλος",
 )  # fmt: skip
 """Endings of names of families, folded."""
+
+_DOMAIN = re.compile(r"^[^\s.]{3,}(?:\.[^\s.]+)*\.[a-zA-Z]{2,6}$")
+"""A host or a file: words with a point and without a space."""
 
 _POSSESSIVE = re.compile(r"['’]s \w")
 """Joe's Pizza is no person."""
@@ -187,10 +190,10 @@ def are_names(names: Names) -> bool:
     if names.given >= 0.5 or names.known >= 0.6 and names.given >= 0.3:
         return True
     return (
-        names.values >= 20
+        names.values >= 10
         and names.written >= 0.95
-        and names.known >= 0.22
-        and names.given >= 0.15
+        and names.known >= (0.22 if names.values >= 20 else 0.4)
+        and names.given >= (0.15 if names.values >= 20 else 0.3)
         and names.things < 0.02
     )
 

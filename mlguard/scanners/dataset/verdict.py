@@ -248,10 +248,15 @@ def _by_values(profile: Profile, company: bool) -> Iterator[Field]:
     little = terms.says_little(profile.label)
     if company and terms.says_nothing(profile.label) and _spread_over_lives(distinct):
         yield _told(profile, "user.demographic.date_of_birth", "BirthDate", 1.0, "values:birth-date")
-    elif len(distinct) > 4 and (share := _share(distinct, streets.is_address)) >= (0.6 if little else 0.85):
+    elif len(distinct) > 2 and (share := _share(distinct, streets.is_address)) >= _least_share(len(distinct), little):
         yield _told(profile, "user.contact.address.street", "PhysicalAddress", share, "values:street")
     elif company and len(distinct) > 9 and _share(distinct, _is_position) >= 0.9:
         yield _told(profile, "user.location.precise", "GPSCoordinate", 1.0, "values:position")
+
+
+def _least_share(count: int, little: bool) -> float:
+    """Return the share of addresses that is enough among so many values. ``little``: the column's name tells little."""
+    return 1.0 if count < 5 else 0.6 if little else 0.85
 
 
 def _told(profile: Profile, category: str, dpv: str, share: float, detector: str) -> Field:
@@ -405,7 +410,11 @@ def _email(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confi
 def _network(profile: Profile, entity: str, tally: Tally) -> tuple[Strength, Confidence, int] | None:
     """Addresses count by the column: versions and section numbers are written alike."""
     distinct = len(tally.distinct.values())
-    if terms.denied(profile.label) and not _named(profile, entity):
+    colons = sum(":" in value for value in tally.distinct.values())
+    alone = tally.whole * 2 > profile.cells and (
+        entity == "MAC_ADDRESS" or colons * 2 > distinct
+    )  # nothing else is written so
+    if terms.denied(profile.label) and not _named(profile, entity) and not alone:
         return None
     if entity == "MAC_ADDRESS":
         return ("pattern", "medium", tally.valid) if _named(profile, entity) or tally.whole or distinct > 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -17,10 +18,25 @@ def sound(batch: Any) -> Any:
     import pyarrow as pa
 
     try:
+        _spelled(batch.schema)
+    except UnicodeDecodeError:
+        raise Unreadable("the name of a column is no UTF-8") from None
+    try:
         batch.validate(full=True)
     except (pa.ArrowException, ValueError):
         return pa.RecordBatch.from_arrays([_column(column) for column in batch.columns], names=batch.schema.names)
     return batch
+
+
+def _spelled(fields: Iterable[Any]) -> None:
+    """Raise UnicodeDecodeError where the name of a field is no UTF-8, or that of a field within."""
+    import pyarrow as pa
+
+    for field in fields:
+        assert field.name is not None
+        kind = field.type
+        if pa.types.is_nested(kind) and not pa.types.is_map(kind):
+            _spelled(kind.field(number) for number in range(kind.num_fields))
 
 
 def _column(array: Any) -> Any:
