@@ -16,6 +16,7 @@ from mlguard.redaction.change import Change
 from mlguard.redaction.labels import names_of
 from mlguard.redaction.texts import MAX_LINE_CHARS
 from mlguard.scanners.dataset import terms
+from mlguard.scanners.dataset.formats.separated import escape_of
 
 BATCH_ROWS = 20_000
 BATCH_CHARS = 8 * 2**20
@@ -176,9 +177,9 @@ def _dialect(source: Path, encoding: texts.Encoding, columns: Sequence[str]) -> 
         if size > 2**18 or len(sample) > 1000:
             break
     text = "".join(sample)
-    escape = "\\" if '\\"' in text and '""' not in text else ""
     best: tuple[tuple[bool, int], Dialect] | None = None
     for delimiter in ",;\t|":
+        escape = escape_of(text, delimiter) or ""
         dialect = Dialect(delimiter, escape, f'{delimiter} "' in text, None)
         rows = list(_some(_rows(iter(sample), dialect)))
         header = next(

@@ -161,7 +161,8 @@ def test_texts_that_are_no_utf8_are_read(tmp_path: Path) -> None:
 def test_a_batch_with_nested_texts_that_are_no_utf8_is_repaired() -> None:
     bad = pa.array([b"Jos\xe9", None, b"x"], pa.binary()).view(pa.string())
     batch = pa.RecordBatch.from_arrays(
-        [bad, pa.ListArray.from_arrays([0, 1, 1, 3], bad), pa.StructArray.from_arrays([bad], ["n"])], names=["a", "b", "c"]
+        [bad, pa.ListArray.from_arrays([0, 1, 1, 3], bad), pa.StructArray.from_arrays([bad], ["n"])],
+        names=["a", "b", "c"],
     )
 
     made = sound.sound(batch)
@@ -298,7 +299,11 @@ def test_the_name_of_a_part_that_is_an_address_is_not_shown(
 
 
 def test_the_output_of_a_notebook_is_not_shown(tmp_path: Path) -> None:
-    output = {"output_type": "stream", "name": "stdout", "text": ["mira@kunde.intern Zorbalina Quastenberg Querweg 7\n"]}
+    output = {
+        "output_type": "stream",
+        "name": "stdout",
+        "text": ["mira@kunde.intern Zorbalina Quastenberg Querweg 7\n"],
+    }
     cell = {"cell_type": "code", "source": ["x"], "metadata": {}, "execution_count": 1, "outputs": [output]}
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "a.ipynb").write_text(json.dumps(notebook))

@@ -62,9 +62,9 @@ class Dialect:
 
 def sniff(sample: str, delimiters: str = ",;\t|") -> Dialect:
     """Return the dialect in which most of the first lines have the same number of cells."""
-    escape = "\\" if '\\"' in sample and '""' not in sample else None
-    best = Dialect(delimiters[0], 1, 0.0, escape)
+    best = Dialect(delimiters[0], 1, 0.0, escape_of(sample, delimiters[0]))
     for delimiter in delimiters:
+        escape = escape_of(sample, delimiter)
         skip = f'{delimiter} "' in sample
         widths = Counter(
             len(row)
@@ -78,6 +78,12 @@ def sniff(sample: str, delimiters: str = ",;\t|") -> Dialect:
         if width > 1 and (found.steady, found.width) > (best.steady, best.width if best.width > 1 else 0):
             best = found
     return best
+
+
+def escape_of(sample: str, delimiter: str) -> str | None:
+    """Return the backslash where it escapes quotes: one inside of a cell is, one before the end of a cell may be its last character."""
+    inside = re.search(rf'\\"(?!{re.escape(delimiter)}|[\r\n]|\Z)', sample)
+    return "\\" if inside and '""' not in sample else None
 
 
 def _rows(text: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
