@@ -113,7 +113,7 @@ def test_the_content_counts_and_not_the_name(tmp_path: Path, name: str, data: by
     assert EMAIL in found
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.feather", "a.arrow", "a.orc", "a.avro", "a.sqlite", "a.xlsx", "a.npy", "a.h5", "a.pdf"])  # fmt: skip
+@pytest.mark.parametrize("name", ["a.parquet", "a.feather", "a.arrow", "a.orc", "a.avro", "a.sqlite", "a.xlsx", "a.npy", "a.h5", "a.pdf", "a.har"])  # fmt: skip
 @pytest.mark.parametrize("data", [b"P", b"\x00\x01\x02", b"\xff\xfe\xfd\x00\x80junk"])
 def test_what_only_is_named_like_a_table_is_a_gap(tmp_path: Path, name: str, data: bytes) -> None:
     found, gaps, _ = seen(tmp_path, name, data)

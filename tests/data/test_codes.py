@@ -61,7 +61,7 @@ def test_numbers_of_persons_are_told_by_their_check_digits(code: str, values: li
 
 def test_numbers_of_austria_hold_a_date_and_their_check_digit_is_the_fourth() -> None:
     chance = random.Random(3)
-    values = []
+    values: list[str] = []
     while len(values) < 20:
         serial, born = (
             str(chance.randint(100, 999)),

@@ -79,3 +79,10 @@ def test_a_name_begins_with_a_given_name_or_a_family_name_before_one() -> None:
 
 def test_a_value_with_a_digit_is_no_name() -> None:
     assert persons.told_by(["Anna 2", "Model Anna 3"]) == persons.Names(2, 0, 0, 0, 0, 0, 0)
+
+
+def test_a_bare_name_beside_family_names_holds_given_names() -> None:
+    rare = ["Toğan", "Denkel", "Nurcan", "Dorukhan", "İzgü", "Rümeysa", "Örik", "Zöhrehan"]
+
+    assert categories(Ad=rare, soyisim=FAMILY[:8])["Ad"] == "user.name.first"
+    assert "Ad" not in categories(Ad=["Mug", "Lamp", "Chair", "Desk"], price=["1", "2", "3", "4"])

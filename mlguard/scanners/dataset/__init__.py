@@ -29,7 +29,7 @@ KINDS = frozenset(
 _BINARY = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".txt": "text", ".log": "text",
     ".sql": "sql", ".arrow": "arrow", ".feather": "arrow", ".parquet": "parquet", ".orc": "orc", ".avro": "avro", ".sqlite": "sqlite",
-    ".sqlite3": "sqlite", ".xlsx": "zip", ".ods": "zip", ".xls": "ole", ".pdf": "pdf",
+    ".sqlite3": "sqlite", ".har": "har", ".eml": "eml", ".mbox": "mbox", ".vcf": "vcf", ".xlsx": "zip", ".ods": "zip", ".xls": "ole", ".pdf": "pdf",
 }  # fmt: skip
 """Kind by suffix of tables and prose whose first bytes are neither text nor those of a format: the reader copes, or says why not."""
 

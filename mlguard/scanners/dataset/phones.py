@@ -14,8 +14,11 @@ REGIONS = (
 MOST = 40
 """Numbers of a column that are tried."""
 
+FIRST = 8
+"""Numbers that are tried before the others are."""
+
 _WRITTEN = re.compile(
-    r"^(?![-.]|\d{3}-\d\d-\d{4}$|.*\d/\d\d?$|\d+\.\d+$)\+?[\d ()./\-]{7,24}(?: ?(?:x|ext\.?|#) ?\d{1,6})?$"
+    r"^(?![-.]|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}$|\d{3}-\d\d-\d{4}$|.*\d/\d\d?$|\d+\.\d+$)\+?[\d ()./\-]{7,24}(?: ?(?:x|ext\.?|#) ?\d{1,6})?$"
 )
 _NANP = re.compile(r"^\(?(\d{3})\)?[ .\-]?(\d{3})[ .\-]?(\d{4})$")
 _EPOCH = re.compile(r"^1[0-9]\d{8}(?:\d{3})?(?:\.0)?$")
@@ -56,6 +59,8 @@ def fit_a_region(values: Sequence[str]) -> bool:
         return False
     mixed = [_other_digits(value, turn) for turn, value in enumerate(tried)]
     for region in REGIONS:
+        if sum(_is_valid(value, region) for value in tried[:FIRST]) * 4 < len(tried[:FIRST]):
+            continue
         good = sum(_is_valid(value, region) for value in tried) / len(tried)
         if good >= 0.5 and good - sum(_is_valid(value, region) for value in mixed) / len(mixed) >= 0.3:
             return True

@@ -225,26 +225,38 @@ def _about_persons(fields: list[Field], profiles: Sequence[Profile], company: bo
 
 
 def _beside_first_name(profile: Profile, found: Sequence[tuple[Profile, list[Field]]]) -> Iterator[Field]:
-    """Yield last names for a column called "name" that stands beside one of first names."""
+    """Yield the other part of names for a column called "name" that stands beside one of first names or of last names."""
     if profile.term is None or not profile.term.weak:
         return
-    first = any(field.category == "user.name.first" for _, fields in found for field in fields)
+    parts = {field.category for _, fields in found for field in fields} & {"user.name.first", "user.name.last"}
+    if (
+        not parts
+        or len(parts) == 2
+        or "user.name.last" in parts
+        and not set(terms.tokens(profile.label)) <= _name_only()
+    ):
+        return
     distinct = profile.sample.values()
     fitting = sum(map(fits.FITS["given"], distinct))
     parted = sum(" " in value or "," in value for value in distinct)
-    if first and len(distinct) > 1 and fitting * 10 >= 8 * len(distinct) and parted * 2 < len(distinct):
+    if len(distinct) > 1 and fitting * 10 >= 8 * len(distinct) and parted * 2 < len(distinct):
         cells = round(profile.cells * fitting / len(distinct))
-        yield context_field(profile, "user.name.last", "Name", "personal", "medium", cells, "name:name")
+        part = "user.name.last" if "user.name.first" in parts else "user.name.first"
+        yield context_field(profile, part, "Name", "personal", "medium", cells, "name:name")
 
 
 _DATE = re.compile(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}))$")
+
+
+PROBED = 200
+"""Values of a column that are looked at for addresses and the like; they are a sample by hash."""
 
 
 def _by_values(profile: Profile, company: bool) -> Iterator[Field]:
     """Yield what values tell under a name that does not say it: addresses, and beside persons birth dates and positions."""
     if profile.text or profile.term_cells * 2 > profile.cells or terms.denied(profile.label):
         return
-    distinct = profile.sample.values()
+    distinct = profile.sample.values()[:PROBED]
     little = terms.says_little(profile.label)
     if company and terms.says_nothing(profile.label) and _spread_over_lives(distinct):
         yield _told(profile, "user.demographic.date_of_birth", "BirthDate", 1.0, "values:birth-date")
@@ -625,6 +637,8 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
         if few and not (term.id == "full-name" and any(terms.has_given_name(value) for value in distinct)):
             return False  # a constant, unless it is the name of the one person it is all about
         if terms.tokens(profile.label.rsplit(".", 1)[-1]) in (["first"], ["last"], ["given"], ["family"]):
+            if _come_again(profile) and all(value.islower() for value in distinct):
+                return False  # families of models, of fonts
             given = sum(terms.has_given_name(value) for value in distinct)
             return (
                 given * 10 >= 3 * len(distinct)
@@ -686,7 +700,10 @@ def _come_again(profile: Profile) -> bool:
     return len(profile.sample) <= 40 and profile.cells > 4 * len(profile.sample)
 
 
-_NAME_ONLY = frozenset({"name", "names", "nombre", "nome", "nom", "naam", "namn", "navn", "nimi"})
+@cache
+def _name_only() -> frozenset[str]:
+    """Return words for "name", without those for roles."""
+    return frozenset(terms.folded(word) for word in tables.table("column-terms")["bare"])
 
 
 def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
@@ -697,10 +714,10 @@ def _weak_name(profile: Profile, company: bool) -> Iterator[Field]:
     if len(distinct) < 8 and profile.cells > 3 * len(distinct) and terms.says_more(profile.label):
         return  # bot_name, list_name: a few things that have a name
     names = persons.told_by(distinct)
-    bare = set(terms.tokens(profile.label)) <= _NAME_ONLY
+    bare = set(terms.tokens(profile.label)) <= _name_only()
     if bare and not company and _come_again(profile) and (names.led < 0.8 or names.written < 0.5):
         return  # dishes, shares, airports, storms
-    if len(distinct) > 1 and persons.can_be_names(names, company):
+    if len(distinct) > 1 and persons.can_be_names(names, company and not terms.says_more(profile.label)):
         cells = max(profile.term_cells, profile.person_cells, round(profile.cells * names.known))
         confidence: Confidence = "high" if names.given > 0.3 else "medium"
         yield context_field(
