@@ -136,10 +136,14 @@ def full_scan(bench: Bench, path: Path, rows: int) -> None:
 
 def classes(bench: Bench, path: Path) -> None:
     """Compare k and l over three columns with pyCANON, the table in memory on both sides."""
-    k, distinct, ours = min((json.loads(run([str(BIN / "python"), "-c", CLASSES, str(path)])[2]) for _ in range(3)), key=lambda f: f[2])
+    k, distinct, ours = min(
+        (json.loads(run([str(BIN / "python"), "-c", CLASSES, str(path)])[2]) for _ in range(3)), key=lambda f: f[2]
+    )
     their_k, their_l, theirs = json.loads(run([str(PEERS / "bin/python"), "-c", PYCANON, str(path)])[2])
     told = f"k {k} = {their_k}, l {distinct} = {their_l}: {ours:.3f} s against {theirs:.1f} s   {theirs / ours:.0f} times   at least 200"
-    bench.line("pyCANON / k and l over three columns", told, theirs / ours >= 200 and (k, distinct) == (their_k, their_l))
+    bench.line(
+        "pyCANON / k and l over three columns", told, theirs / ours >= 200 and (k, distinct) == (their_k, their_l)
+    )
 
 
 def memory(bench: Bench, sizes: Sequence[int]) -> None:
