@@ -227,7 +227,14 @@ def _parts(layout: str, lead: int) -> Iterator[Candidate]:
     for match in _DOTS.finditer(layout):
         start, end = match.span()
         before, after = layout[start - 1 : start], layout[end : end + 2]
-        free = not (before and (before.isalnum() or before in "_.-:=")) and not re.match(r"[\w:-]|\.\d", after)
+        pinned = before == "=" and layout[start - 2 : start - 1] in (
+            "=",
+            "<",
+            ">",
+            "~",
+            "!",
+        )  # a version, as pip writes it
+        free = not (before and (before.isalnum() or before in "_.-:") or pinned) and not re.match(r"[\w:-]|\.\d", after)
         octets = tuple(map(len, match.group().split(".")))
         columns = tuple(lead + start + at for at, sign in enumerate(match.group()) if sign != ".")
         yield Candidate("IP_ADDRESS", lead + start, lead + end, columns, free, True, octets=octets)

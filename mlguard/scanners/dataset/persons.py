@@ -187,8 +187,8 @@ def are_names(names: Names) -> bool:
         or names.things > (0.15 if names.values < 20 and names.led > 0.9 else 0.05)
     ):
         return False
-    if names.given >= 0.5 or names.known >= 0.6 and names.given >= 0.3:
-        return True
+    if names.led >= 0.3 and (names.given >= 0.5 or names.known >= 0.6 and names.given >= 0.3):
+        return True  # Los Angeles and San Diego hold given names, but do not begin with one
     return (
         names.values >= 10
         and names.written >= 0.95
