@@ -590,6 +590,8 @@ PHONES = st.builds(
 
 
 @given(st.lists(st.one_of(MAILS, PHONES, CELLS), min_size=1, max_size=40), st.integers(1, 5))
+@example(["mira@kunde.intern", "00A000000"], 1)
+@example(["00A000000", "mira@kunde.intern"], 1)
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_column_is_counted_as_its_cells_one_by_one_and_in_any_parts(values: list[str], parts: int) -> None:
     values = [value for value in (value.strip() for value in values) if len(value) > 5]

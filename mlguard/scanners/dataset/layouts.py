@@ -170,9 +170,10 @@ def _promising(cells: Cells, found: Stretches) -> Flags:
     keep = found.digits >= 7
     few = np.flatnonzero(~keep & (found.digits >= 4))
     if len(few):
-        data, last = cells.data, found.last[few]
-        near = _LAYOUT[data[last]] == ord("A")
-        near |= (data[last] == ord(" ")) & (_LAYOUT[data[last + 1]] == ord("A"))
+        data, last, end = cells.data, found.last[few], cells.ends[found.cell[few]]
+        letter = ord("A") == _LAYOUT
+        near = (last < end) & letter[data[last]]  # what stands behind the cell is of another
+        near |= (last + 1 < end) & (data[last] == ord(" ")) & letter[data[last + 1]]
         dots = np.flatnonzero(data == ord("."))
         dotted = np.searchsorted(dots, last) - np.searchsorted(dots, found.first[few]) >= 3
         keep[few] = dotted | near & (found.digits[few] == 6)
