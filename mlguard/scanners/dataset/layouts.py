@@ -46,6 +46,7 @@ def _table() -> Bytes:
 
 _LAYOUT = _table()
 _TRANSLATED = _LAYOUT.tobytes()
+_LETTER: Flags = np.equal(_LAYOUT, ord("A"))
 _BETWEEN = np.zeros(256, np.bool_)
 _BETWEEN[np.frombuffer(b" .-/:()+[]~\t\n\rx#*", np.uint8)] = True
 """Bytes that may stand between the digits of one number."""
@@ -172,8 +173,8 @@ def _promising(cells: Cells, found: Stretches) -> Flags:
     if len(few):
         data, last, end = cells.data, found.last[few], cells.ends[found.cell[few]]
         letter = ord("A") == _LAYOUT
-        near = (last < end) & letter[data[last]]  # what stands behind the cell is of another
-        near |= (last + 1 < end) & (data[last] == ord(" ")) & letter[data[last + 1]]
+        near = (last < end) & _LETTER[data[last]]  # what stands behind the cell is of another
+        near |= (last + 1 < end) & (data[last] == ord(" ")) & _LETTER[data[last + 1]]
         dots = np.flatnonzero(data == ord("."))
         dotted = np.searchsorted(dots, last) - np.searchsorted(dots, found.first[few]) >= 3
         keep[few] = dotted | near & (found.digits[few] == 6)
