@@ -172,7 +172,6 @@ def _promising(cells: Cells, found: Stretches) -> Flags:
     few = np.flatnonzero(~keep & (found.digits >= 4))
     if len(few):
         data, last, end = cells.data, found.last[few], cells.ends[found.cell[few]]
-        letter = ord("A") == _LAYOUT
         near = (last < end) & _LETTER[data[last]]  # what stands behind the cell is of another
         near |= (last + 1 < end) & (data[last] == ord(" ")) & _LETTER[data[last + 1]]
         dots = np.flatnonzero(data == ord("."))
