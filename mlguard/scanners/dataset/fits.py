@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,9 @@ _STREET = (
     r"|impasse|calle|carrer|avenida|avda|plaza|paseo|via|viale|piazza|corso|rua|travessa|laan|weg|plein|gracht|ulica|ul|aleja|gade|vej|gata|vei|katu)\b"
     r"|(?:str(?:aße|asse|\.)|gasse|platz|allee|weg|straat|laan|plein|vägen|gatan|gade|vej|katu|ring|damm|ufer)\b"
 )
+STREET = re.compile(_STREET)
+"""A word for a street, in a text."""
+
 _EASTERN_STREET = r"[一-鿿가-힣].*(?:街|路|号|號|巷|弄|区|區|丁目|番|町|村|市|県|都|道|省|시|구|동|로|길|읍)"
 _NUMBER = r"[-+]?(?:\d{1,3}(?:[ ,.']\d{3})+|\d+)(?:[.,]\d+)?"
 _MONEY = rf"^(?:[ $€£]+|(?:EUR|USD|GBP) ?)?{_NUMBER}(?:[ $€£]+| ?(?:EUR|USD|GBP|k|K))?$"

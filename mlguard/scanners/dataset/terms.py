@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, cast
 
 from mlguard import tables
-from mlguard.scanners.dataset.fits import FITS, Fit
+from mlguard.scanners.dataset.fits import FITS, STREET, Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,32 +239,6 @@ def titles() -> frozenset[str]:
 
 
 _PERSON = re.compile(r"^[^\W\d_]+(?:[ ,.()'\"’\-]{1,4}[^\W\d_]+){1,7}[ .)\"]{0,3}$")
-_GIVEN = re.compile(r"^[^\W\d_][^\W\d_'’.\-]*(?:[ '’.\-]+[^\W\d_]+){0,3}\.?$")
-_NO_WORD = frozenset(
-    [
-        "true",
-        "false",
-        "yes",
-        "no",
-        "none",
-        "null",
-        "nan",
-        "na",
-        "unknown",
-        "other",
-        "male",
-        "female",
-        "test",
-        "admin",
-        "default",
-        "active",
-        "inactive",
-        "ja",
-        "nein",
-        "oui",
-        "non",
-    ]
-)
 
 
 def is_person(value: str) -> bool:
@@ -305,16 +279,6 @@ def has_given_name(value: str) -> bool:
     return any(word in given_names() for word in words) or bool(words) and len(words) > 1 and words[0] in titles()
 
 
-_STREET = re.compile(
-    r"(?i)\b(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|court|ct|boulevard|blvd|way|place|pl|square|sq|terrace|apt|suite|box|apo|fpo|rue|place|all[eé]e|chemin|impasse|calle|carrer|avenida|avda|plaza|paseo|via|viale|piazza|corso|rua|travessa|laan|weg|plein|gracht|ulica|ul|aleja|gade|vej|gata|vei|katu)\b"
-    r"|(?:str(?:aße|asse|\.)|gasse|platz|allee|weg|straat|laan|plein|vägen|gatan|gade|vej|katu|ring|damm|ufer)\b"
-)
-
-
-_HEADER = re.compile(r"^[^\W\d][\w .,/\-()\[\]{}%#&+:?*$€£°'’²³=<>|;~^!\"]{0,79}$")
-_STREET_NUMBER = re.compile(r"^\d+[ ,]+[^\W\d]|[^\W\d_]{3,}[ .,]+\d{1,4}\w?$")
-
-
 def reveals(name: str) -> bool:
     """Say whether a header cell or a key may itself be somebody's data: an address, a number, a person's name."""
     if "@" in name or sum(character.isdigit() for character in name) >= 6:
@@ -326,7 +290,7 @@ def reveals(name: str) -> bool:
     last = re.match(r"^([^\W\d_][\w'’\-]+), ?(?:[^\W\d_]+\.? )?([^\W\d_][\w'’\-]+)", name)
     if last and folded(last.group(2)) in given_names():
         return True
-    return bool(_STREET.search(name) and any(character.isdigit() for character in name) and " " in name)
+    return bool(STREET.search(name) and any(character.isdigit() for character in name) and " " in name)
 
 
 _AMBIGUOUS = frozenset(

@@ -20,9 +20,6 @@ MAX_MEMORY_BYTES = 128 * 2**20
 MAX_VALUE_BYTES = 16 * 2**20
 """Bytes of one value. A row with a longer one is read without it."""
 
-FETCH_ROWS = 2_000
-"""Rows that are fetched at once."""
-
 CACHE_KIB = 8 * 2**10
 """Pages of the database that are kept in memory."""
 
