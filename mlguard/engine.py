@@ -13,7 +13,7 @@ from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
 from mlguard.facts import Fact
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
-from mlguard.rules import Catalogue, fix_for, message_for
+from mlguard.rules import Catalogue, fix_for, message_for, severity_for
 from mlguard.workers import Progress, Setting, Task, perform, plan
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ def _finding(name: str, detection: Detection, catalogue: Catalogue, ordinal: int
     return Finding(
         rule=rule.id,
         check=detection.check,
-        severity=rule.severity,
+        severity=severity_for(rule, detection.check, detection.facts),
         title=rule.title,
         message=message_for(rule, detection.check, detection.facts),
         location=detection.location,

@@ -83,6 +83,17 @@ def fix_for(rule: Rule, check: str) -> str:
     return str(rule.checks.get(check, {}).get("fix", rule.fix))
 
 
+def severity_for(rule: Rule, check: str, facts: Mapping[str, str | int]) -> Severity:
+    """Return the severity of a finding: the rule's, or the lower one of its check, or a note where nobody says what a store holds.
+
+    A check may be milder than its rule, never worse: a reader of SARIF goes by the rule's descriptor.
+    """
+    spec = rule.checks.get(check, {})
+    if spec.get("scaled") and facts.get("data_class") == "undeclared":
+        return "low"
+    return cast(Severity, spec.get("severity", rule.severity))
+
+
 def parse(rule_id: str, text: str, where: str) -> Rule:
     """Return the rule of one page. Raises UsageError that names the page and the key."""
     import yaml
@@ -125,6 +136,12 @@ def _rule(rule_id: str, front: dict[str, Any], prose: str, where: str) -> Rule:
     for key, choices in _CHOICES.items():
         if front[key] not in choices:
             raise UsageError(f"{where}: {key} is {front[key]!r}, which is none of {', '.join(choices)}")
+    for name, check in (front.get("checks") or {}).items():
+        own = (check or {}).get("severity", front["severity"])
+        if own not in SEVERITIES or SEVERITIES.index(own) < SEVERITIES.index(front["severity"]):
+            raise UsageError(
+                f"{where}: the severity of check {name!r} is {own!r}, but a check may only be milder than its rule"
+            )
     return Rule(
         id=rule_id,
         title=str(front["title"]),

@@ -17,7 +17,7 @@ from mlguard.scanners import Context
 from mlguard.scanners.infra import InfraScanner
 from mlguard.scanners.infra.resources import Resource, Unknown, shown
 from mlguard.scanners.infra.terraform import read
-from mlguard.scanners.infra.terraform_functions import FUNCTIONS, Failed, call
+from mlguard.scanners.infra.terraform.functions import FUNCTIONS, Failed, call
 from tests.scanning import found, scan
 
 

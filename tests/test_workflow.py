@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mlguard.artifacts import Artifact
 from mlguard.findings import Gap
 from mlguard.scanners import Context
-from mlguard.scanners.infra import workflow
-from mlguard.scanners.infra.expressions import accesses, from_stranger
+from mlguard.scanners.infra.pipelines import github
+from mlguard.scanners.infra.pipelines.expressions import accesses, from_stranger
 from mlguard.scanners.infra.resources import Resource
 
 PATH = ".github/workflows/ci.yml"
@@ -24,7 +24,7 @@ def read(root: Path, text: str, path: str = PATH) -> list[Resource | Gap]:
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
-    return list(workflow.read([Artifact(path, "workflow", len(text))], Context(root)))
+    return list(github.read([Artifact(path, "workflow", len(text))], Context(root)))
 
 
 def one(root: Path, text: str, kind: str = "github.step") -> Resource:
@@ -127,7 +127,7 @@ def test_an_anchor_and_a_merge_key_are_followed(tmp_path: Path) -> None:
     ],
 )
 def test_a_reference_to_an_action_is_split(text: str, expected: dict[str, Any]) -> None:
-    found = workflow.uses(text)
+    found = github.uses(text)
 
     assert {key: found[key] for key in expected} == expected
 
@@ -196,7 +196,7 @@ def test_a_malformed_workflow_does_not_stop_the_next(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text("on: [\n")
     (tmp_path / "b.yml").write_text("on: push\njobs: {a: {runs-on: x}}\n")
 
-    found = list(workflow.read([Artifact(n, "workflow", 1) for n in ("a.yml", "b.yml")], Context(tmp_path)))
+    found = list(github.read([Artifact(n, "workflow", 1) for n in ("a.yml", "b.yml")], Context(tmp_path)))
 
     assert isinstance(found[0], Gap)
     assert any(isinstance(r, Resource) and r.kind == "github.job" for r in found)

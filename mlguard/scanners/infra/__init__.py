@@ -73,9 +73,9 @@ class InfraScanner:
 
             yield docker.read(group, context)
         elif first.kind == "workflow" or _ACTION.search(first.path):
-            from mlguard.scanners.infra import workflow
+            from mlguard.scanners.infra.pipelines import github
 
-            yield workflow.read(group, context)
+            yield github.read(group, context)
         elif first.kind in ("kubernetes", "yaml"):
             from mlguard.scanners.infra import compose, kubernetes
 
@@ -268,6 +268,8 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
         "expected": node.expected,
         "element": _element(node),
     }
+    if check.scaled and not resource.data_class:
+        result["data_class"] = "undeclared"
     for wanted in re.findall(r"\{([a-z_]+)\}", str(spec.get("message", rule.message))):
         if wanted not in _GIVEN:
             result[wanted] = (

@@ -6,11 +6,16 @@ A check on a rule's page::
     require: <condition>        # or forbid: <condition>
     report: <path> | self | related     # optional: which attribute to show; default: the one that decided
     message, fix, params: {name: value}, unresolved: skip      # optional; skip: an unknown is no gap
+    severity: low                       # optional: lower than the rule's
+    scaled: true                        # optional: of a store whose data class is declared as unprotected nothing is said,
+                                        # and of one without a data class only a note (severity low)
+    peers: [CKV_AWS_16, AWS-0080]       # optional: ids of other tools' checks that ask the same
     hide: true                          # optional: the source line holds a secret and is never shown
 
 A condition is one of::
 
-    {path: a.b[].c, op: eq, value: 1}            # value_of: other.path compares with another attribute
+    {path: a.b[].c, op: eq, value: 1}            # value_of: other.path compares with another attribute; default: the
+                                                 # value that the provider takes where the attribute is not set
     {all: [..]}  {any: [..]}  {not: ..}
     {each: path, cond: ..}  {some: path, cond: ..}      # paths inside start at the element; "." is the element itself
     {related: {kind | class, via: .., where: .., every: true, count: {op: ge, value: 1}}}
@@ -42,7 +47,7 @@ from typing import Any, NamedTuple
 
 from mlguard.errors import UsageError
 from mlguard.scanners.infra.operators import BARE, NEGATED, OPERATORS, as_list
-from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Resource, Unknown
+from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Resource, Unknown, protected
 
 MAX_VALUES = 20_000
 """Values that one path may yield in one resource."""
@@ -336,7 +341,7 @@ class _Compiler:
 
     def leaf(self, spec: Mapping[str, Any], negated: bool) -> Condition:
         for key in spec:
-            if key not in ("path", "op", "value", "value_of"):
+            if key not in ("path", "op", "value", "value_of", "default"):
                 raise self.fail(f"unknown key {key!r} of a comparison")
         op = str(spec.get("op", "eq"))
         op = op.lower() if isinstance(spec.get("op"), bool) else op  # YAML reads true as a boolean
@@ -353,7 +358,8 @@ class _Compiler:
                     raise self.fail(f"the pattern {pattern!r} is not valid: {error}") from None
         argument = self.path(spec["value_of"]) if "value_of" in spec else None
         expected = _expected(op, spec.get("value", spec.get("value_of")), negated)
-        return _leaf(self.path(spec["path"]), positive, op != positive, spec.get("value"), argument, expected)
+        default = spec.get("default", MISSING)
+        return _leaf(self.path(spec["path"]), positive, op != positive, spec.get("value"), argument, expected, default)
 
     def kinds(self, spec: Mapping[str, Any]) -> tuple[Names, Names]:
         kinds = tuple(str(item) for item in as_list(spec.get("kind")))
@@ -414,7 +420,9 @@ def _expected(op: str, value: Any, negated: bool) -> str:
     return "" if not phrase else (f"not {phrase}" if negated else phrase)
 
 
-def _leaf(steps: Steps, name: str, negative: bool, value: Any, other: Steps | None, expected: str) -> Condition:
+def _leaf(
+    steps: Steps, name: str, negative: bool, value: Any, other: Steps | None, expected: str, default: Any = MISSING
+) -> Condition:
     test = OPERATORS[name]
     on_missing = name == "empty"
     param = re.fullmatch(r"param\((\w+)\)", value) if isinstance(value, str) else None
@@ -432,8 +440,10 @@ def _leaf(steps: Steps, name: str, negative: bool, value: Any, other: Steps | No
         causes: list[str] = []
         for path, found in walk(scope, steps):
             node = Node(scope.resource, path, found, expected)
-            if found is MISSING:
+            if found is MISSING and default is MISSING:
                 result: bool | None = on_missing
+            elif found is MISSING:
+                result = test(default, wanted)
             elif isinstance(found, Unknown) or isinstance(wanted, Unknown):
                 result = None
                 causes.append(found.reason if isinstance(found, Unknown) else wanted.reason)
@@ -716,9 +726,12 @@ class Check:
     params: Mapping[str, Any] = field(default_factory=dict)
     skips_unknown: bool = False
     hides: bool = False  # the source line holds a secret, so an excerpt shows no more than what was found
+    scaled: bool = False  # as bad as the data that the resource holds
 
     def judge(self, resource: Resource, inventory: Inventory, params: Mapping[str, Any]) -> Outcome | None:
         """Return whether the resource is as it should be (None: unknown), or None when the check does not apply."""
+        if self.scaled and resource.data_class and not protected(resource.data_class):
+            return None
         scope = scope_of(resource, inventory, {**self.params, **params})
         applies = self.where(scope) if self.where else Outcome(True)
         if applies.truth is False:
@@ -731,7 +744,22 @@ class Check:
         return outcome
 
 
-_CHECK_KEYS = frozenset({"select", "require", "forbid", "report", "message", "fix", "params", "unresolved", "hide"})
+_CHECK_KEYS = frozenset(
+    {
+        "select",
+        "require",
+        "forbid",
+        "report",
+        "message",
+        "fix",
+        "params",
+        "unresolved",
+        "hide",
+        "severity",
+        "scaled",
+        "peers",
+    }
+)
 
 
 def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
@@ -765,6 +793,7 @@ def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
         report=report if report in (None, "self", "related") else compiler.path(report),
         params=params,
         skips_unknown=spec.get("unresolved") == "skip",
+        scaled=bool(spec.get("scaled")),
         hides=bool(spec.get("hide")) or "is_secret_like" in str(spec),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from mlguard import redact
@@ -54,6 +55,18 @@ def public(address: str) -> str:
     )
 
 
+def protected(data_class: str) -> bool:
+    """Say whether a class of data, as a tag, a label or the declaration names it, is one that must be protected."""
+    return re.sub(r"[^a-z0-9]", "", data_class.lower()) in _protected_classes()
+
+
+@cache
+def _protected_classes() -> frozenset[str]:
+    from mlguard import tables
+
+    return frozenset(tables.table("terraform")["protected_classes"]["values"])
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Line and column from 1; the end is exclusive and on ``end_line``. ``path`` differs from the resource's own when
@@ -73,6 +86,8 @@ class Resource:
     ``kind`` is the type in its own words (``aws_s3_bucket``, ``Deployment``, ``docker.stage``, ``github.workflow``,
     ``github.job``, ``github.step``), ``classes`` are kinds of our own that several formats share (``container``,
     ``k8s.pod_template``, ``image``). ``attributes`` holds dicts, lists, text, numbers, booleans, None and ``Unknown``.
+    A template of CloudFormation is read into the kinds and attributes of Terraform (``AWS::RDS::DBInstance`` becomes
+    ``aws_db_instance``), so that one condition covers both; ``spelled`` has the words of the file for messages.
     ``positions`` gives the place of each attribute path and, under ``()``, of the resource's head. ``references`` maps
     an attribute path to the addresses that its value refers to.
     """
@@ -89,3 +104,9 @@ class Resource:
     data_class: str = ""  # of a classification tag, label or annotation
     region: str = ""  # where it will stand, when that can be told
     origin: tuple[tuple[str, Position], ...] = ()  # the module calls that lead here, the nearest first
+    format: str = (
+        ""  # terraform, plan, cloudformation, kubernetes, helm, kustomize, compose, dockerfile, github, gitlab
+    )
+    spelled: Mapping[Path, str] = field(
+        default_factory=dict
+    )  # attribute paths as the file spells them, where that differs

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Resource, Unknown
-from mlguard.scanners.infra.terraform_eval import PolicyText, json_text, statements_of
-from mlguard.scanners.infra.terraform_functions import text_of
+from mlguard.scanners.infra.terraform.evaluator import PolicyText, json_text, statements_of
+from mlguard.scanners.infra.terraform.functions import text_of
 
 MAX_STATEMENTS = 500
 """Statements of one policy."""

@@ -11,7 +11,8 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
-from mlguard.scanners.infra import expressions, shell
+from mlguard.scanners.infra import shell
+from mlguard.scanners.infra.pipelines import expressions
 from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
 

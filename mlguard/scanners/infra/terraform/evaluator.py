@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Unknown, reference
-from mlguard.scanners.infra.terraform_functions import (
+from mlguard.scanners.infra.terraform.functions import (
     MAX_TEXT,
     MAX_WEIGHT,
     Failed,
@@ -20,7 +20,7 @@ from mlguard.scanners.infra.terraform_functions import (
     text_of,
     weight,
 )
-from mlguard.scanners.infra.terraform_syntax import Attribute, Block, Expr, template_of
+from mlguard.scanners.infra.terraform.syntax import Attribute, Block, Expr, template_of
 
 MAX_STEPS = 1_000_000
 """Expressions evaluated for one root module."""

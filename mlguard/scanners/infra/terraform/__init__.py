@@ -15,11 +15,11 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
+from mlguard.scanners.infra.policies import ingress, statements
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource, Unknown, public, shown
-from mlguard.scanners.infra.terraform_eval import Folder, Instance, Module, Notes, Session, provider_name
-from mlguard.scanners.infra.terraform_functions import text_of
-from mlguard.scanners.infra.terraform_policies import ingress, statements
-from mlguard.scanners.infra.terraform_syntax import Attribute, Block, Source, parse
+from mlguard.scanners.infra.terraform.evaluator import Folder, Instance, Module, Notes, Session, provider_name
+from mlguard.scanners.infra.terraform.functions import text_of
+from mlguard.scanners.infra.terraform.syntax import Attribute, Block, Source, parse
 
 MAX_FILE_BYTES = 4 * 2**20
 """The largest Terraform file that is read."""
@@ -443,7 +443,7 @@ def _table(name: str, key: str) -> tuple[str, ...]:
 
 def _tags(attributes: Mapping[str, Any], provider: tuple[Module, Block] | None) -> Any:
     """Return the tags of a resource with those that the provider adds to all."""
-    from mlguard.scanners.infra.terraform_functions import merge
+    from mlguard.scanners.infra.terraform.functions import merge
 
     own: Any = next(
         (

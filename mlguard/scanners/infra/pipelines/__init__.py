@@ -1,0 +1,1 @@
+"""Pipelines: GitHub workflows and actions, GitLab CI, and what zizmor finds in them."""
