@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard.errors import UsageError
-from mlguard.scanners.infra.conditions import Check, Inventory, Outcome, compile_check, parse_path, place, selects
+from mlguard.scanners.infra.conditions import Check, Outcome, compile_check, place
+from mlguard.scanners.infra.inventory import Inventory, parse_path, selects
 from mlguard.scanners.infra.operators import NEGATED, OPERATORS
 from mlguard.scanners.infra.resources import Open, Position, Resource, Unknown, reference
 
@@ -403,3 +404,75 @@ def test_any_value_gives_true_false_or_unknown(value: Any, op: str, path: str) -
     arguments = {"iam_allows": ADMIN, "covers_port": [22], "matches": "a", "not_matches": "a"}
 
     assert truth({"path": path, "op": op, "value": arguments.get(op, "a")}, a=value) in (True, False, None)
+
+
+def _accounts(*, verb: str = "*", bound: str = "loader") -> list[Resource]:
+    return [
+        resource("account", "loader"),
+        Resource(
+            "binding", "b", "binding.b", "main.tf", {"subjects": [{"name": bound}], "role": "r"}, {(): Position(2)}
+        ),
+        Resource("role", "r", "role.r", "main.tf", {"name": "r", "verbs": [verb]}, {(): Position(3)}),
+    ]
+
+
+_CHAIN = {
+    "chain": [
+        {"kind": "account", "via": {"equal": {"$name": "account"}}},
+        {"kind": "binding", "via": {"equal": {"subjects[].name": "$name"}}},
+        {"kind": "role", "via": {"equal": {"name": "role"}}},
+        {"path": "verbs", "op": "intersects", "value": ["*"]},
+    ]
+}
+
+
+def test_a_chain_goes_from_one_join_to_the_next_and_says_over_what_it_went() -> None:
+    outcome = judge(_CHAIN, resource(account="loader"), *_accounts())
+
+    assert outcome.truth is True
+    assert [node.resource.address for node in outcome.nodes] == ["role.r"]
+    assert [one.address for one in outcome.trail] == ["account.loader", "binding.b", "role.r"]
+
+
+@pytest.mark.parametrize("change", [{"verb": "get"}, {"bound": "other"}])
+def test_a_chain_with_a_broken_link_does_not_hold(change: dict[str, str]) -> None:
+    assert truth(_CHAIN, *_accounts(**change), account="loader") is False
+
+
+@pytest.mark.parametrize("chain", [[], [{"kind": "a"}], "x", [{"kind": "a"}, "x"]])
+def test_a_chain_that_is_none_is_refused_by_name(chain: Any) -> None:
+    with pytest.raises(UsageError, match="tf/example, check 'one': 'chain' takes a list"):
+        check({"chain": chain})
+
+
+@pytest.mark.parametrize(
+    ("found", "default", "expected"), [(None, True, True), (None, False, False), (False, True, False)]
+)
+def test_a_default_stands_in_for_what_is_not_set(found: Any, default: Any, expected: bool) -> None:
+    assert truth({"path": "a", "op": "eq", "value": True, "default": default}, a=found) is expected
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from("xyz"), max_size=3), max_size=6),
+    st.dictionaries(st.sampled_from("abc"), st.sampled_from("xyz"), max_size=3),
+)
+def test_the_index_of_labels_finds_what_a_look_at_each_finds(
+    selectors: list[dict[str, str]], labels: dict[str, str]
+) -> None:
+    others = [resource("service", str(number), selector=one) for number, one in enumerate(selectors)]
+    link = {"selector": "selector", "labels": "labels", "refers_to": "self"}
+    condition = {"related": {"kind": "service", "via": link, "count": {"op": "ge", "value": 1}}}
+
+    expected = any(selects(one, labels) is True for one in selectors)
+    assert truth(condition, *others, labels=labels) is expected
+
+
+def test_a_store_whose_class_is_declared_as_open_is_not_asked_what_its_data_needs() -> None:
+    asked = check({"path": "a", "op": "exists"}, scaled=True)
+    attributes: dict[Any, Position] = {(): Position(1)}
+    stores = {name: Resource("store", "a", "store.a", "main.tf", {}, attributes, data_class=name) for name in ("", "public", "personal")}  # fmt: skip
+
+    told = {name: asked.judge(one, Inventory([one]), {}) for name, one in stores.items()}
+
+    assert told["public"] is None
+    assert [told[name].truth for name in ("", "personal")] == [False, False]  # type: ignore[union-attr]

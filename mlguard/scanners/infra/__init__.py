@@ -18,7 +18,8 @@ from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, 
 
 if TYPE_CHECKING:
     from mlguard.rules import Rule
-    from mlguard.scanners.infra.conditions import Check, Inventory, Node, Outcome
+    from mlguard.scanners.infra.conditions import Check, Outcome
+    from mlguard.scanners.infra.inventory import Inventory, Node
 
 MAX_FOUND = 5
 """How many elements of a list a message shows."""
@@ -52,7 +53,7 @@ class InfraScanner:
         yield from (tuple(group) for _, group in sorted(manifests.items()))
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
-        from mlguard.scanners.infra.conditions import Inventory
+        from mlguard.scanners.infra.inventory import Inventory
 
         seen: set[tuple[Any, ...]] = set()
         for batch in self._batches(group, context):
@@ -163,7 +164,7 @@ def _detections(
     rule: Rule, check: Check, resource: Resource, outcome: Outcome, seen: set[tuple[Any, ...]]
 ) -> Iterator[Detection]:
     """Yield one detection for each place that decided; instances of one block that fail alike are one."""
-    from mlguard.scanners.infra.conditions import MISSING, Node
+    from mlguard.scanners.infra.inventory import MISSING, Node
 
     for node in outcome.nodes or (Node(resource, (), MISSING),):
         shown_node = _reported(check, resource, node)
@@ -182,13 +183,14 @@ def _detections(
             scope=scope,
             anchor=_anchor(shown_node),
             subject=public(resource.address),
-            related=_related(resource, node, shown_node),
+            related=_related(resource, node, shown_node, outcome.trail),
             excerpt=(f"{told['element']} = {redact.MASK}",) if check.hides else (),
         )
 
 
 def _reported(check: Check, resource: Resource, node: Node) -> Node:
-    from mlguard.scanners.infra.conditions import MISSING, Inventory, place, scope_of, walk
+    from mlguard.scanners.infra.conditions import place
+    from mlguard.scanners.infra.inventory import MISSING, Inventory, scope_of, walk
 
     if check.report is None or check.report == "related":
         return node
@@ -214,14 +216,21 @@ def _location(node: Node) -> Location:
     return Location(at.path or node.resource.path, at.line, at.column, at.end_line, at.end_column)
 
 
-def _related(resource: Resource, node: Node, shown_node: Node) -> tuple[tuple[str, Location], ...]:
-    from mlguard.scanners.infra.conditions import MISSING, Node
+def _related(
+    resource: Resource, node: Node, shown_node: Node, trail: Sequence[Resource]
+) -> tuple[tuple[str, Location], ...]:
+    from mlguard.scanners.infra.inventory import MISSING, Node
 
     places = []
     if shown_node.resource is not resource:
         places.append((public(resource.address), _location(Node(resource, (), MISSING))))
     if node.resource is not shown_node.resource:
         places.append((public(node.resource.address), _location(node)))
+    places += [
+        (public(one.address), _location(Node(one, (), MISSING)))
+        for one in trail[:MAX_CHAIN]
+        if one is not node.resource and one is not shown_node.resource
+    ]
     places += [
         (f"called by {public(name)}", Location(at.path, at.line, at.column, at.end_line, at.end_column))
         for name, at in resource.origin[:MAX_CHAIN]
@@ -302,7 +311,7 @@ def _element(node: Node) -> str:
 
 def found_text(value: Any) -> str:
     """Return a value for people, masked: never more than a few elements, never the text of a block."""
-    from mlguard.scanners.infra.conditions import MISSING
+    from mlguard.scanners.infra.inventory import MISSING
 
     if value is MISSING or value is None:
         return "not set"
