@@ -78,6 +78,8 @@ class Config:
     accepted_gaps: tuple[AcceptedGap, ...] = ()
     ignore: tuple[Ignore, ...] = ()
     allow: tuple[Allow, ...] = ()
+    rules: str = ""  # the folder of the repository's own rule pages
+    comments: str = "honour"  # or "refuse": whether a comment in a scanned file sets a finding aside
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     digest: str = ""
 
@@ -248,6 +250,8 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
         timeout=limits.get("timeout", 120),
         memory=limits.get("memory", 4096) * 2**20,
         fail_on=gate.get("fail_on", "high"),
+        comments=gate.get("comments", "honour"),
+        rules=str((Path(path).parent / body["rules"]).resolve()) if body.get("rules") else "",
         accepted_gaps=tuple(
             AcceptedGap(**{**item, "until": _date(item, path)}) for item in gate.get("accepted_gaps", ())
         ),

@@ -318,6 +318,7 @@ def _finding(name: str, detection: Detection, catalogue: Catalogue, ordinal: int
         excerpt=detection.excerpt if any(detection.excerpt) else (),  # ("",) says that nothing may be shown
         facts=detection.facts,
         on_fail=rule.on_fail,
+        aside=detection.aside,
     )
 
 

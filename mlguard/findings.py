@@ -38,6 +38,20 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """A comment in the scanned file that sets a finding aside: whose it is, on which line, why, and until when.
+
+    ``until`` is a day (YYYY-MM-DD) or "" where the tool's comments have none. ``problem`` says why it counts for nothing.
+    """
+
+    tool: str
+    line: int
+    reason: str = ""
+    until: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """What a scanner saw, and where. It may not say how bad that is: severity and law live on the rule's page.
 
@@ -58,6 +72,7 @@ class Detection:
     related: tuple[tuple[str, Location], ...] = ()
     advisory: str = ""
     excerpt: tuple[str, ...] = ()
+    aside: Aside | None = None  # set by the worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +126,8 @@ class Finding:
     facts: Mapping[str, str | int] = field(default_factory=dict)
     on_fail: OnFail = "breach"
     state: Literal["new", "ignored"] = "new"
-    reason: str = ""  # why it is ignored
+    reason: str = ""  # why it is ignored, or why a comment that would ignore it does not count
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True, slots=True)

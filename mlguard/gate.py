@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mlguard.config import Config
@@ -22,6 +23,7 @@ def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report,
     blocking = [finding for finding in report.findings if blocks(finding, config.fail_on)]
     incomplete = _incomplete(report, config, today)
     reasons = [*incomplete, *_failures(blocking, config.fail_on), *idle(report.findings, config, today)]
+    reasons += _commented(report.findings)
     if report.searched:
         reasons.append(
             f"{_counted(report.searched, 'file')} of kinds that the scanners of this run do not read, and at most searched for credentials"
@@ -55,6 +57,15 @@ def _incomplete(report: Report, config: Config, today: datetime.date) -> list[st
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""
         told.append(f"{count} {'gap' if count == 1 else 'gaps'}, {kind}: {', '.join(named[:3])}{more}")
     return told
+
+
+def _commented(findings: Sequence[Finding]) -> list[str]:
+    """Say how many findings the comments in the scanned files set aside, by tool, and how many comments do not count."""
+    held = [f.aside for f in findings if f.aside and f.state == "ignored"]
+    void = [f.aside for f in findings if f.aside and f.state == "new" and f.reason]
+    tools = ", ".join(f"{count} by {tool}" for tool, count in sorted(Counter(one.tool for one in held).items()))
+    told = [f"{_counted(len(held), 'finding')} set aside by comments in the files: {tools}"] if held else []
+    return told + ([f"{_counted(len(void), 'comment')} to set findings aside counted for nothing"] if void else [])
 
 
 def _failures(blocking: list[Finding], fail_on: str) -> list[str]:

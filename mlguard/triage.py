@@ -21,18 +21,38 @@ def matches(pattern: str, path: str) -> bool:
 def triage(findings: Sequence[Finding], config: Config, today: datetime.date) -> tuple[Finding, ...]:
     """Return the findings, with state "ignored" and the reason where an entry in force matches. None is removed."""
     entries = _entries(config)
-    return tuple(_triaged(finding, entries, today) for finding in findings)
+    honoured = config.comments == "honour"
+    return tuple(_triaged(finding, entries, today, honoured) for finding in findings)
 
 
 def _entries(config: Config) -> list[Ignore | Allow]:
     return [*config.ignore, *config.allow]
 
 
-def _triaged(finding: Finding, entries: Sequence[Ignore | Allow], today: datetime.date) -> Finding:
+def _triaged(
+    finding: Finding, entries: Sequence[Ignore | Allow], today: datetime.date, honoured: bool = False
+) -> Finding:
     for entry in entries:
         if entry.until >= today and _meant(entry, finding):
-            return replace(finding, state="ignored", reason=f"{entry.reason} ({entry.owner}, until {entry.until})")
+            reason = f"{entry.reason} ({entry.owner}, until {entry.until})"
+            return replace(finding, state="ignored", reason=reason, aside=None)
+    if honoured:
+        return _commented(finding, today)
     return finding if finding.state == "new" else replace(finding, state="new", reason="")
+
+
+def _commented(finding: Finding, today: datetime.date) -> Finding:
+    """Return the finding as the comment beside it leaves it: set aside, or new with what is wrong with the comment."""
+    comment = finding.aside
+    if comment is None:
+        return replace(finding, state="new", reason="") if finding.state != "new" or finding.reason else finding
+    name = f"the {comment.tool} comment on line {comment.line}"
+    if comment.problem:
+        return replace(finding, state="new", reason=f"{name} counts for nothing: it {comment.problem}")
+    if comment.until and datetime.date.fromisoformat(comment.until) < today:
+        return replace(finding, state="new", reason=f"{name} has expired ({comment.until})")
+    until = f" (until {comment.until})" if comment.until else ""
+    return replace(finding, state="ignored", reason=f"{name}: {comment.reason or 'no reason is given'}{until}")
 
 
 def _meant(entry: Ignore | Allow, finding: Finding) -> bool:

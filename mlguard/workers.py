@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from mlguard import codec, redact
+from mlguard import codec, ignores, redact
 from mlguard.artifacts import SHOWN_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.facts import DataFlow, Deployment, Grant, Resource
-from mlguard.findings import Detection, Gap, GapKind, Location, Proof, Record
+from mlguard.findings import Aside, Detection, Gap, GapKind, Location, Proof, Record
+from mlguard.ignores import Comment
 from mlguard.scanners import Alive, Context, Scanner, Store, read_text
 from mlguard.scanners import scanner as load_scanner
 
@@ -112,13 +113,13 @@ def perform(tasks: Sequence[Task], setting: Setting, progress: Progress | None =
 
 def examine(scanner: Scanner, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
     """Yield what the scanner sees in one group. Trouble of any kind becomes gaps; what was seen before it is kept."""
-    lines: dict[str, list[str] | None] = {}
     kinds = {artifact.path: artifact.kind for artifact in group}
+    lines = _Lines(kinds, context)
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a warning about a scanned file may quote it
             for record in scanner.scan(group, context):
-                yield _shown(record, kinds, lines, context) if isinstance(record, Detection) else _masked(record)
+                yield _shown(record, lines) if isinstance(record, Detection) else _masked(record)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place where a scanner's bug ends
         yield from lost(scanner.name, group, *trouble(error))
 
@@ -195,10 +196,42 @@ def _name(value: str, path: str) -> str:
     return redact.text(value, MAX_NAME)
 
 
-def _shown(
-    detection: Detection, kinds: Mapping[str, str], lines: dict[str, list[str] | None], context: Context
-) -> Detection:
-    """Return the detection with its facts masked, and with its masked source lines when it has none of its own."""
+class _Lines:
+    """The lines of the files of one group, each read once and only when something was found in it."""
+
+    def __init__(self, kinds: Mapping[str, str], context: Context) -> None:
+        self.kinds, self.context = kinds, context
+        self._lines: dict[str, list[str] | None] = {}
+        self._comments: dict[str, list[Comment]] = {}
+
+    def of(self, path: str) -> list[str] | None:
+        if path not in self._lines:
+            try:
+                text = read_text(self.context, path)
+                self._lines[path] = _cell_lines(text) if self.kinds.get(path) == "notebook" else text.split("\n")
+            except Unreadable:
+                self._lines[path] = None
+        return self._lines[path]
+
+    def aside(self, detection: Detection) -> Aside | None:
+        """Return the comment in the file that sets the detection aside, if there is one."""
+        place = detection.location
+        if place.path not in self._comments:
+            self._comments[place.path] = ignores.comments(self.of(place.path) or (), place.path)
+        found = self._comments[place.path]
+        if not found:
+            return None
+        from mlguard import rules
+
+        rule = rules.load().rules.get(detection.rule)
+        check = rule.checks.get(detection.check, {}) if rule else {}
+        infra = rule is not None and (rule.scanner == "infra" or "select" in check)
+        peers = check.get("peers") or ()
+        return ignores.aside(found, detection.rule, detection.check, peers, infra, place.line, place.end_line)
+
+
+def _shown(detection: Detection, lines: _Lines) -> Detection:
+    """Return the detection with its facts masked, its masked source lines when it has none of its own, and what sets it aside."""
     facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
     place = detection.location
     if place.within:
@@ -206,19 +239,13 @@ def _shown(
             place, within=redact.text(place.within, MAX_NAME)
         )  # a member or a column may be called like a person
     detection = replace(detection, location=place, subject=_name(detection.subject, place.path))
-    path = detection.location.path
-    if kinds.get(path, "python") not in SHOWN_KINDS or kinds.get(path) == "notebook" and ", output " in place.within:
+    kind = lines.kinds.get(place.path, "python")
+    if kind not in SHOWN_KINDS or kind == "notebook" and ", output " in place.within:
         return replace(detection, facts=facts, excerpt=())
-    if path not in lines:
-        try:
-            text = read_text(context, path)
-            lines[path] = _cell_lines(text) if kinds.get(path) == "notebook" else text.split("\n")
-        except Unreadable:
-            lines[path] = None
-    shown = _excerpt(lines[path], detection.location)
+    shown = _excerpt(lines.of(place.path), place)
     # A scanner that made an excerpt knows better what to mask, but not that the line is output rather than code.
-    own = detection.excerpt if shown or kinds.get(path) != "notebook" else ()
-    return replace(detection, facts=facts, excerpt=own or shown)
+    own = detection.excerpt if shown or kind != "notebook" else ()
+    return replace(detection, facts=facts, excerpt=own or shown, aside=lines.aside(detection))
 
 
 def _cell_lines(text: str) -> list[str]:

@@ -231,7 +231,8 @@ class _Run:
         result["partialFingerprints"] = self._fingerprints(finding)
         if finding.state == "ignored":
             reason = visible(finding.reason) or "No reason is recorded."
-            result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
+            kind = "inSource" if finding.aside else "external"
+            result["suppressions"] = [{"kind": kind, "status": "accepted", "justification": reason}]
         result["properties"] = self._result_properties(finding)
         return result
 

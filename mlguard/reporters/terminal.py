@@ -140,6 +140,8 @@ def _finding(finding: Finding, catalogue: Catalogue, style: Style, brief: bool) 
         yield from wrap_at(4, f"{style.more} {rest} (--verbose shows them)", style)
     if finding.state == "ignored":
         yield from wrap_at(4, f"ignored: {style.show(finding.reason)}", style)
+    elif finding.reason:
+        yield from wrap_at(4, f"not ignored: {style.show(finding.reason)}", style)
     if brief:
         return
     reason = why(finding, catalogue)
