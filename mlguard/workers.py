@@ -221,9 +221,9 @@ class _Lines:
         found = self._comments[place.path]
         if not found:
             return None
-        from mlguard import rules
+        from mlguard.scanners.infra.own import catalogue
 
-        rule = rules.load().rules.get(detection.rule)
+        rule = catalogue(str(self.context.settings.get("rules", ""))).rules.get(detection.rule)
         check = rule.checks.get(detection.check, {}) if rule else {}
         infra = rule is not None and (rule.scanner == "infra" or "select" in check)
         peers = check.get("peers") or ()

@@ -17,7 +17,8 @@ PAGES = sorted(CATALOGUE.rules)
 
 
 def scanners_for(rule: rules.Rule) -> list[str]:
-    return [rule.scanner] if rule.scanner in BUILT_IN else list(BUILT_IN)
+    conditions = ["infra"] if any("select" in check for check in rule.checks.values()) else []
+    return list(dict.fromkeys([rule.scanner, *conditions])) if rule.scanner in BUILT_IN else list(BUILT_IN)
 
 
 @pytest.mark.parametrize("rule_id", PAGES)

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from mlguard import rules
 from mlguard.cli import output
+from mlguard.cli.run import catalogue_here
 from mlguard.errors import UsageError
 from mlguard.rules import Catalogue, Rule
 
@@ -26,7 +26,7 @@ _CEILINGS = {
 @click.argument("name")
 def command(name: str) -> int:
     """Explain a rule (area/slug) or a control (such as GDPR-32.1.b-4): why it matters, how to mend it, with examples."""
-    catalogue = rules.load()
+    catalogue = catalogue_here()
     control = catalogue.controls.get(name.upper()) or catalogue.controls.get(name)
     if control is None and re.match(r"(?:GDPR|ACCESS|MLOPS)-", name, re.I):
         near = get_close_matches(name.upper(), catalogue.controls, 1)

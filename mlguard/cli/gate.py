@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from mlguard import rules
 from mlguard.cli import output
 from mlguard.cli.report import read
-from mlguard.cli.run import configuration
+from mlguard.cli.run import catalogue, configuration
 from mlguard.gate import judge
 
 
@@ -42,5 +41,5 @@ def command(
     wanted = output.parse_outputs(outputs)
     settings = configuration((), config_file, fail_on)
     report, verdict = judge(read(report_file)[0], settings, output.today())
-    output.write(wanted, report, verdict, rules.load(), prefix="", verbose=verbose, color=color)
+    output.write(wanted, report, verdict, catalogue(settings), prefix="", verbose=verbose, color=color)
     return verdict.exit_code

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlguard import rules
 from mlguard.cli import output
-from mlguard.cli.run import configuration, examine, folder
+from mlguard.cli.run import catalogue, configuration, examine, folder
 from mlguard.errors import UsageError
 from mlguard.findings import Report
 from mlguard.gate import blocks, judge
@@ -42,18 +42,20 @@ def hook(arguments: list[str]) -> int:
     settings = configuration([Path.cwd()], None, jobs=0)  # a folder's own configuration does not loosen a commit's
     enabled = tuple(name for name in SCANNERS if name in settings.scanners)
     settings = replace(settings, scanners=enabled, required=())
-    report = _without_other_rules(examine(folder(paths, settings, None), paths, settings, hook=True))
+    report = _without_other_rules(
+        examine(folder(paths, settings, None), paths, settings, hook=True), catalogue(settings)
+    )
     if not report.gaps and not any(coverage.wanted for coverage in report.coverage):
         return 0  # a picture, an empty file: nothing that these scanners read
     report, verdict = judge(report, settings, output.today())
     if verdict.exit_code:
         stopping = tuple(finding for finding in report.findings if blocks(finding, settings.fail_on))
         shown = replace(report, findings=stopping)
-        output.emit(output.for_terminal(shown, verdict, rules.load(), verbose=False, color=None))
+        output.emit(output.for_terminal(shown, verdict, catalogue(settings), verbose=False, color=None))
     return verdict.exit_code
 
 
-def _without_other_rules(report: Report) -> Report:
+def _without_other_rules(report: Report, known: rules.Catalogue) -> Report:
     """Leave out the findings of rules that take more than one file to judge."""
-    quick = {rule.id for rule in rules.load().rules.values() if rule.hook}
+    quick = {rule.id for rule in known.rules.values() if rule.hook}
     return replace(report, findings=tuple(finding for finding in report.findings if finding.rule in quick))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from mlguard import rules
 from mlguard.cli import output
+from mlguard.cli.run import catalogue_here
 from mlguard.errors import UsageError
 from mlguard.findings import Report, Verdict
 
@@ -54,7 +54,7 @@ def command(report_file: Path, outputs: tuple[str, ...], verbose: bool, color: b
     """Render REPORT, a JSON report of an earlier scan, with the verdict that it holds. Always ends with 0."""
     wanted = output.parse_outputs(outputs)
     report, verdict = read(report_file)
-    catalogue = rules.load()
+    catalogue = catalogue_here()
     if not wanted:
         output.emit(output.for_terminal(report, verdict, catalogue, verbose, color))
     for name, file in wanted:

@@ -1,17 +1,24 @@
-"""mlguard rules: lists the rules."""
+"""mlguard rules: lists the rules, and runs the examples of pages of one's own."""
 
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
-from mlguard import rules
+from mlguard import discovery, rules
 from mlguard.cli import output
+from mlguard.cli.run import catalogue_here, settings_here
+from mlguard.engine import Job, run
 from mlguard.errors import UsageError
+from mlguard.examples import Example, trees
+from mlguard.findings import Finding, Gap
 
 
-@click.command("rules")
+@click.group("rules", invoke_without_command=True)
 @click.option("--area", metavar="AREA", help="Only rules of this area: code, data, model, tf …")
 @click.option(
     "--control",
@@ -24,11 +31,20 @@ from mlguard.errors import UsageError
 @click.option("--tag", metavar="TAG", help="Only rules with this tag or weakness, such as CWE-502 or mitre-atlas.")
 @click.option("--scanner", metavar="NAME", help="Only rules of this scanner.")
 @click.option("-f", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print them.")
+@click.pass_context
 def command(
-    area: str | None, control: str | None, severity: str | None, tag: str | None, scanner: str | None, form: str
+    context: click.Context,
+    area: str | None,
+    control: str | None,
+    severity: str | None,
+    tag: str | None,
+    scanner: str | None,
+    form: str,
 ) -> int:
     """List the rules, all of them or those that fit every option."""
-    catalogue = rules.load()
+    if context.invoked_subcommand:
+        return 0
+    catalogue = catalogue_here()
     if (
         control
         and control not in catalogue.controls
@@ -60,6 +76,68 @@ def command(
         output.emit(f"{rule.id:<{width}}  {rule.severity:<8}  {rule.title}")
     output.emit(f"{len(chosen)} of {len(catalogue.rules)} rules. mlguard explain RULE says more about one.")
     return 0
+
+
+@command.command("test")
+@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def test(folder: Path | None) -> int:
+    """Run the examples on the rule pages in FOLDER, or in the folder that the configuration names under rules.
+
+    A page is area/slug.md, written like mlguard's own: front matter with conditions under checks, and the sections Bad
+    and Good. Each line of a Bad example that is marked "# expect: area/slug" must be reported, and no other line.
+    Ends with 0 when every page holds what it says, else with 1.
+    """
+    from mlguard.scanners.infra import own
+
+    place = str(folder or settings_here().rules)
+    if not place:
+        raise UsageError("no folder of rules is named; give one, or name it in mlguard.yaml (rules: compliance/rules)")
+    catalogue = own.catalogue(str(Path(place).resolve()))
+    pages = own.read(Path(place))
+    failed = 0
+    for rule in pages.values():
+        told = list(_trouble(rule, catalogue, str(Path(place).resolve())))
+        failed += bool(told)
+        output.emit(f"{'not ok' if told else 'ok    '} {rule.id}")
+        for line in told:
+            output.emit(f"       {line}")
+    output.emit(f"{len(pages) - failed} of {len(pages)} pages hold what they say.")
+    return 1 if failed else 0
+
+
+def _trouble(rule: rules.Rule, catalogue: rules.Catalogue, folder: str) -> Iterator[str]:
+    """Yield a sentence for each example that does not do what the page says, and for each check that none shows."""
+    shown: set[str] = set()
+    for heading in ("Bad", "Good"):
+        found = trees(heading, rules.section(rule, heading))
+        if not found:
+            yield f"there is no example under {heading}"
+        for example in found:
+            findings, gaps = _examined(example, catalogue, folder)
+            own = [finding for finding in findings if finding.rule == rule.id]
+            shown |= {finding.check for finding in own}
+            told = {(finding.location.path, finding.location.line) for finding in own}
+            wanted = {(path, line) for path, line, name in example.expected if name == rule.id}
+            for path, line in sorted(wanted - told):
+                yield f"{heading}, {example.name}: {path}:{line} is not reported"
+            for path, line in sorted(told - wanted):
+                yield f"{heading}, {example.name}: {path}:{line} is reported, and not marked"
+            for gap in gaps:
+                yield f"{heading}, {example.name}: {gap.path}: {gap.reason}"
+            if heading == "Bad" and not wanted:
+                yield f"Bad, {example.name}: no line is marked (# expect: {rule.id})"
+    for name in sorted(set(rule.checks) - shown):
+        yield f"no Bad example shows the check {name!r}"
+
+
+def _examined(example: Example, catalogue: rules.Catalogue, folder: str) -> tuple[tuple[Finding, ...], tuple[Gap, ...]]:
+    with tempfile.TemporaryDirectory(prefix="mlguard-rules-") as place:
+        root = Path(place)
+        example.write(root)
+        found = discovery.classify(root, sorted(example.files))
+        settings = {"infra": {"rules": folder}}
+        report = run(Job(root, found.artifacts, ("infra",), catalogue, settings=settings, gaps=found.gaps))
+    return report.findings, tuple(gap for gap in report.gaps if gap.kind != "unresolved")
 
 
 def _tags(rule: rules.Rule) -> tuple[str, ...]:

@@ -137,10 +137,10 @@ def prepared(
         artifacts=(*found.artifacts, *beyond),
         stores=named,
         scanners=names,
-        catalogue=rules.load(),
+        catalogue=catalogue(settings),
         required=settings.required,
         plugins=settings.plugins,
-        settings=_with_regions(settings.settings, declaration),
+        settings=_with_own_rules(_with_regions(settings.settings, declaration), settings.rules),
         declaration=declaration,
         gaps=(*found.gaps, *gaps),
         processes=_processes(settings),
@@ -151,6 +151,29 @@ def prepared(
         config_digest=settings.digest,
         digests=digests,
     )
+
+
+def catalogue(settings: Config) -> rules.Catalogue:
+    """Return the rules of a run: the shipped ones, and those that the configuration names. Raises UsageError."""
+    if not settings.rules:
+        return rules.load()
+    from mlguard.scanners.infra import own
+
+    return own.catalogue(settings.rules)
+
+
+def settings_here() -> Config:
+    """Return the configuration of the folder in which the command was given. Raises UsageError."""
+    return config.load(config.find_above(Path.cwd()))
+
+
+def catalogue_here() -> rules.Catalogue:
+    """Return the rules as the configuration of this folder has them. Raises UsageError."""
+    return catalogue(settings_here())
+
+
+def _with_own_rules(settings: Mapping[str, Mapping[str, Any]], folder: str) -> Mapping[str, Mapping[str, Any]]:
+    return {**settings, "infra": {**settings.get("infra", {}), "rules": folder}} if folder else settings
 
 
 def _with_history(
@@ -204,7 +227,8 @@ def _with_regions(
     params = settings.get("infra", {}).get("params", {})
     if not regions or _REGION_RULE in params:
         return settings
-    return {**settings, "infra": {"params": {**params, _REGION_RULE: {"allowed": regions}}}}
+    params = {**params, _REGION_RULE: {"allowed": regions}}
+    return {**settings, "infra": {**settings.get("infra", {}), "params": params}}
 
 
 _REGION_RULE = "tf/disallowed-region"

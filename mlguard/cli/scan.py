@@ -10,9 +10,8 @@ from pathlib import Path
 
 import click
 
-from mlguard import rules
 from mlguard.cli import output
-from mlguard.cli.run import configuration, examine, folder, listed, parted, prefix
+from mlguard.cli.run import catalogue, configuration, examine, folder, listed, parted, prefix
 from mlguard.gate import judge
 from mlguard.workers import Progress
 
@@ -135,7 +134,7 @@ def command(
     else:
         report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history)
     report, verdict = judge(report, settings, output.today())
-    output.write(wanted, report, verdict, rules.load(), prefix=prefix(base), verbose=verbose, color=color)
+    output.write(wanted, report, verdict, catalogue(settings), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code
 
 

@@ -44,7 +44,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mlguard.errors import UsageError
+from mlguard.errors import ConditionError
 from mlguard.scanners.infra.inventory import (
     MISSING,
     Candidate,
@@ -81,13 +81,14 @@ Condition = Callable[[Scope], Outcome]
 
 
 class _Compiler:
-    """Turns the plain values of one check into closures. Raises UsageError that names rule, check and key."""
+    """Turns the plain values of one check into closures. Raises ConditionError that names rule, check and key."""
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.part: object = None  # what is being compiled
 
-    def fail(self, text: str) -> UsageError:
-        return UsageError(f"{self.where}: {text}")
+    def fail(self, text: str) -> ConditionError:
+        return ConditionError(f"{self.where}: {text}", self.part)
 
     def path(self, value: Any) -> Steps:
         if not isinstance(value, str):
@@ -98,6 +99,7 @@ class _Compiler:
             raise self.fail(str(error)) from None
 
     def condition(self, spec: Any, negated: bool = False) -> Condition:
+        self.part = spec if isinstance(spec, Mapping) else self.part
         if not isinstance(spec, Mapping) or not spec:
             raise self.fail(f"a condition is a mapping, not {spec!r}")
         keys = set(spec)
@@ -155,6 +157,7 @@ class _Compiler:
     def related(self, spec: Any, negated: bool) -> Condition:
         if not isinstance(spec, Mapping):
             raise self.fail("'related' takes a mapping")
+        self.part = spec
         for key in spec:
             if key not in ("kind", "class", "via", "where", "every", "count"):
                 raise self.fail(f"unknown key {key!r} of 'related'")
@@ -181,6 +184,7 @@ class _Compiler:
     def link(self, spec: Any, kinds: Names, classes: Names) -> Link:
         if not isinstance(spec, Mapping):
             raise self.fail("'via' takes a mapping or a list of them")
+        self.part = spec
         side = spec.get("refers_to", "self")
         if side not in ("self", "other"):
             raise self.fail("'refers_to' is self or other")
@@ -448,8 +452,9 @@ _CHECK_KEYS = frozenset(
 
 
 def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
-    """Return a check ready to be evaluated. Raises UsageError that names the rule, the check and the key."""
+    """Return a check ready to be evaluated. Raises ConditionError that names the rule, the check and the key."""
     compiler = _Compiler(f"{rule}, check {name!r}")
+    compiler.part = spec
     for key in spec:
         if key not in _CHECK_KEYS:
             raise compiler.fail(f"unknown key {key!r}; known are {', '.join(sorted(_CHECK_KEYS))}")
