@@ -6,7 +6,7 @@ import json
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -19,9 +19,11 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra import shell
+from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, is_weights, model_fetches
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown, reference
 from mlguard.scanners.infra.services import open_services
+from mlguard.scanners.infra.workloads import described
 
 MAX_BYTES = 2 * 2**20
 """The largest Dockerfile that is read."""
@@ -199,7 +201,7 @@ def _heredocs(lines: Sequence[str], at: int, body: str) -> tuple[tuple[Heredoc, 
 _VARIABLE = re.compile(r"\\\$|\$(?:\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*)|[#%/][^}]*)?\}|([A-Za-z_]\w*))")
 
 
-def expand(text: str, values: Mapping[str, str | None], depth: int = 0) -> str:
+def expand(text: str, values: Mapping[str, str | None], depth: int = 0, what: str = "build argument") -> str:
     """Return ``text`` with variables put in. What is not known before the build becomes a reference; unset is empty."""
     if "$" not in text or depth > 5:
         return text
@@ -211,12 +213,12 @@ def expand(text: str, values: Mapping[str, str | None], depth: int = 0) -> str:
         value = values.get(name)
         known = name in values and value is not None
         if sign in ("-", ":-") and not (known and (value or sign == "-")):
-            return expand(other, values, depth + 1)
+            return expand(other, values, depth + 1, what)
         if sign in ("+", ":+"):
-            return expand(other, values, depth + 1) if value else ""
+            return expand(other, values, depth + 1, what) if value else ""
         if known:
             return str(value)
-        return reference(f"build argument {name}")
+        return reference(f"{what} {name}")
 
     return _VARIABLE.sub(put, text)[:MAX_EXPANSION]
 
@@ -301,10 +303,18 @@ def _read(path: str, text: str, context: Context) -> Iterator[Resource]:
     build = _BuildContext(context, path)
     for stage in stages:
         yield _stage(path, stage, stage is stages[-1], stage.index in shipped)
+        verified = any(_compares(one) for one in stage.instructions)
         for number, instruction in enumerate(stage.instructions):
-            yield _resource(path, stage, instruction, number, stage is stages[-1], stage.index in shipped, build)
+            found = _resource(path, stage, instruction, number, stage is stages[-1], stage.index in shipped, build)
+            found.attributes["verified"] = verified  # type: ignore[index]  # made just now
+            yield found
     last = stages[-1]
     yield _container(path, last)
+
+
+def _compares(instruction: Instruction) -> bool:
+    """Say whether a step compares digests or checks a signature."""
+    return instruction.keyword == "RUN" and any(one.program in CHECKS for one in shell.commands(instruction.text))
 
 
 def _shipped(stages: Sequence[_Stage]) -> set[int]:
@@ -490,6 +500,7 @@ def _stage(path: str, stage: _Stage, last: bool, shipped: bool) -> Resource:
         "environment": dict(stage.environment),
         "ports": [port.partition("/")[0] for port in stage.ports],
         "healthcheck": stage.healthcheck,
+        "starts": bool(stage.entrypoint or stage.command or stage.ports),
     }
     if external and not REFERENCE.search(stage.base):
         attributes |= _image(stage.base)
@@ -654,7 +665,7 @@ def _add_run(attributes: dict[str, Any], positions: dict[Path, Position], instru
         )
     else:
         scripts.append((instruction.text, 0))
-        runs_shell = not re.match(r"\s*(?:python|perl|ruby|node|cat|tee)\b", instruction.text)
+        runs_shell = not re.match(r"\s*(?:python[\d.]*|perl|ruby|node|cat|tee)(?![\w.-])", instruction.text)
         scripts += [
             (one.text, one.line)
             for one in instruction.heredocs
@@ -662,6 +673,21 @@ def _add_run(attributes: dict[str, Any], positions: dict[Path, Position], instru
         ]
     commands: list[dict[str, Any]] = []
     remote: list[dict[str, Any]] = []
+    fetches: list[dict[str, Any]] = []
+
+    def fetched(found: Iterator[Fetch], place: Callable[[int, int], Position]) -> None:
+        for one in found:
+            at = place(one.start, one.end)
+            positions[("fetches", len(fetches))] = positions[("fetches", len(fetches), "why")] = at
+            fetches.append({"why": one.why})
+
+    for block in instruction.heredocs:
+        if not any(block.line == line for _, line in scripts):
+            lines = shell.Places(block.text)
+            fetched(
+                code_fetches(block.text),
+                lambda start, end, b=block, p=lines: _script_place(instruction, p, b.line, start, end),  # type: ignore[misc]
+            )
     for script, line in scripts:
         places = shell.Places(script)
         for command in shell.commands(script):
@@ -674,7 +700,11 @@ def _add_run(attributes: dict[str, Any], positions: dict[Path, Position], instru
             positions[("remote", len(remote))] = at
             positions[("remote", len(remote), "how")] = at
             remote.append({"how": item["how"]})
-    attributes |= {"commands": commands, "remote": remote}
+        fetched(
+            model_fetches(script),
+            lambda start, end, p=places, n=line: _script_place(instruction, p, n, start, end),  # type: ignore[misc]
+        )
+    attributes |= {"commands": commands, "remote": remote, "fetches": fetches}
 
 
 def _quoted(word: str) -> str:
@@ -726,6 +756,7 @@ def _add_copy(
         "from": from_stage,
         "whole_context": not from_stage and any(entry["whole"] for entry in entries),
     }
+    attributes["ignored"] = not entries or from_stage != "" or build.ignore_file()[0]
     if attributes["whole_context"]:
         first = next(index for index, entry in enumerate(entries) if entry["whole"])
         attributes["ignore_file"] = build.ignore_file()[0]
@@ -746,6 +777,7 @@ def _source(source: str, from_stage: str) -> dict[str, Any]:
         "repository": bool(url and re.search(r"\.git(?:#.*)?$", source)),
         "whole": whole,
         "data": data and not from_stage,
+        "weights": bool(parts) and not url and not from_stage and is_weights(plain),
     }
 
 
@@ -784,6 +816,10 @@ def _container(path: str, stage: _Stage) -> Resource:
         at = stage.environment_at[service.variable] if service.variable else positions[()]
         positions |= {("open_services", number, *rest): at for rest in ((), ("service",), ("why",))}
         attributes["open_services"].append({"service": service.service, "why": service.why})
+    arguments = [started or stage.at] * len(argv)
+    more, places = described(stage.base, argv, stage.environment, arguments, stage.environment_at, stage.at)
+    attributes |= more
+    positions |= places
     label = stage.name or f"stage-{stage.index}"
     return Resource(
         "docker.container", label, f"{path}:{label}/container", path, attributes, positions, ("container", "derived")

@@ -11,8 +11,8 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra.kustomize.build import Build
-from mlguard.scanners.infra.kustomize.edits import items, plain
 from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered
+from mlguard.scanners.infra.treeedits import items, plain
 from mlguard.scanners.infra.yamltree import MAX_BYTES, parse
 
 

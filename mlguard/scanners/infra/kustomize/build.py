@@ -11,7 +11,12 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners.infra.inventory import selects
 from mlguard.scanners.infra.kustomize import transforms
-from mlguard.scanners.infra.kustomize.edits import (
+from mlguard.scanners.infra.kustomize.merge import Refused, merged, operated
+from mlguard.scanners.infra.kustomize.replacements import replaced
+from mlguard.scanners.infra.kustomize.transforms import Doc
+from mlguard.scanners.infra.rendered import KUSTOMIZATIONS
+from mlguard.scanners.infra.resources import Position
+from mlguard.scanners.infra.treeedits import (
     changed,
     entries,
     is_list,
@@ -23,11 +28,6 @@ from mlguard.scanners.infra.kustomize.edits import (
     put,
     stamped,
 )
-from mlguard.scanners.infra.kustomize.merge import Refused, merged, operated
-from mlguard.scanners.infra.kustomize.replacements import replaced
-from mlguard.scanners.infra.kustomize.transforms import Doc
-from mlguard.scanners.infra.rendered import KUSTOMIZATIONS
-from mlguard.scanners.infra.resources import Position
 from mlguard.scanners.infra.yamltree import Tree, parse
 
 MAX_LEVELS = 20

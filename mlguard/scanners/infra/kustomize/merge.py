@@ -7,7 +7,7 @@ are RFC 6902.
 
 from __future__ import annotations
 
-from mlguard.scanners.infra.kustomize.edits import entries, is_list, is_mapping, items, mapping, plain, sequence
+from mlguard.scanners.infra.treeedits import entries, is_list, is_mapping, items, mapping, plain, sequence
 from mlguard.scanners.infra.yamltree import Tree
 
 MERGE_KEYS: dict[str, tuple[str, ...]] = {

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlguard.scanners.infra.kustomize.edits import (
+from mlguard.scanners.infra.operators import image_parts
+from mlguard.scanners.infra.treeedits import (
     Keys,
     changed,
     entries,
@@ -23,7 +24,6 @@ from mlguard.scanners.infra.kustomize.edits import (
     put,
     sequence,
 )
-from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.yamltree import Tree
 
 CLUSTER_WIDE = frozenset(

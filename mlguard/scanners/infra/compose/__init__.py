@@ -1,0 +1,259 @@
+"""Compose files as containers: what each service runs, with which rights, and which ports it opens."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from mlguard.artifacts import Artifact
+from mlguard.errors import Unreadable
+from mlguard.findings import Gap
+from mlguard.scanners import Context, read_text
+from mlguard.scanners.infra import shell
+from mlguard.scanners.infra.compose.project import NAME, Files, Project, projects, put_in
+from mlguard.scanners.infra.docker import ended, floating
+from mlguard.scanners.infra.operators import image_parts
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown
+from mlguard.scanners.infra.services import open_services
+from mlguard.scanners.infra.treeedits import entries, is_mapping, items, plain
+from mlguard.scanners.infra.workloads import described
+from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
+
+_STORES = re.compile(
+    r"(?i)(?:^|/)(?:postgres(?:ql)?|pgvector|postgis|timescaledb|mysql|mariadb|mongo(?:db)?|redis(?:-stack(?:-server)?)?|valkey|memcached|elasticsearch|opensearch|minio|mlflow"
+    r"|jupyter\w*|[\w-]*-notebook|rabbitmq|kafka|qdrant|weaviate|milvus|chroma|clickhouse(?:-server)?|neo4j|cassandra|influxdb|couchdb|etcd|zookeeper|ray|label-studio|mssql[\w-]*|server-mssql|feast[\w-]*|tensorboard"
+    r"|cockroach|arangodb|scylla|surrealdb|dragonfly|keydb|percona[\w-]*|mongo-express|phpmyadmin|pgadmin4?|adminer|kibana|marimo|vault|consul|nats|solr|typesense|meilisearch|lancedb|vespa|zeppelin)$"
+)
+"""Images of databases, caches, queues, notebooks and trackers, which are not meant for everybody on the network."""
+
+_STORE_PORTS = frozenset(
+    {
+        "5432", "3306", "27017", "6379", "9200", "9300", "9000", "5000", "8888", "6333", "6334", "19530", "9042", "7687", "7474",
+        "11211", "8265", "1433", "1521", "2379", "6006", "8123", "5984", "8086", "26257", "9092", "2181", "5672", "15672", "8200",
+    }
+)  # fmt: skip
+_STORE_COMMAND = re.compile(
+    r"\bmlflow\s+(?:server|ui)\b|\bjupyter[\s-](?:lab|notebook|server|hub)\b|\btensorboard\b|\bray\s+start\b|\bredis-server\b|\bmongod\b|\bpostgres\b"
+)
+_HERE = re.compile(r"^(?:127\.\d+\.\d+\.\d+|\[?::1\]?|localhost)$")
+_SOCKETS = re.compile(
+    r"(?:docker|containerd|crio|podman)(?:/[\w-]+)?\.sock$|^/(?:$|(?:etc|root|boot|proc|sys|dev|var/lib/docker|var/run|run)/?$)"
+)
+
+
+def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource | Gap]:
+    """Yield a container for each service of the Compose files. One that cannot be read is a gap."""
+    paths = [a.path for a in artifacts if a.kind == "yaml" and NAME.match(PurePosixPath(a.path).name)]
+    if not paths:
+        return
+    files = Files(_reader(context))
+    for project in projects(paths, files):
+        for name, tree in project.services.items():
+            yield _service(project, name, tree, files)
+        yield from project.gaps
+    yield from files.gaps
+
+
+def _reader(context: Context) -> Any:
+    top = os.path.realpath(context.root)
+
+    def read_inside(path: str) -> str:
+        real = os.path.realpath(os.path.join(top, path))
+        if not real.startswith(top.rstrip(os.sep) + os.sep):
+            raise Unreadable("it leads out of the scanned tree")
+        return read_text(context, path, MAX_BYTES)
+
+    return read_inside
+
+
+def _service(project: Project, name: str, tree: Tree, files: Files) -> Resource:
+    positions = tree.positions()
+    argv, places = _argv(tree, project)
+    environment, environment_at = _environment(tree, project, files)
+    image = put_in(plain(tree.get("image")), project.variables)
+    published = list(_ports(tree, project))
+    store = bool(_STORES.search(image_parts(image)[0])) or bool(_STORE_COMMAND.search(" ".join(argv)))
+    exposed = [] if [plain(one) for one in items(tree.get("profiles"))] == ["test"] else published
+    shown = [(port, at) for port, at in exposed if store or (not image and port in _STORE_PORTS)]
+    positions |= {("published", index): at for index, (_, at) in enumerate(shown)}
+    attributes: dict[str, Any] = {
+        "name": name,
+        "format": "compose",
+        "argv": argv,
+        "argv_text": " ".join(argv),
+        "environment": environment,
+        "ports": [port for port, _ in published],
+        "published": [port for port, _ in shown],
+        "exposure": [f"the published port {port}" for port, _ in exposed],
+        "build": tree.get("build") is not None,
+        "user": plain(tree.get("user")),
+        "healthcheck": _healthcheck(tree),
+        "role": "container",
+    }
+    attributes |= _image(image, positions, tree)
+    _rights(tree, project, attributes, positions)
+    _services(attributes, positions, places, environment_at, bool(exposed), tree)
+    more, at = described(image, argv, environment, places, environment_at, tree.at)
+    positions |= {("environment", key): place for key, place in environment_at.items()} | at
+    positions[("argv_text",)] = positions[("argv",)] = places[0] if places else tree.at
+    data_class = next((plain(n) for key, n in _labels(tree) if re.search(r"(?i)data-?class", key)), "")
+    return Resource(
+        "compose.service", name, f"{project.path}:{name}", tree.at.path or project.path, attributes | more, positions,
+        ("container", "image") if image else ("container",), format="compose", data_class=data_class,
+    )  # fmt: skip
+
+
+def _image(image: str, positions: dict[Path, Position], tree: Tree) -> dict[str, Any]:
+    """Return what the name of the image says; nothing is known of one that is built here or named from outside."""
+    node = tree.get("image")
+    for key in ("image", "image_name", "tag", "digest", "floating", "ended", "registry"):
+        if node is not None:
+            positions[(key,)] = node.at
+    name, tag, digest = image_parts(image)
+    first = name.partition("/")[0]
+    found: dict[str, Any] = {"image": image, "image_name": name, "tag": tag, "digest": digest}
+    if not image or tree.get("build") is not None:
+        return {**found, "external": False, "floating": False, "ended": ""}
+    found["external"] = True
+    found["registry"] = first if "/" in name and re.search(r"[.:]|^localhost$", first) else "docker.io"
+    if REFERENCE.search(image):
+        tail = image.rpartition("/")[2]
+        known = "@sha256:" in image or (":" in tail and not REFERENCE.search(tail.rpartition(":")[2]))
+        cause = REFERENCE.findall(image)[0]
+        return {**found, "floating": floating(REFERENCE.sub("x", image)) if known else Unknown(cause), "ended": ""}
+    return {**found, "floating": floating(image), "ended": ended(image)}
+
+
+def _rights(tree: Tree, project: Project, attributes: dict[str, Any], positions: dict[Path, Position]) -> None:
+    """Add what the service may do on its host, in the words that containers of Kubernetes use."""
+    effective: dict[str, Any] = {}
+    for theirs, ours in (("privileged", "privileged"), ("read_only", "readOnlyRootFilesystem")):
+        node = tree.get(theirs)
+        if node is not None:
+            effective[ours] = node.value
+            positions[("effective", ours)] = node.at
+    for node in items(tree.get("security_opt")):
+        key, _, value = plain(node).replace("=", ":").partition(":")
+        if key == "no-new-privileges":
+            effective["allowPrivilegeEscalation"] = value == "false"
+            positions[("effective", "allowPrivilegeEscalation")] = node.at
+        elif value == "unconfined":
+            effective[f"{key}Profile"] = "unconfined"
+            positions[("effective", f"{key}Profile")] = node.at
+    added = [(plain(node).upper().removeprefix("CAP_"), node.at) for node in items(tree.get("cap_add"))]
+    attributes["capabilities_added"] = [name for name, _ in added]
+    positions |= {("capabilities_added", index): at for index, (_, at) in enumerate(added)}
+    spaces = [(key, node) for key in ("network_mode", "pid", "ipc", "userns_mode", "uts") if (node := tree.get(key)) is not None and plain(node) == "host"]  # fmt: skip
+    attributes["host_namespaces"] = [key for key, _ in spaces]
+    positions |= {("host_namespaces", index): node.at for index, (_, node) in enumerate(spaces)}
+    mounts = [(path, at) for path, at in _mounts(tree, project) if _SOCKETS.search(path.rstrip("/") or "/")]
+    attributes["host_paths"] = [{"path": path} for path, _ in mounts]
+    for index, (_, at) in enumerate(mounts):
+        positions[("host_paths", index)] = positions[("host_paths", index, "path")] = at
+    attributes["effective"] = effective
+    limits = tree.get("deploy", "resources", "limits")
+    attributes["memory_limit"] = plain(tree.get("mem_limit")) or plain(limits.get("memory") if limits else None)
+
+
+def _mounts(tree: Tree, project: Project) -> Iterator[tuple[str, Position]]:
+    """Yield the folders and files of the host that a service gets to see."""
+    for node in items(tree.get("volumes")):
+        if is_mapping(node):
+            source = plain(node.get("source")) if plain(node.get("type")) in ("bind", "") else ""
+        else:
+            source = plain(node).partition(":")[0]
+        source = put_in(source, project.variables)
+        if source.startswith("/"):
+            yield source, node.at
+
+
+def _services(
+    attributes: dict[str, Any],
+    positions: dict[Path, Position],
+    argv_at: Sequence[Position],
+    environment_at: Mapping[str, Position],
+    exposed: bool,
+    tree: Tree,
+) -> None:
+    found = list(open_services(attributes["image"], attributes["argv"], attributes["environment"], exposed))
+    for index, service in enumerate(found):
+        at = environment_at[service.variable] if service.variable else tree.at
+        at = argv_at[service.argument] if 0 <= service.argument < len(argv_at) else at
+        positions |= {("open_services", index, *rest): at for rest in ((), ("service",), ("why",))}
+    attributes["open_services"] = [{"service": one.service, "why": one.why} for one in found]
+
+
+def _healthcheck(tree: Tree) -> str:
+    """Return ``set``, ``off`` or "" (whatever the image has)."""
+    node = tree.get("healthcheck")
+    if node is None:
+        return ""
+    test = node.get("test")
+    words = [plain(one) for one in items(test)] or [plain(test)]
+    return "off" if plain(node.get("disable")) == "true" or words[:1] == ["NONE"] else "set"
+
+
+def _labels(tree: Tree) -> Iterator[tuple[str, Tree]]:
+    labels = tree.get("labels")
+    yield from sorted(entries(labels).items())
+
+
+def _argv(tree: Tree, project: Project) -> tuple[list[str], list[Position]]:
+    words: list[str] = []
+    places: list[Position] = []
+    for key in ("entrypoint", "command"):
+        node = tree.get(key)
+        if node is None:
+            continue
+        if isinstance(node.value, str):
+            text = put_in(node.value, project.variables)
+            found = [word for command in shell.commands(text) for word in (*command.assignments, *command.words)]
+            words += found
+            places += [node.at] * len(found)
+        for item in items(node):
+            words.append(put_in(plain(item), project.variables))
+            places.append(item.at)
+    return words, places
+
+
+def _environment(tree: Tree, project: Project, files: Files) -> tuple[dict[str, str], dict[str, Position]]:
+    """Return the variables that the container gets, from env files and, over these, from the service itself."""
+    values: dict[str, str] = {}
+    places: dict[str, Position] = {}
+    named = tree.get("env_file")
+    for node in items(named) or ([named] if plain(named) else []):
+        assert node is not None
+        name = plain(node) or plain(node.get("path"))
+        path = os.path.normpath(os.path.join(os.path.dirname(node.at.path), name)).replace(os.sep, "/")
+        if not path.startswith(("..", "/")):
+            for key, (value, line) in files.variables(path).items():
+                values[key], places[key] = value, Position(line, path=path)
+    node = tree.get("environment")
+    for key, item in node.items() if node is not None else ():
+        text = plain(item)
+        name, given, value = text.partition("=") if isinstance(key, int) else (str(key), "=", text)
+        if isinstance(key, str) and item.value is None:
+            given = ""
+        if not given:
+            continue  # taken from whoever starts it
+        values[name] = put_in(value, project.variables)
+        places[name] = item.at
+    return values, places
+
+
+def _ports(tree: Tree, project: Project) -> Iterator[tuple[str, Position]]:
+    """Yield the container's side of each port that is published on every interface, and its place."""
+    for item in items(tree.get("ports")):
+        if is_mapping(item):
+            host = put_in(plain(item.get("host_ip")), project.variables)
+            if not _HERE.match(host) and "\ue000" not in host:
+                yield plain(item.get("target")), item.at
+            continue
+        text = put_in(plain(item), project.variables).partition("/")[0]
+        match = re.fullmatch(r"(?:(?P<host>\[[^\]]*\]|[^:]*):)??(?:(?P<published>[^:]*):)?(?P<target>[^:]+)", text)
+        host = (match["host"] or "") if match else ""
+        if match and not _HERE.match(host) and "\ue000" not in host:
+            yield match["target"], item.at
