@@ -57,9 +57,15 @@ def _is_value(token: str) -> bool:
     return any(char.isdigit() for char in longest) or len(longest) >= 20
 
 
+_SUSPECT = re.compile(r"[\d@]|-----BEGIN|[A-Za-z_+/=.~-]{14,}")
+"""Each shape holds a digit, an @, the head of a key or a long run; most names hold none of them."""
+
+
 def text(value: str, limit: int = 200) -> str:
     """Return ``value`` with every run that has the shape of personal data or a secret masked, cut to ``limit`` characters."""
     value = value[:MAX_CHARS]
+    if not _SUSPECT.search(value):
+        return value if len(value) <= limit else value[: limit - 1] + MASK
     for shape in _SHAPES:
         value = shape.sub(MASK, value)
     value = _PASSWORD.sub(MASK, value)
