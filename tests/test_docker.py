@@ -13,7 +13,7 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context
-from mlguard.scanners.infra import docker, shell
+from mlguard.scanners.infra import docker, images, shell
 from mlguard.scanners.infra.resources import Resource, Unknown
 
 
@@ -118,7 +118,7 @@ def test_an_argument_before_from_is_not_seen_inside_until_it_is_named(tmp_path: 
     ],
 )  # fmt: skip
 def test_a_tag_that_moves_by_design_is_told_from_a_version(image: str, expected: bool) -> None:
-    assert docker.floating(image) is expected
+    assert images.floating(image) is expected
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_tag_that_moves_by_design_is_told_from_a_version(image: str, expected:
     ],
 )  # fmt: skip
 def test_a_release_out_of_support_is_known(image: str, ended: bool) -> None:
-    assert bool(docker.ended(image)) is ended
+    assert bool(images.ended(image)) is ended
 
 
 def test_commands_have_their_own_lines_and_columns(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_fault_of_the_base_is_told_once_for_two_overlays(tmp_path: Path) -> No
 
     report = scan(tmp_path, ["infra"])
 
-    assert [one[:2] for one in found(report, "k8s/privileged-container")] == [("base/d.yaml", 15)]
+    assert [one[:2] for one in found(report, "k8s/privileged-container")] == [("base/d.yaml", 14)]
 
 
 @pytest.mark.parametrize(

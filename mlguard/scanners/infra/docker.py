@@ -19,11 +19,11 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra import shell
+from mlguard.scanners.infra.containers import Started, image, seen
 from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, is_weights, model_fetches
+from mlguard.scanners.infra.images import floating
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown, reference
-from mlguard.scanners.infra.services import open_services
-from mlguard.scanners.infra.workloads import described
 
 MAX_BYTES = 2 * 2**20
 """The largest Dockerfile that is read."""
@@ -428,59 +428,6 @@ def _user_of(image: str) -> str:
     return ""
 
 
-@cache
-def _ended() -> list[tuple[str, re.Pattern[str], str]]:
-    from mlguard import tables
-
-    table = tables.table("base_images")
-    return [(str(one["image"]), re.compile(str(one["tags"])), str(one["ended"])) for one in table.get("ended", ())]
-
-
-def ended(image: str) -> str:
-    """Return the day on which the support of an image's release ended, or "" when it has not or is not known."""
-    name, tag, _ = image_parts(image)
-    plain = re.sub(
-        r"^(?:(?:docker\.io|registry-1\.docker\.io|public\.ecr\.aws/docker|mirror\.gcr\.io)/)?(?:library/)?", "", name
-    )
-    return next((day for wanted, tags, day in _ended() if fnmatchcase(plain, wanted) and tags.search(tag)), "")
-
-
-def floating(image: str) -> bool:
-    """Say whether an image's tag moves by design: none, ``latest``, a branch, or a name without any version."""
-    _, tag, digest = image_parts(image)
-    if digest or image.lower() == "scratch":
-        return False
-    if not tag:
-        return True
-    if re.match(r"v?\d", tag):
-        return False
-    if re.fullmatch(
-        r"(?i)(?:.*[-_.])?(?:latest|main|master|dev|develop|devel|nightly|edge|staging|canary|head|snapshot)(?:[-_.].*)?",
-        tag,
-    ):
-        return not re.search(r"\d{4,}|[0-9a-f]{7,}", tag)
-    return (
-        not re.search(r"\d", tag)
-        and re.fullmatch(
-            r"(?i)(?:stable|lts|current|release|slim|alpine|runtime|devel|gpu|cpu|prod|production|test|beta|alpha|rc|cuda|ubuntu|debian)(?:[-_.][a-z]+)*",
-            tag,
-        )
-        is not None
-    )
-
-
-def _image(image: str) -> dict[str, Any]:
-    name, tag, digest = image_parts(image)
-    return {
-        "image": image,
-        "image_name": name,
-        "tag": tag,
-        "digest": digest,
-        "floating": floating(image),
-        "ended": ended(image),
-    }
-
-
 def _stage(path: str, stage: _Stage, last: bool, shipped: bool) -> Resource:
     root = stage
     while root.parent is not None:
@@ -503,7 +450,7 @@ def _stage(path: str, stage: _Stage, last: bool, shipped: bool) -> Resource:
         "starts": bool(stage.entrypoint or stage.command or stage.ports),
     }
     if external and not REFERENCE.search(stage.base):
-        attributes |= _image(stage.base)
+        attributes |= image(stage.base)
     elif external:
         attributes |= {"image": stage.base, "floating": _open_tag(stage.base)}
     positions: dict[Path, Position] = {(): stage.at}
@@ -801,25 +748,15 @@ def _container(path: str, stage: _Stage) -> Resource:
     if started is not None:
         positions |= {(): started, ("argv_text",): started, ("argv",): started}
     positions |= {("environment", name): at for name, at in stage.environment_at.items()}
-    attributes: dict[str, Any] = {
-        "image": stage.base,
-        "image_name": image_parts(stage.base)[0],
-        "argv": argv,
-        "argv_text": " ".join(argv),
-        "environment": dict(stage.environment),
+    arguments = [started or stage.at] * len(argv)
+    shown = Started(stage.base, argv, arguments, stage.environment, stage.environment_at)
+    attributes, places = seen(shown, positions[()])
+    positions |= places
+    attributes |= {
         "ports": [port.partition("/")[0] for port in stage.ports],
-        "open_services": [],
         "format": "docker",
         "command_given": bool(argv),
     }
-    for number, service in enumerate(open_services(stage.base, argv, stage.environment, False)):
-        at = stage.environment_at[service.variable] if service.variable else positions[()]
-        positions |= {("open_services", number, *rest): at for rest in ((), ("service",), ("why",))}
-        attributes["open_services"].append({"service": service.service, "why": service.why})
-    arguments = [started or stage.at] * len(argv)
-    more, places = described(stage.base, argv, stage.environment, arguments, stage.environment_at, stage.at)
-    attributes |= more
-    positions |= places
     label = stage.name or f"stage-{stage.index}"
     return Resource(
         "docker.container", label, f"{path}:{label}/container", path, attributes, positions, ("container", "derived")

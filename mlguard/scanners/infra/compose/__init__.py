@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,12 +14,10 @@ from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.compose.project import NAME, Files, Project, projects, put_in
-from mlguard.scanners.infra.docker import ended, floating
+from mlguard.scanners.infra.containers import Started, seen
 from mlguard.scanners.infra.operators import image_parts
-from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown
-from mlguard.scanners.infra.services import open_services
+from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.treeedits import entries, is_mapping, items, plain
-from mlguard.scanners.infra.workloads import described
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 
 _STORES = re.compile(
@@ -79,52 +77,28 @@ def _service(project: Project, name: str, tree: Tree, files: Files) -> Resource:
     exposed = [] if [plain(one) for one in items(tree.get("profiles"))] == ["test"] else published
     shown = [(port, at) for port, at in exposed if store or (not image and port in _STORE_PORTS)]
     positions |= {("published", index): at for index, (_, at) in enumerate(shown)}
-    attributes: dict[str, Any] = {
+    node = tree.get("image")
+    started = Started(image, argv, places, environment, environment_at, bool(exposed))
+    attributes, at = seen(started, tree.at, node.at if node is not None else tree.at)
+    positions |= at
+    if tree.get("build") is not None:
+        attributes |= {"external": False, "floating": False, "ended": ""}
+    attributes |= {
         "name": name,
         "format": "compose",
-        "argv": argv,
-        "argv_text": " ".join(argv),
-        "environment": environment,
         "ports": [port for port, _ in published],
         "published": [port for port, _ in shown],
         "exposure": [f"the published port {port}" for port, _ in exposed],
         "build": tree.get("build") is not None,
         "user": plain(tree.get("user")),
         "healthcheck": _healthcheck(tree),
-        "role": "container",
     }
-    attributes |= _image(image, positions, tree)
     _rights(tree, project, attributes, positions)
-    _services(attributes, positions, places, environment_at, bool(exposed), tree)
-    more, at = described(image, argv, environment, places, environment_at, tree.at)
-    positions |= {("environment", key): place for key, place in environment_at.items()} | at
-    positions[("argv_text",)] = positions[("argv",)] = places[0] if places else tree.at
     data_class = next((plain(n) for key, n in _labels(tree) if re.search(r"(?i)data-?class", key)), "")
     return Resource(
-        "compose.service", name, f"{project.path}:{name}", tree.at.path or project.path, attributes | more, positions,
+        "compose.service", name, f"{project.path}:{name}", tree.at.path or project.path, attributes, positions,
         ("container", "image") if image else ("container",), format="compose", data_class=data_class,
     )  # fmt: skip
-
-
-def _image(image: str, positions: dict[Path, Position], tree: Tree) -> dict[str, Any]:
-    """Return what the name of the image says; nothing is known of one that is built here or named from outside."""
-    node = tree.get("image")
-    for key in ("image", "image_name", "tag", "digest", "floating", "ended", "registry"):
-        if node is not None:
-            positions[(key,)] = node.at
-    name, tag, digest = image_parts(image)
-    first = name.partition("/")[0]
-    found: dict[str, Any] = {"image": image, "image_name": name, "tag": tag, "digest": digest}
-    if not image or tree.get("build") is not None:
-        return {**found, "external": False, "floating": False, "ended": ""}
-    found["external"] = True
-    found["registry"] = first if "/" in name and re.search(r"[.:]|^localhost$", first) else "docker.io"
-    if REFERENCE.search(image):
-        tail = image.rpartition("/")[2]
-        known = "@sha256:" in image or (":" in tail and not REFERENCE.search(tail.rpartition(":")[2]))
-        cause = REFERENCE.findall(image)[0]
-        return {**found, "floating": floating(REFERENCE.sub("x", image)) if known else Unknown(cause), "ended": ""}
-    return {**found, "floating": floating(image), "ended": ended(image)}
 
 
 def _rights(tree: Tree, project: Project, attributes: dict[str, Any], positions: dict[Path, Position]) -> None:
@@ -170,22 +144,6 @@ def _mounts(tree: Tree, project: Project) -> Iterator[tuple[str, Position]]:
             yield source, node.at
 
 
-def _services(
-    attributes: dict[str, Any],
-    positions: dict[Path, Position],
-    argv_at: Sequence[Position],
-    environment_at: Mapping[str, Position],
-    exposed: bool,
-    tree: Tree,
-) -> None:
-    found = list(open_services(attributes["image"], attributes["argv"], attributes["environment"], exposed))
-    for index, service in enumerate(found):
-        at = environment_at[service.variable] if service.variable else tree.at
-        at = argv_at[service.argument] if 0 <= service.argument < len(argv_at) else at
-        positions |= {("open_services", index, *rest): at for rest in ((), ("service",), ("why",))}
-    attributes["open_services"] = [{"service": one.service, "why": one.why} for one in found]
-
-
 def _healthcheck(tree: Tree) -> str:
     """Return ``set``, ``off`` or "" (whatever the image has)."""
     node = tree.get("healthcheck")
@@ -224,23 +182,18 @@ def _environment(tree: Tree, project: Project, files: Files) -> tuple[dict[str, 
     values: dict[str, str] = {}
     places: dict[str, Position] = {}
     named = tree.get("env_file")
-    for node in items(named) or ([named] if plain(named) else []):
-        assert node is not None
+    for node in items(named) or ([named] if named is not None and plain(named) else []):
         name = plain(node) or plain(node.get("path"))
         path = os.path.normpath(os.path.join(os.path.dirname(node.at.path), name)).replace(os.sep, "/")
         if not path.startswith(("..", "/")):
             for key, (value, line) in files.variables(path).items():
                 values[key], places[key] = value, Position(line, path=path)
-    node = tree.get("environment")
-    for key, item in node.items() if node is not None else ():
-        text = plain(item)
-        name, given, value = text.partition("=") if isinstance(key, int) else (str(key), "=", text)
-        if isinstance(key, str) and item.value is None:
-            given = ""
-        if not given:
-            continue  # taken from whoever starts it
-        values[name] = put_in(value, project.variables)
-        places[name] = item.at
+    given = tree.get("environment")
+    pairs = [(name, "=", plain(item), item) for name, item in entries(given).items() if item.value is not None]
+    pairs += [(*plain(item).partition("="), item) for item in items(given)]
+    for name, sign, value, item in pairs:
+        if sign:  # without it, it is taken from whoever starts it
+            values[name], places[name] = put_in(value, project.variables), item.at
     return values, places
 
 

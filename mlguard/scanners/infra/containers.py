@@ -1,0 +1,74 @@
+"""What containers of every format have in common: image, words, variables, the services they open, what they fetch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlguard.scanners.infra.images import ended, floating
+from mlguard.scanners.infra.operators import image_parts
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Unknown
+from mlguard.scanners.infra.services import open_services
+from mlguard.scanners.infra.workloads import described
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a container starts, each word and variable with its place. ``exposed``: it is reached from outside."""
+
+    image: str
+    argv: Sequence[str] = ()
+    argv_at: Sequence[Position] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment_at: Mapping[str, Position] = field(default_factory=dict)
+    exposed: bool = False
+
+
+def seen(
+    started: Started, at: Position, image_at: Position | None = None
+) -> tuple[dict[str, Any], dict[Path, Position]]:
+    """Return the attributes that all containers share, and their places.
+
+    ``at`` is the container's own place, ``image_at`` that of its image's name.
+    """
+    argv, environment = list(started.argv), dict(started.environment)
+    attributes: dict[str, Any] = {
+        **image(started.image),
+        "argv": argv,
+        "argv_text": " ".join(argv),
+        "environment": environment,
+        "role": "container",
+    }
+    positions: dict[Path, Position] = {("environment", name): place for name, place in started.environment_at.items()}
+    for key in ("image", "image_name", "tag", "digest", "floating", "ended", "registry"):
+        positions[(key,)] = image_at or at
+    positions[("argv",)] = positions[("argv_text",)] = started.argv_at[0] if started.argv_at else at
+    positions |= {("argv", index): place for index, place in enumerate(started.argv_at)}
+    found = list(open_services(started.image, argv, environment, started.exposed))
+    for index, service in enumerate(found):
+        place = started.environment_at.get(service.variable, at) if service.variable else at
+        if 0 <= service.argument < len(started.argv_at):
+            place = started.argv_at[service.argument]
+        positions |= {("open_services", index, *rest): place for rest in ((), ("service",), ("why",))}
+    attributes["open_services"] = [{"service": one.service, "why": one.why} for one in found]
+    more, places = described(started.image, argv, environment, started.argv_at, started.environment_at, at)
+    return {**attributes, **more}, {**positions, **places}
+
+
+def image(name: str) -> dict[str, Any]:
+    """Return what the name of an image says; what a variable in it leaves open is unknown."""
+    base, tag, digest = image_parts(name)
+    first = base.partition("/")[0]
+    own = "/" in base and re.search(r"[.:]|^localhost$", first)
+    found: dict[str, Any] = {"image": name, "image_name": base, "tag": tag, "digest": digest, "external": bool(name)}
+    found["registry"] = first if own else "docker.io"
+    causes = REFERENCE.findall(name)
+    if not causes:
+        return {**found, "floating": bool(name) and floating(name), "ended": ended(name)}
+    if REFERENCE.search(first) or ("/" not in base and REFERENCE.search(base)):
+        found["registry"] = Unknown(causes[0])
+    tail = name.rpartition("/")[2]
+    known = "@sha256:" in name or (":" in tail and not REFERENCE.search(tail.rpartition(":")[2]))
+    return {**found, "floating": floating(REFERENCE.sub("x", name)) if known else Unknown(causes[0]), "ended": ""}
