@@ -117,6 +117,10 @@ def _settings(job: Job) -> Mapping[str, Mapping[str, Any]]:
 
         if told := anonymity.wanted(job.declaration, job.artifacts):
             settings["dataset"] = {**settings.get("dataset", {}), "declared": told}
+    if job.declaration is not None and not job.hook and "infra" in job.scanners:
+        from mlguard.assess import stores
+
+        settings["infra"] = {**settings.get("infra", {}), "declared": stores.told(job.declaration)}
     return {**settings, "model": {**settings.get("model", {}), **asked}} if asked else settings
 
 
@@ -253,6 +257,7 @@ def _missed(name: str, path: str, missed: set[tuple[str, str]]) -> bool:
 def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> tuple[Finding, ...]:
     """Return the findings of (scanner, detection) pairs, totally ordered and without duplicates."""
     unique = {_dumped(detection): (name, detection) for name, detection in detections}
+    unique = _once(unique, catalogue)
     ordinals: Counter[tuple[str, ...]] = Counter()
     findings = []
     known = {
@@ -265,6 +270,20 @@ def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> t
         findings.append(_finding(name, _hidden(name, detection, known), catalogue, ordinals[key]))
         ordinals[key] += 1
     return tuple(sorted(findings, key=_order))
+
+
+def _once(unique: dict[str, tuple[str, Detection]], catalogue: Catalogue) -> dict[str, tuple[str, Detection]]:
+    """Leave out what another scanner saw on a line of which the rule's own scanner already says the same."""
+    own = {
+        (one.rule, one.location.path, one.location.line)
+        for name, one in unique.values()
+        if catalogue.rules[one.rule].scanner == name
+    }
+    return {
+        key: (name, one)
+        for key, (name, one) in unique.items()
+        if catalogue.rules[one.rule].scanner == name or (one.rule, one.location.path, one.location.line) not in own
+    }
 
 
 def _hidden(scanner: str, detection: Detection, known: Mapping[tuple[str, int], str]) -> Detection:
@@ -318,6 +337,7 @@ def _finding(name: str, detection: Detection, catalogue: Catalogue, ordinal: int
         excerpt=detection.excerpt if any(detection.excerpt) else (),  # ("",) says that nothing may be shown
         facts=detection.facts,
         on_fail=rule.on_fail,
+        edit=detection.edit,
         aside=detection.aside,
     )
 

@@ -52,6 +52,14 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A change that certainly mends a finding: the text that takes the place of a part of one line."""
+
+    location: Location
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
     """What a scanner saw, and where. It may not say how bad that is: severity and law live on the rule's page.
 
@@ -72,6 +80,8 @@ class Detection:
     related: tuple[tuple[str, Location], ...] = ()
     advisory: str = ""
     excerpt: tuple[str, ...] = ()
+    wanted: str = ""  # the literal that should stand in place of the one at ``location``, where that is certain
+    edit: Edit | None = None  # the same as a change of the text, set by the worker
     aside: Aside | None = None  # set by the worker
 
 
@@ -127,6 +137,7 @@ class Finding:
     on_fail: OnFail = "breach"
     state: Literal["new", "ignored"] = "new"
     reason: str = ""  # why it is ignored, or why a comment that would ignore it does not count
+    edit: Edit | None = None
     aside: Aside | None = None
 
 

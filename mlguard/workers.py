@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ from mlguard import codec, ignores, redact
 from mlguard.artifacts import SHOWN_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.facts import DataFlow, Deployment, Grant, Resource
-from mlguard.findings import Aside, Detection, Gap, GapKind, Location, Proof, Record
+from mlguard.findings import Aside, Detection, Edit, Gap, GapKind, Location, Proof, Record
 from mlguard.ignores import Comment
 from mlguard.scanners import Alive, Context, Scanner, Store, read_text
 from mlguard.scanners import scanner as load_scanner
@@ -245,7 +246,28 @@ def _shown(detection: Detection, lines: _Lines) -> Detection:
     shown = _excerpt(lines.of(place.path), place)
     # A scanner that made an excerpt knows better what to mask, but not that the line is output rather than code.
     own = detection.excerpt if shown or kind != "notebook" else ()
-    return replace(detection, facts=facts, excerpt=own or shown, aside=lines.aside(detection))
+    edit = _edit(detection.wanted, lines.of(place.path), place) if detection.wanted else None
+    return replace(detection, facts=facts, excerpt=own or shown, aside=lines.aside(detection), wanted="", edit=edit)
+
+
+_SWITCH = re.compile(r"^[\w.\"'\-]+\s*[:=]\s*(?P<quote>[\"']?)(?P<value>true|false|yes|no|on|off)(?P=quote)$", re.I)
+
+
+def _edit(wanted: str, lines: Sequence[str] | None, place: Location) -> Edit | None:
+    """Return the change of a switch that is written out at a place; None for one that comes from elsewhere."""
+    if (
+        lines is None
+        or not 1 <= place.line <= len(lines)
+        or place.end_line not in (0, place.line)
+        or not place.end_column
+    ):
+        return None
+    match = _SWITCH.match(lines[place.line - 1][place.column - 1 : place.end_column - 1])
+    if match is None:
+        return None
+    start, end = match.span("value")
+    where = Location(place.path, place.line, place.column + start, place.line, place.column + end)
+    return Edit(where, wanted)
 
 
 def _cell_lines(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from mlguard.findings import SEVERITIES, Coverage, Finding, Gap, Location, Report, Severity, Verdict
+from mlguard.findings import SEVERITIES, Coverage, Edit, Finding, Gap, Location, Report, Severity, Verdict
 from mlguard.redact import MASK
 from mlguard.reporters import EXTRA_SCANNERS, read_by, sources
 from mlguard.reporters.text import counted, first_paragraph, source_urls, visible
@@ -228,6 +228,8 @@ class _Run:
                 {"id": number, **self._location(place), **({"message": {"text": message(text)}} if text else {})}
                 for number, (text, place) in enumerate(related, 1)
             ]
+        if finding.edit is not None and finding.state == "new":
+            result["fixes"] = [self._fix(finding.edit, finding.fix)]
         result["partialFingerprints"] = self._fingerprints(finding)
         if finding.state == "ignored":
             reason = visible(finding.reason) or "No reason is recorded."
@@ -235,6 +237,12 @@ class _Run:
             result["suppressions"] = [{"kind": kind, "status": "accepted", "justification": reason}]
         result["properties"] = self._result_properties(finding)
         return result
+
+    def _fix(self, edit: Edit, advice: str) -> Json:
+        place = self._location(edit.location)["physicalLocation"]
+        change = {"deletedRegion": place["region"], "insertedContent": {"text": edit.text}}
+        fixed: Json = {"artifactChanges": [{"artifactLocation": place["artifactLocation"], "replacements": [change]}]}
+        return {"description": {"text": message(advice)}, **fixed} if advice else fixed
 
     def _fingerprints(self, finding: Finding) -> Json:
         prints = {"mlguard/v1": finding.fingerprint}

@@ -201,6 +201,8 @@ class _Compiler:
 
 
 def _expected(op: str, value: Any, negated: bool) -> str:
+    if isinstance(value, bool) and op in ("eq", "ne"):
+        return str(value is ((op == "eq") is not negated)).lower()
     flip = {**NEGATED, **{positive: name for name, positive in NEGATED.items()}, "true": "false", "false": "true"}
     if negated and op in flip:
         op, negated = flip[op], False
@@ -232,27 +234,35 @@ def _leaf(
             return found[0] if len(found) == 1 else (found or MISSING)
         return scope.params.get(param.group(1)) if param else value
 
+    only = steps[0][1] if len(steps) == 1 and steps[0][0] == "key" else None
+
+    def judged(found: Any, wanted: Any, causes: list[str]) -> bool | None:
+        if found is MISSING:
+            return on_missing if default is MISSING else test(default, wanted)
+        if isinstance(found, Unknown) or isinstance(wanted, Unknown):
+            causes.append(found.reason if isinstance(found, Unknown) else wanted.reason)
+            return None
+        if wanted is MISSING:
+            return False
+        result = test(found, wanted)
+        if result is None:
+            causes.append(_cause(found))
+        return result
+
     def positive(scope: Scope) -> Outcome:
         wanted = argument(scope)
         hits: list[Node] = []
         rest: list[Node] = []
         causes: list[str] = []
+        if only is not None and type(scope.value) is dict:  # most conditions: one attribute, without a walk
+            held_value = scope.value.get(only)
+            found = MISSING if held_value is None else held_value
+            result = judged(found, wanted, causes)
+            nodes = (Node(scope.resource, (*scope.base, only), found, expected),)
+            return Outcome(None if causes else bool(result), nodes, tuple(causes))
         for path, found in walk(scope, steps):
             node = Node(scope.resource, path, found, expected)
-            if found is MISSING and default is MISSING:
-                result: bool | None = on_missing
-            elif found is MISSING:
-                result = test(default, wanted)
-            elif isinstance(found, Unknown) or isinstance(wanted, Unknown):
-                result = None
-                causes.append(found.reason if isinstance(found, Unknown) else wanted.reason)
-            elif wanted is MISSING:
-                result = False
-            else:
-                result = test(found, wanted)
-                if result is None:
-                    causes.append(_cause(found))
-            (hits if result else rest).append(node)
+            (hits if judged(found, wanted, causes) else rest).append(node)
         if hits:
             return Outcome(True, tuple(hits))
         held = [node for node in rest if node.value is not MISSING]
@@ -356,9 +366,13 @@ def _related(
         linked: list[Candidate] | None = None
         for link in links:
             linked = link(scope, linked)
-        if linked is None:
-            linked = [(one, "") for one in scope.inventory.chosen(kinds, classes)]
-        good, bad, doubts = _sorted(scope, linked, where)
+        if linked is None:  # the same for every resource that asks
+            everything = [(one, "") for one in scope.inventory.chosen(kinds, classes)]
+            key = condition, repr(scope.params)
+            good, bad, doubts = scope.inventory.once(key, lambda: _sorted(scope, everything, where))
+            linked = everything
+        else:
+            good, bad, doubts = _sorted(scope, linked, where)
         certain = [outcome for outcome, cause in bad if not cause]
         if every and certain:
             return certain[0]
@@ -421,7 +435,7 @@ class Check:
         """Return whether the resource is as it should be (None: unknown), or None when the check does not apply."""
         if self.scaled and resource.data_class and not protected(resource.data_class):
             return None
-        scope = scope_of(resource, inventory, {**self.params, **params})
+        scope = scope_of(resource, inventory, {**self.params, **params} if params else self.params)
         applies = self.where(scope) if self.where else Outcome(True)
         if applies.truth is False:
             return None

@@ -81,13 +81,14 @@ def judge(inventory: Inventory, paths: set[str], context: Context, seen: set[tup
     ``seen`` keeps what was told, so that instances and variants of one block are told once.
     """
     known = checks(str(context.settings.get("rules", "")))
+    given = context.settings.get("params") or {}
     unresolved: dict[tuple[str, str], int] = defaultdict(int)
     proven: dict[tuple[str, str], bool] = {}
     for resource in inventory.resources:
         if resource.path not in paths:
             continue
         for check in known.of(resource, context.hook):
-            outcome = check.judge(resource, inventory, _params(context, check.rule))
+            outcome = check.judge(resource, inventory, given.get(check.rule) or _NO_PARAMS)
             if outcome is None:
                 continue
             rule = known.rules[check.rule]
@@ -112,11 +113,7 @@ def _gap(path: str, cause: str, number: int) -> Gap:
     return Gap("infra", path, "unresolved", f"{need} {what}", "give the value a default or a .tfvars file")
 
 
-def _params(context: Context, rule: str) -> Mapping[str, Any]:
-    params = context.settings.get("params", {})
-    own = params.get(rule, {}) if isinstance(params, Mapping) else {}
-    return own if isinstance(own, Mapping) else {}
-
+_NO_PARAMS: Mapping[str, Any] = {}
 
 _INSTANCE = re.compile(r"\[[^\]]*\]")
 
@@ -130,10 +127,12 @@ def _detections(
         shown_node = _reported(check, resource, node)
         location = _location(shown_node)
         scope = _INSTANCE.sub("", resource.address)
-        key = (rule.id, check.name, location, scope)
-        if key in seen:
-            continue
-        seen.add(key)
+        variants = resource.format in ("helm", "kustomize")  # of one line, whose objects have other names
+        key = (rule.id, check.name, location, "" if variants else scope)
+        line = (rule.id, check.name, location.path, location.line)
+        if key in seen or (resource.format == "plan" and line in seen):
+            continue  # a plan tells again what its code has told
+        seen |= {key, line}
         told = _facts(rule, check, resource, shown_node)
         yield Detection(
             rule=rule.id,
@@ -145,7 +144,14 @@ def _detections(
             subject=public(resource.address),
             related=_related(resource, node, shown_node, outcome.trail),
             excerpt=(f"{told['element']} = {redact.MASK}",) if check.hides else (),
+            wanted=_wanted(shown_node),
         )
+
+
+def _wanted(node: Node) -> str:
+    """Return the boolean that should stand where the opposite one is written, "" where the change is not certain."""
+    opposite = {"true": "false", "false": "true"}.get(str(node.value).lower())
+    return node.expected if opposite is not None and node.expected == opposite else ""
 
 
 def _reported(check: Check, resource: Resource, node: Node) -> Node:
@@ -188,6 +194,9 @@ def _related(
         for one in trail[:MAX_CHAIN]
         if one is not node.resource and one is not shown_node.resource
     ]
+    if resource.written is not None:
+        at = resource.written
+        places.append(("written here", Location(at.path, at.line, at.column, at.end_line, at.end_column)))
     places += [
         (f"called by {public(name)}", Location(at.path, at.line, at.column, at.end_line, at.end_column))
         for name, at in resource.origin[:MAX_CHAIN]
@@ -225,12 +234,18 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
     spec = rule.checks[check.name]
     attribute = ".".join(str(step) for step in node.path if not isinstance(step, int))
     secret = "is_secret_like" in str(spec) or _SECRET_NAME.search(attribute) is not None
+    if node.resource.format == "cloudformation" and attribute:
+        from mlguard.scanners.infra.cloudformation import spelling
+
+        attribute = spelling(node.resource, node.path)
     result: dict[str, str | int] = {
         "resource": public(resource.address),
-        "kind": resource.kind,
+        "kind": resource.spelled.get((), resource.kind),
         "name": redact.text(shown(resource.name)),
-        "attribute": attribute or resource.kind,
-        "found": "a value" if secret else found_text(node.value),
+        "attribute": attribute or node.resource.spelled.get((), resource.kind),
+        "found": "a value"
+        if secret and isinstance(node.value, (str, list, tuple, Mapping))
+        else found_text(node.value),
         "expected": node.expected,
         "element": _element(node),
     }
