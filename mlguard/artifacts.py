@@ -14,7 +14,7 @@ HEAD_BYTES = 64 * 2**10
 TEXT_KINDS = frozenset(
     {
         "python", "notebook", "requirements", "pyproject", "pylock", "csv", "tsv", "jsonl", "json", "text", "markdown",
-        "terraform", "kubernetes", "dockerfile", "workflow", "yaml", "toml", "shell", "ini", "env", "sql", "html", "xml",
+        "terraform", "kubernetes", "cloudformation", "plan", "dockerfile", "workflow", "yaml", "toml", "shell", "ini", "env", "sql", "html", "xml",
         "lfs-pointer", "dvc-pointer", "privacy", "config", "model-text", "eml", "mbox", "vcf", "ics", "har",
     }
 )  # fmt: skip
@@ -22,7 +22,7 @@ TEXT_KINDS = frozenset(
 
 SHOWN_KINDS = frozenset(
     {
-        "python", "notebook", "requirements", "pyproject", "pylock", "terraform", "kubernetes", "dockerfile", "workflow",
+        "python", "notebook", "requirements", "pyproject", "pylock", "terraform", "kubernetes", "cloudformation", "dockerfile", "workflow",
         "yaml", "toml", "shell", "ini", "env", "privacy", "config",
     }
 )  # fmt: skip
@@ -127,6 +127,21 @@ _MODEL_TEXT = re.compile(
 )
 _KUBERNETES = re.compile(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)
 _KIND = re.compile(rb"(?:^|[{,])[ \t]*\"?kind\"?\s*:", re.M)
+_STACK = re.compile(
+    rb"(?:^|[{,])[ \t]*[\"']?(?:AWSTemplateFormatVersion[\"']?\s*:|Transform[\"']?\s*:[^{}]{0,200}?AWS::|Type[\"']?\s*:\s*[\"']?(?:AWS|Custom|Alexa)::\w)",
+    re.M,
+)
+_PLAN = re.compile(
+    rb'\A\s*+\{\s*+"(?:format_version"\s*+:\s*+"[\d.]++"\s*+,\s*+"terraform_version"\s*+:\s*+"[^"]*+"\s*+,\s*+'
+    rb'"(?!values")|(?:applyable|complete)"\s*+:\s*+(?:true|false)\s*+,\s*+"(?:complete|configuration)"'
+    rb'|configuration"\s*+:\s*+\{\s*+"(?:provider_config|root_module)")'
+)
+"""How ``terraform show -json`` begins for a plan, also with its keys sorted; a state has ``values`` there."""
+_PLAN_SUFFIXES = frozenset({".json", ".tfplan", ".plan", ".out", ""})
+_STACK_TOP = re.compile(
+    rb'^(?:AWSTemplateFormatVersion|Resources)[ \t]*:|\A\s*\{[^{}]{0,300}?"AWSTemplateFormatVersion"', re.M
+)
+_STACK_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".template", ".cform", ".cfn", ".cf", ""})
 
 
 def regular(path: Path) -> int:
@@ -203,14 +218,18 @@ def _is_safetensors(head: bytes) -> bool:
     return 2 <= int.from_bytes(head[:8], "little") <= 100_000_000 and head[9:10] in b'"}\n '
 
 
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_LOW_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
+
+
 def _is_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
-    return b"\x00" not in head and sum(byte < 9 or 13 < byte < 32 and byte != 27 for byte in head[:4096]) == 0
+    return b"\x00" not in head and _CONTROLS.search(head, 0, 4096) is None
 
 
 def _holds_controls(head: bytes) -> bool:
-    return any(byte < 9 or 13 < byte < 27 for byte in head)
+    return _LOW_CONTROLS.search(head) is not None
 
 
 def _suffix(path: str) -> str:
@@ -245,8 +264,16 @@ def _text_kind(path: str, head: bytes) -> str:
         return "dvc-pointer"
     if name == ".env" or name.startswith(".env."):
         return "env"
+    if suffix in _PLAN_SUFFIXES and _PLAN.match(_narrow(head[:4096])):
+        return "plan"
+    plain = _narrow(head)
+    stack = suffix in _STACK_SUFFIXES and b"AWS" in plain and _is_stack(plain)
+    if stack and _STACK_TOP.search(plain):
+        return "cloudformation"  # with a manifest inside it, perhaps
     if suffix in (".yaml", ".yml", ".json") and _KUBERNETES.search(head) and _KIND.search(head):
         return "kubernetes"
+    if stack:
+        return "cloudformation"
     if (
         _MODEL_TEXT_NAME.search(path)
         or suffix in _MODEL_TEXT_SUFFIXES
@@ -256,6 +283,13 @@ def _text_kind(path: str, head: bytes) -> str:
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     return _shebang_kind(head)
+
+
+def _is_stack(head: bytes) -> bool:
+    """Say whether this is a template of CloudFormation: it declares itself as one, or has resources of its types."""
+    if b"AWSTemplateFormatVersion" in head or b"AWS::Serverless" in head or b"Resources" in head:
+        return _STACK.search(head) is not None
+    return False
 
 
 def _narrow(head: bytes) -> bytes:

@@ -209,10 +209,18 @@ def _of_object(
             yield (*where, key), f"unknown key {key!r}{_near(key, known)}"
 
 
-_ARTICLE = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number"}
+_ARTICLE = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
 
 
 def _is(value: Any, expected: str) -> bool:
+    if expected == "boolean":
+        return isinstance(value, bool)
     kinds: dict[str, type | tuple[type, ...]] = {"object": Mapping, "array": list, "string": str, "integer": int}
     return isinstance(value, kinds[expected]) and not isinstance(value, bool)
 

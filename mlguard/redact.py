@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MASK = "…"
 
@@ -61,6 +62,7 @@ _SUSPECT = re.compile(r"[\d@]|-----BEGIN|[A-Za-z_+/=.~-]{14,}")
 """Each shape holds a digit, an @, the head of a key or a long run; most names hold none of them."""
 
 
+@lru_cache(8_192)
 def text(value: str, limit: int = 200) -> str:
     """Return ``value`` with every run that has the shape of personal data or a secret masked, cut to ``limit`` characters."""
     value = value[:MAX_CHARS]

@@ -37,5 +37,5 @@ def scan(
 
 
 def found(report: Report, rule: str = "") -> list[tuple[str, int, str]]:
-    """Return (path, line, rule) of the findings, of one rule when it is named."""
-    return sorted((f.location.path, f.location.line, f.rule) for f in report.findings if not rule or f.rule == rule)
+    """Return (path, line, rule) of the findings, of one rule when it is named; several checks of a rule at one line are one."""
+    return sorted({(f.location.path, f.location.line, f.rule) for f in report.findings if not rule or f.rule == rule})

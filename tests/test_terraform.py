@@ -73,7 +73,7 @@ def scanned(root: Path, files: Mapping[str, str]) -> list[tuple[str, int, str]]:
         ("try({}.missing, \"x\")", "x"),
         ("can({}.missing)", False),
         ("try(tostring(null), 3)", None),
-        ("1.5e3", 1500.0),
+        ("1.5e3", 1500),
         ("null", None),
         ("lookup({ a = 1 }, \"b\", 5)", 5),
         ("concat([1], [2], [])", [1, 2]),
@@ -379,7 +379,7 @@ def test_of_two_guards_of_one_bucket_the_weakest_counts(tmp_path: Path) -> None:
     )
 
     assert [f for f in scanned(tmp_path, {"main.tf": text}) if f[2] == "tf/missing-backup"] == [
-        ("main.tf", 1, "tf/missing-backup")
+        ("main.tf", 13, "tf/missing-backup")
     ]
 
 
@@ -429,7 +429,7 @@ def test_a_policy_is_read_wherever_it_is_written(tmp_path: Path, policy: str) ->
         "admin.json": '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}',
     }
 
-    assert [rule for _, _, rule in scanned(tmp_path, files)] == ["tf/broad-owner-role"]
+    assert {rule for _, _, rule in scanned(tmp_path, files)} == {"tf/broad-owner-role"}
 
 
 def test_a_set_of_files_makes_instances(tmp_path: Path) -> None:

@@ -31,6 +31,12 @@ _OPTIONAL = (
     ),
     ("adbc-driver-postgresql", "stores", "databases of PostgreSQL are read", "databases of PostgreSQL are not read"),
     ("pylance", "lance", "Lance tables are read", "Lance tables are a gap"),
+    (
+        "zizmor",
+        "pipelines",
+        "its findings in workflows are taken in beside our own",
+        "workflows are judged by our own rules alone",
+    ),
     ("ray", "ray", "datasets are parted over a Ray cluster with --engine ray", "--engine ray is not available"),
 )
 """Package, extra, what its presence means, what its absence means."""

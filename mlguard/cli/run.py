@@ -225,13 +225,14 @@ def _with_regions(
     classes = (declaration.body.get("access") or {}).get("classes") or {} if declaration else {}
     regions = sorted({region for entry in classes.values() for region in entry.get("regions") or ()})
     params = settings.get("infra", {}).get("params", {})
-    if not regions or _REGION_RULE in params:
+    if not regions:
         return settings
-    params = {**params, _REGION_RULE: {"allowed": regions}}
+    params = {**{rule: {"allowed": regions} for rule in _REGION_RULES}, **params}
     return {**settings, "infra": {**settings.get("infra", {}), "params": params}}
 
 
-_REGION_RULE = "tf/disallowed-region"
+_REGION_RULES = ("tf/disallowed-region", "tf/replication-to-undeclared-region", "k8s/disallowed-region")
+"""The rules with a parameter ``allowed`` that lists regions."""
 
 
 def _processes(settings: Config) -> int:

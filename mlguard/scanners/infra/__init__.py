@@ -56,7 +56,6 @@ class InfraScanner:
         from mlguard.scanners.infra.inventory import Inventory
         from mlguard.scanners.infra.judge import judge
         from mlguard.scanners.infra.policies import completed
-        from mlguard.scanners.infra.tasks import containers
 
         seen: set[tuple[Any, ...]] = set()
         paths = {artifact.path for artifact in group}
@@ -67,7 +66,7 @@ class InfraScanner:
             resources: list[Resource] = []
             for record in batch:
                 if isinstance(record, Resource):
-                    resources += [record, *containers(record)]
+                    resources += [record, *_started(record)]
                     yield from _fact(record)
                 else:
                     unread.add(getattr(record, "path", ""))
@@ -131,6 +130,19 @@ def _rendered(group: Sequence[Artifact], context: Context) -> Iterator[Rendered]
         from mlguard.scanners.infra import kustomize
 
         yield from kustomize.read(group, context)
+
+
+_STARTERS = re.compile(
+    r"ecs_task_definition|batch_job_def|cloud_run|container_(?:group|app)|sagemaker_model$|lambda_function$|apprunner"
+)
+
+
+def _started(resource: Resource) -> Iterator[Resource]:
+    """Yield the containers that a resource of a cloud starts."""
+    if _STARTERS.search(resource.kind):
+        from mlguard.scanners.infra.tasks import containers
+
+        yield from containers(resource)
 
 
 def _fact(resource: Resource) -> Iterator[Record]:

@@ -18,7 +18,7 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
-from mlguard.scanners.infra import shell
+from mlguard.scanners.infra import installs, shell
 from mlguard.scanners.infra.containers import Started, image, seen
 from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, is_weights, model_fetches
 from mlguard.scanners.infra.images import floating
@@ -586,6 +586,11 @@ def _resource(
         pairs = assignments(instruction.text)
         attributes["values"] = {name: expand(value, stage.variables) for name, value, _, _ in pairs}
         positions |= {("values", name): instruction.position(start, end) for name, _, start, end in pairs}
+        for name, _, start, end in pairs if instruction.keyword == "ENV" else ():
+            if installs.tls_variable(name, attributes["values"][name]):
+                held = attributes.setdefault("insecure_env", [])
+                positions[("insecure_env", len(held))] = instruction.position(start, end)
+                held.append({"variable": name})
     elif instruction.keyword in ("CMD", "ENTRYPOINT"):
         attributes["argv"] = _argv(instruction.text)
     elif instruction.keyword == "EXPOSE":
@@ -598,7 +603,7 @@ def _resource(
         path,
         attributes,
         positions,
-        ("derived",),
+        ("derived", *installs.classes(attributes)),
     )
 
 
@@ -641,7 +646,10 @@ def _add_run(attributes: dict[str, Any], positions: dict[Path, Position], instru
             positions[("commands", len(commands))] = _script_place(
                 instruction, places, line, command.start, command.end
             )
-            commands.append({"program": command.program, "text": " ".join(command.words), "words": list(command.words)})
+            marks = installs.marks(command)
+            commands.append(
+                {"program": command.program, "text": " ".join(command.words), "words": list(command.words), **marks}
+            )
         for item in shell.remote_execution(script):
             at = _script_place(instruction, places, line, item["start"], item["end"])
             positions[("remote", len(remote))] = at

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from mlguard.scanners.infra.operators import as_list
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Resource, Unknown
@@ -46,6 +46,7 @@ class Scope:
 
 
 Names = tuple[str, ...]
+Answer = TypeVar("Answer")
 Steps = tuple[tuple[str, Any], ...]
 
 
@@ -167,10 +168,18 @@ class Inventory:
         self._links: dict[tuple[Any, ...], _Links] = {}
         self._labelled: dict[tuple[Any, ...], _Labels] = {}
         self._chosen: dict[tuple[Any, ...], list[Resource]] = {}
+        self._once: dict[Any, Any] = {}
         for resource in resources:
             self._kinds[resource.kind].append(resource)
             for name in resource.classes:
                 self._classes[name].append(resource)
+
+    def once(self, key: Any, answer: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question that is the same for all resources of the group, asked once."""
+        if key not in self._once:
+            self._once[key] = answer()
+        known: Answer = self._once[key]
+        return known
 
     def chosen(self, kinds: Names, classes: Names) -> list[Resource]:
         """Return the resources of one of these kinds (or patterns) or classes, in the order of the group."""

@@ -110,7 +110,11 @@ def judge(inventory: Inventory, paths: set[str], context: Context, seen: set[tup
 def _gap(path: str, cause: str, number: int) -> Gap:
     need = "1 check needs" if number == 1 else f"{number} checks need"
     what = redact.printable(redact.text(shown(cause), 120))
-    return Gap("infra", path, "unresolved", f"{need} {what}", "give the value a default or a .tfvars file")
+    hint = "give the value a default" + (" or a .tfvars file" if _HCL.search(path) else "")
+    return Gap("infra", path, "unresolved", f"{need} {what}", hint)
+
+
+_HCL = re.compile(r"\.(?:tf|tofu)(?:\.json)?$")
 
 
 _NO_PARAMS: Mapping[str, Any] = {}

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
+from mlguard.scanners.infra import iam
 from mlguard.scanners.infra.resources import REFERENCE, Open, Unknown, shown
 
 Operator = Callable[[Any, Any], bool | None]
@@ -220,6 +221,16 @@ def _ordered(name: str, compare: Callable[[float, float], bool], doc: str) -> No
     OPERATORS[name] = function
 
 
+@operator
+def seconds_above(value: Any, limit: Any) -> bool | None:
+    """A span of time in seconds, also written as ``"86400s"``, is above the limit."""
+    if isinstance(value, Unknown) or _is_open(value):
+        return None
+    held = number(value.strip().removesuffix("s")) if isinstance(value, str) else number(value)
+    most = number(limit)
+    return held is not None and most is not None and held > most
+
+
 _ordered("lt", lambda a, b: a < b, "A number below the limit.")
 _ordered("le", lambda a, b: a <= b, "A number not above the limit.")
 _ordered("gt", lambda a, b: a > b, "A number above the limit.")
@@ -259,7 +270,7 @@ def _public_size(text: str) -> int | None:
     except ValueError:
         return 0  # the name of a group, a service tag, a prefix list
     if network.version == 6:
-        return 2**32 if network.prefixlen <= _WIDE_V6_PREFIX else 0
+        return 2**32 if network.prefixlen <= _WIDE_V6_PREFIX and not network.is_private else 0
     return 0 if network.is_private and network.prefixlen >= 8 else network.num_addresses
 
 
@@ -269,34 +280,61 @@ def covers_port(value: Any, ports: Any) -> bool | None:
 
     The argument is one port or a list. No port at all, or protocol "-1" or "all", means every port.
     """
+    ranges = port_ranges(value)
+    if ranges is None:
+        return None
+    wanted = [port for port in map(number, as_list(ports)) if port is not None]
+    return any(low <= port <= high for port in wanted for low, high in ranges)
+
+
+@operator
+def covers_other_port(value: Any, ports: Any) -> bool | None:
+    """A mapping as ``covers_port`` takes it includes a port that is none of these."""
+    ranges = port_ranges(value)
+    if ranges is None:
+        return None
+    known = {int(port) for port in map(number, as_list(ports)) if port is not None}
+    return any(high - low >= len(known) or not set(range(low, high + 1)) <= known for low, high in ranges)
+
+
+_NO_PORTS = frozenset({"icmp", "1", "icmpv6", "58", "ipv6-icmp", "esp", "50", "ah", "51"})
+_EVERY_PORT = (0, 65535)
+
+
+def port_ranges(value: Any) -> list[tuple[int, int]] | None:
+    """Return the ranges of ports of a firewall rule, or of texts such as ``"20-25"``; None when one is not known."""
     if not isinstance(value, Mapping):
-        return any_of(_spans(item, ports) for item in as_list(value))
+        return _ranges(as_list(value))
     protocol = _plain(value.get("protocol", "")).lower()
     if protocol in ("-1", "all", "*") and not value.get("ports"):
-        return True
-    if protocol in ("icmp", "1", "icmpv6", "58", "esp", "ah"):
-        return False
+        return [_EVERY_PORT]
+    if protocol in _NO_PORTS:
+        return []
     if "ports" in value:
-        return True if value["ports"] in (None, []) else any_of(_spans(item, ports) for item in as_list(value["ports"]))
+        ports = value["ports"]
+        return [_EVERY_PORT] if ports in (None, []) else _ranges(as_list(ports))
     low, high = value.get("from_port"), value.get("to_port")
     if isinstance(low, Unknown) or isinstance(high, Unknown):
         return None
     if low is None and high is None:
-        return True
-    return _spans(f"{_plain(low if low is not None else high)}-{_plain(high if high is not None else low)}", ports)
+        return [_EVERY_PORT]
+    return _ranges([f"{_plain(low if low is not None else high)}-{_plain(high if high is not None else low)}"])
 
 
-def _spans(text: Any, ports: Any) -> bool | None:
-    if isinstance(text, Unknown) or _is_open(text):
-        return None
-    plain = _plain(text).strip()
-    if plain in ("*", "-1", "-1--1", "all"):
-        return True
-    match = re.fullmatch(r"(\d+)(?:\.0)?(?:\s*-\s*(\d+)(?:\.0)?)?", plain)
-    if not match:
-        return False
-    low, high = int(match.group(1)), int(match.group(2) or match.group(1))
-    return any(low <= int(port) <= high for port in as_list(ports))
+def _ranges(texts: list[Any]) -> list[tuple[int, int]] | None:
+    result: list[tuple[int, int]] | None = []
+    for text in texts:
+        if isinstance(text, Unknown) or _is_open(text):
+            result = None
+            continue
+        plain = _plain(text).strip()
+        match = re.fullmatch(r"(\d{1,6})(?:\.0)?(?:\s*-\s*(\d{1,6})(?:\.0)?)?", plain)
+        span = (int(match.group(1)), int(match.group(2) or match.group(1))) if match else None
+        if plain in ("*", "-1", "-1--1", "all"):
+            span = _EVERY_PORT
+        if span is not None and result is not None:
+            result.append(span)
+    return result
 
 
 _PLACEHOLDER = re.compile(
@@ -358,9 +396,10 @@ def image_digest(value: Any, _: Any = None) -> bool | None:
 def iam_allows(value: Any, wanted: Any) -> bool | None:
     """A policy statement in normal form allows ``action`` on ``resource`` to ``principal``, as far as each is asked for.
 
-    Of several in a list, one is enough; ``*`` asks for the full wildcard. NotAction, NotResource and NotPrincipal allow
-    what they do not name. With ``unless_condition: true`` a statement that has any condition is not meant, with a list
-    only one whose conditions use one of these keys (patterns, in any case).
+    Of several in a list, one is enough; ``*`` asks for the full wildcard. ``pattern`` asks for an action that is written so
+    (a regular expression). NotAction, NotResource and NotPrincipal allow what they do not name; what a Deny of the same
+    policy takes back is not allowed. With ``unless_condition: true`` a statement with a condition that limits it is not
+    meant, with a list only one whose conditions narrow it by one of these keys (patterns, in any case).
     """
     if not isinstance(value, Mapping) or _plain(value.get("effect", "Allow")).lower() != "allow":
         return False
@@ -369,6 +408,8 @@ def iam_allows(value: Any, wanted: Any) -> bool | None:
     results = []
     if "action" in wanted:
         results.append(_granted(value, "actions", wanted["action"]))
+    if "pattern" in wanted:
+        results.append(_written(value, wanted["pattern"]))
     if "resource" in wanted:
         results.append(_granted(value, "resources", wanted["resource"]))
     if "principal" in wanted:
@@ -377,27 +418,42 @@ def iam_allows(value: Any, wanted: Any) -> bool | None:
 
 
 def _narrowed(statement: Mapping[str, Any], keys: Any) -> bool:
-    conditions = statement.get("condition_keys") or []
-    if not keys or not conditions:
+    """Say whether conditions limit a statement. Without a word on what they come to, each of them counts."""
+    held = statement.get("limit_keys" if keys is True else "narrow_keys", statement.get("condition_keys"))
+    if not keys or not held:
         return False
-    if keys is True:
-        return True
-    return any(fnmatchcase(str(key).lower(), str(one).lower()) for key in conditions for one in as_list(keys))
+    return keys is True or any(fnmatchcase(str(key).lower(), str(one).lower()) for key in held for one in as_list(keys))
 
 
 def _granted(statement: Mapping[str, Any], name: str, wanted: Any) -> bool | None:
     names = [str(item).lower() for item in as_list(wanted)]
+    if name == "actions":
+        names = [one for one in names if not iam.taken_back(statement, one)]
     if statement.get("not_" + name):
-        return any(not _covered(as_list(statement["not_" + name]), one) for one in names)
+        return any_of(_opposite(_covered(as_list(statement["not_" + name]), one)) for one in names)
     return any_of(_covered(as_list(statement.get(name)), one) for one in names)
 
 
+def _opposite(result: bool | None) -> bool | None:
+    return None if result is None else not result
+
+
+def _written(statement: Mapping[str, Any], pattern: str) -> bool | None:
+    return any_of(
+        None
+        if isinstance(one, Unknown)
+        else matches(one, pattern) and not (isinstance(one, str) and iam.taken_back(statement, one.lower()))
+        for one in as_list(statement.get("actions"))
+    )
+
+
 def _covered(patterns: list[Any], name: str) -> bool | None:
-    return any_of(None if isinstance(p, Unknown) else _fits(_plain(p).lower(), name) for p in patterns)
-
-
-def _fits(pattern: str, name: str) -> bool:
-    return pattern == name or pattern == "*:*" or fnmatchcase(name, pattern.replace("[", "[[]"))
+    return any_of(
+        None
+        if isinstance(p, Unknown)
+        else (name == "*" and iam.everything(_plain(p))) or iam.fits(_plain(p).lower(), name)
+        for p in patterns
+    )
 
 
 def _principal(statement: Mapping[str, Any], wanted: Any) -> bool | None:
@@ -407,4 +463,34 @@ def _principal(statement: Mapping[str, Any], wanted: Any) -> bool | None:
     if isinstance(principals, Unknown):
         return None
     held = [item for items in principals.values() for item in as_list(items)]
-    return any_of(None if isinstance(p, Unknown) else (_plain(p) == one) for p in held for one in as_list(wanted))
+    return any_of(
+        None if isinstance(p, Unknown) else _plain(p) == one or (one == "*" and iam.is_everybody(_plain(p)))
+        for p in held
+        for one in as_list(wanted)
+    )
+
+
+@operator
+def place_in(value: Any, patterns: Any) -> bool | None:
+    """A region or zone fits one of the shell patterns, in any spelling: ``West Europe``, ``europe-west1-b``, ``eu-west-1a``."""
+    if _is_open(value):
+        return None
+    plain = _plain(value).strip().lower().replace(" ", "")
+    return glob_in(plain, patterns)
+
+
+@operator
+def arn_region_in(value: Any, patterns: Any) -> bool | None:
+    """The region inside an ARN fits one of the shell patterns; an ARN without a region says nothing."""
+    if not isinstance(value, str) or _is_open(value):
+        return None
+    parts = value.split(":")
+    return glob_in(parts[3], patterns) if len(parts) > 4 and parts[0] == "arn" and parts[3] else None
+
+
+@operator
+def script_matches(value: Any, pattern: Any) -> bool | None:
+    """The regular expression is found in a script, which may be written in base64."""
+    from mlguard.scanners.infra.credentials import MAX_SCRIPT_CHARS, script_text
+
+    return matches(script_text(value[:MAX_SCRIPT_CHARS]), pattern) if isinstance(value, str) else False

@@ -104,6 +104,7 @@ class Resource:
     data_class: str = ""  # of a classification tag, label or annotation
     region: str = ""  # where it will stand, when that can be told
     origin: tuple[tuple[str, Position], ...] = ()  # the module calls that lead here, the nearest first
+    written: Position | None = None  # where it is written, when it is told at the call of a module outside the scanned files
     format: str = (
         ""  # terraform, plan, cloudformation, kubernetes, helm, kustomize, compose, dockerfile, github, gitlab
     )

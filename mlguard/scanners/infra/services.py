@@ -30,6 +30,8 @@ _ANY_HOST = re.compile(
 _LLM = re.compile(
     r"\bvllm\s+serve\b|vllm\.entrypoints\.(?:openai\.)?api_server|\bvllm/vllm-openai\b|text-generation-(?:inference|launcher)|\bollama(?:/ollama)?\b"
     r"|sglang\.launch_server|lmsysorg/sglang|\bllama-server\b|ghcr\.io/ggml-org/llama\.cpp:server|\btritonserver\b|lmdeploy\s+serve"
+    r"|text-embeddings-(?:inference|router)|\blocalai/localai\b|\bxinference-local\b|\baphrodite\s+run\b|\btensorflow_model_server\b"
+    r"|\btensorflow/serving\b|\bmlserver\s+start\b|\bseldonio/mlserver\b|(?:^|/)litellm(?:-\w+)?:|\blitellm\s+--"
 )
 _KEYED = re.compile(r"(?:^|\s)--api-?keys?(?:[-=\s]|$)|--auth|--ssl-ca|--grpc-use-ssl-mutual")
 _KEY_NAMES = (
@@ -41,12 +43,38 @@ _KEY_NAMES = (
     "AUTH_TOKEN",
     "API_KEYS",
     "SGLANG_API_KEY",
+    "LITELLM_MASTER_KEY",
+    "LOCALAI_API_KEY",
 )
 _TENSORBOARD = re.compile(r"(?:^|[\s/])tensorboard(?:\s|$)")
 _MLFLOW = re.compile(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b")
 _VECTOR = re.compile(
-    r"(?:^|/)(?:qdrant/qdrant|chromadb/chroma|chroma-core/chroma|semitechnologies/weaviate|weaviate/weaviate|milvusdb/milvus)(?:[:@]|$)"
+    r"(?:^|/)(?:qdrant/qdrant|chromadb/chroma|chroma-core/chroma|semitechnologies/weaviate|weaviate/weaviate|weaviate|milvusdb/milvus|milvus)(?:[:@]|$)"
 )
+_REDIS = re.compile(r"(?:^|/)redis(?:/redis)?-stack(?:-server)?(?:[:@]|$)")
+_OPEN_TOOLS: tuple[tuple[str, re.Pattern[str], re.Pattern[str], tuple[str, ...], str], ...] = (
+    ("dashboard", re.compile(r"(?:^|[\s/])prom/prometheus\b|(?:^|\s)--config\.file[= ]\S*prometheus"), re.compile(r"--web\.config\.file"), (), "Prometheus has no login"),
+    ("dashboard", re.compile(r"(?:^|\s)evidently\s+ui\b|(?:^|/)evidently/evidently-service\b"), re.compile(r"--secret\b"), ("EVIDENTLY_SECRET",), "Evidently has no login"),
+    ("dashboard", re.compile(r"(?:^|[\s/])streamlit\s+run\b"), re.compile(r"(?!)"), (), "Streamlit has no login"),
+    ("dashboard", re.compile(r"(?:^|/)kibana/kibana-oss\b|(?:^|/)opensearch-dashboards\b"), re.compile(r"(?!)"), ("OPENSEARCH_USERNAME", "OPENSEARCH_HOSTS"), "its interface has no login"),
+    ("workflow-or-labelling-tool", re.compile(r"(?:^|[\s/])prefect\s+server\s+start\b"), re.compile(r"(?!)"), ("PREFECT_SERVER_API_AUTH_STRING",), "its server has no login"),
+    ("workflow-or-labelling-tool", re.compile(r"(?:^|[\s/])(?:dagster-webserver|dagit)\b|\bdagster\s+dev\b"), re.compile(r"(?!)"), (), "its web server has no login"),
+    ("workflow-or-labelling-tool", re.compile(r"(?:^|/)kubeflow-pipelines?(?:-frontend)?\b|(?:^|/)ml-pipeline/frontend\b"), re.compile(r"(?!)"), (), "its interface has no login"),
+)  # fmt: skip
+"""What has no login by itself: the service, what runs it, words and variables that bring a login, and why."""
+
+_UNGUARDED: tuple[tuple[str, re.Pattern[str], re.Pattern[str], str], ...] = (
+    ("workflow-or-labelling-tool", re.compile(r"(?:^|/)argocli\b|\bargo\s+server\b|argo-server|^server(?:\s|$)"), re.compile(r"^--auth-mode(?:[= ]server)?$"), "its server acts for everyone with its own rights (--auth-mode=server)"),
+    ("dashboard", re.compile(r"kubernetes-?ui|kubernetes-?dashboard|kubernetesui/dashboard"), re.compile(r"^--(?:enable-skip-login|disable-settings-authorizer)(?:=true)?$"), "its login can be skipped"),
+    ("llm-server", re.compile(r"torchserve"), re.compile(r"(?:^|\s)--disable-token(?:-auth)?(?=\s|$)"), "its tokens are switched off"),
+    ("workflow-or-labelling-tool", re.compile(r"code-server|coder/"), re.compile(r"^--auth(?:[= ]none)?$"), "its login is switched off"),
+    ("mlflow", re.compile(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b|(?:^|[/_-])mlflow\b"), re.compile(r"(?:^|\s)--allowed-hosts[= ]['\"]?\*|^--allowed-hosts$"), "it takes requests for any host name"),
+    ("vector-database", re.compile(r"elasticsearch|opensearch"), re.compile(r"xpack\.security\.enabled=['\"]?false|plugins\.security\.disabled=['\"]?true"), "its security is switched off"),
+    ("vector-database", re.compile(r"redis|valkey"), re.compile(r"^--protected-mode(?:[= ]no)?$"), "its protected mode is off"),
+)  # fmt: skip
+"""Words that switch a login off: the service, what runs it, the word, and why."""
+
+_SECOND_WORDS = {"--auth-mode": "server", "--auth": "none", "--allowed-hosts": "*", "--protected-mode": "no"}
 _OPEN_VARIABLES: Mapping[str, tuple[str, re.Pattern[str], str]] = {
     "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": ("vector-database", re.compile("(?i)^true$"), "anonymous access is on"),
     "GF_AUTH_ANONYMOUS_ENABLED": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "anonymous access is on"),
@@ -55,6 +83,19 @@ _OPEN_VARIABLES: Mapping[str, tuple[str, re.Pattern[str], str]] = {
     "_AIRFLOW_WWW_USER_PASSWORD": ("workflow-or-labelling-tool", re.compile("^airflow$"), "it keeps the password of the documentation"),
     "SUPERSET_PUBLIC_ROLE_LIKE": ("workflow-or-labelling-tool", re.compile("(?i)^(?:admin|alpha|gamma)$"), "its public role has rights"),
     "AUTH_ROLE_PUBLIC": ("workflow-or-labelling-tool", re.compile("(?i)^admin$"), "its public role is the administrator"),
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "everyone is an administrator"),
+    "GF_SECURITY_ADMIN_PASSWORD": ("workflow-or-labelling-tool", re.compile("^admin$"), "it keeps the password of the documentation"),
+    "LABEL_STUDIO_PASSWORD": ("workflow-or-labelling-tool", re.compile(r"^(?!\$|\{\{|<)[^\ue000]+$"), "its first password is written out"),
+    "RSTUDIO_DISABLE_AUTH": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "its login is switched off"),
+    "DISABLE_AUTH": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "its login is switched off"),
+    "MINIO_ROOT_PASSWORD": ("workflow-or-labelling-tool", re.compile("^(?:minioadmin|minio123|minio)$"), "it keeps the password of the documentation"),
+    "MINIO_SECRET_KEY": ("workflow-or-labelling-tool", re.compile("^(?:minioadmin|minio123|minio)$"), "it keeps the password of the documentation"),
+    "OLLAMA_ORIGINS": ("llm-server", re.compile(r"^\*$"), "it answers the pages of every site"),
+    "POSTGRES_HOST_AUTH_METHOD": ("vector-database", re.compile("^trust$"), "it asks nobody for a password"),
+    "DISABLE_SECURITY_PLUGIN": ("vector-database", re.compile("(?i)^true$"), "its security is switched off"),
+    "plugins.security.disabled": ("vector-database", re.compile("(?i)^true$"), "its security is switched off"),
+    "xpack.security.enabled": ("vector-database", re.compile("(?i)^false$"), "its security is switched off"),
+    "COMMON_SECURITY_AUTHORIZATIONENABLED": ("vector-database", re.compile("(?i)^false$"), "its login is switched off"),
 }  # fmt: skip
 
 
@@ -71,8 +112,10 @@ def open_services(
     for name, (service, pattern, why) in _OPEN_VARIABLES.items():
         if isinstance(environment.get(name), str) and pattern.match(environment[name].strip()):
             yield OpenService(service, why, variable=name)
+    yield from _unguarded(image, argv, text)
     if not exposed:
         return
+    yield from _tools(image, text, argv, environment)
     if (
         _MLFLOW.search(text) or (argv[:1] in (["server"], ["ui"]) and re.search(r"(?:^|[/_-])mlflow\b", image))
     ) and not re.search(r"--app-name(?:[= ])\S*auth", text):
@@ -95,6 +138,31 @@ def open_services(
         yield OpenService("vector-database", "no key is asked for")
 
 
+def _unguarded(image: str, argv: Sequence[str], text: str) -> Iterator[OpenService]:
+    """Yield the services whose login a word switches off."""
+    for service, runs, word, why in _UNGUARDED:
+        if not runs.search(f"{image} {text}"):
+            continue
+        for index, item in enumerate(argv):
+            bare = item in _SECOND_WORDS
+            if word.search(item) and (not bare or argv[index + 1 : index + 2] == [_SECOND_WORDS[item]]):
+                yield OpenService(service, why, index)
+                break
+
+
+def _tools(image: str, text: str, argv: Sequence[str], environment: Mapping[str, Any]) -> Iterator[OpenService]:
+    """Yield what has no login by itself."""
+    for service, runs, login, names, why in _OPEN_TOOLS:
+        if runs.search(f"{image} {text}") and not login.search(text) and not any(environment.get(one) for one in names):
+            yield OpenService(service, why, 0 if argv else -1)
+    if (
+        _REDIS.search(image)
+        and not re.search(r"--requirepass|--aclfile|--user\s", text)
+        and not any(environment.get(name) for name in ("REDIS_PASSWORD", "REDIS_ARGS"))
+    ):
+        yield OpenService("vector-database", "no password is asked for")
+
+
 def _jupyter(image: str, argv: Sequence[str], text: str, environment: Mapping[str, Any]) -> Iterator[OpenService]:
     if not (_JUPYTER.search(text) or "jupyter" in image.lower()):
         return
@@ -108,6 +176,12 @@ def _jupyter(image: str, argv: Sequence[str], text: str, environment: Mapping[st
         if inside and not (password_set and inside.group(1) == "token"):
             yield OpenService("jupyter", "its token or password is empty", index)
             return
+    root = next(
+        (index for index, word in enumerate(argv) if re.search(r"(?:^|\s)--allow-root(?:=True)?(?=\s|$)", word)), -1
+    )
+    if root >= 0 and re.search(r"(?:^|\s)--(?:\w+\.)?ip[= ]['\"]?(?:0\.0\.0\.0|\*|::)", text):
+        yield OpenService("jupyter", "it runs as root and listens on every address", root)
+        return
     if environment.get("JUPYTER_TOKEN") == "" and not environment.get("JUPYTER_PASSWORD") and not password_set:
         yield OpenService("jupyter", "its token is empty", variable="JUPYTER_TOKEN")
 

@@ -20,6 +20,9 @@ MAX_BYTES = 16 * 2**20
 MAX_NODES = 200_000
 """Nodes of one file after its aliases are followed. A bomb of nested aliases passes it within a second."""
 
+MIN_NODE = 8
+"""A file may have one node for so many of its characters, when that is more than MAX_NODES."""
+
 MAX_DEPTH = 100
 """Levels of nesting."""
 
@@ -83,20 +86,21 @@ class Documents:
     broken: str = ""  # why the rest was not read
 
 
-def parse(text: str) -> Documents:
+def parse(text: str, tags: bool = False) -> Documents:
     """Return the documents of a YAML or JSON text. Raises Unreadable when there is none that can be read.
 
     Of keys that stand twice the last one counts. Plain ``yes``, ``no``, ``on`` and ``off`` are booleans, as Kubernetes
-    reads them; keys are always text.
+    reads them; keys are always text. With ``tags`` a value with a tag of the document's own becomes a mapping with one
+    key, as CloudFormation reads it: ``!Sub x`` is ``{"Fn::Sub": "x"}``, ``!Ref x`` is ``{"Ref": "x"}``.
     """
     import yaml
 
     text = text.translate(_BREAKS) if not text.isascii() else text
     text = text.replace("\t", " ") if text.lstrip()[:1] in "{[" else text
-    builder = _Builder()
+    builder = _Builder(max(MAX_NODES, len(text) // MIN_NODE), tags)
     trees: list[Tree] = []
     try:
-        _check_depth(text)
+        check_depth(text)
         for node in yaml.compose_all(text, Loader=_loader()):
             if node is not None:
                 trees.append(builder.tree(node, None, 0, 0))
@@ -138,7 +142,7 @@ def _loader() -> Any:
     return Loader
 
 
-def _check_depth(text: str) -> None:
+def check_depth(text: str) -> None:
     """Raise Unreadable for text that nests too deeply: libyaml's composer calls itself, and ends the process there."""
     import yaml
 
@@ -155,8 +159,8 @@ def _check_depth(text: str) -> None:
 
 
 class _Builder:
-    def __init__(self) -> None:
-        self.budget = MAX_NODES
+    def __init__(self, budget: int = MAX_NODES, tags: bool = False) -> None:
+        self.budget, self.tags = budget, tags
         self.duplicates: list[int] = []
 
     def tree(self, node: yaml.Node, key: yaml.Node | None, depth: int, merges: int) -> Tree:
@@ -167,6 +171,8 @@ class _Builder:
         if self.budget < 0 or depth > MAX_DEPTH:
             raise Unreadable(f"aliases or nesting without end (over {MAX_NODES} nodes or {MAX_DEPTH} levels)")
         own = _position(node)
+        if self.tags and node.tag.startswith("!") and len(node.tag) > 1:
+            return self.tagged(node, key, depth, merges)
         if isinstance(node, yaml.MappingNode):
             children, templated = self.mapping(node, depth, merges)
             value: Any = {name: child.value for name, child in children.items()}
@@ -178,6 +184,17 @@ class _Builder:
             return Tree([item.value for item in items], at, items, templated, own)
         at = own if key is None else _join(_position(key), own)
         return Tree(_scalar(node), at, (), False, own)
+
+    def tagged(self, node: yaml.Node, key: yaml.Node | None, depth: int, merges: int) -> Tree:
+        """Return a value with a tag of its own as a mapping from the tag's name to the value."""
+        name = node.tag[1:] if node.tag in ("!Ref", "!Condition") else f"Fn::{node.tag[1:]}"
+        own = _position(node)
+        plain = {"mapping": "map", "sequence": "seq"}.get(str(getattr(node, "id", "")), "str")
+        node.tag = f"tag:yaml.org,2002:{plain}"
+        inner = self.tree(node, None, depth + 1, merges)
+        node.tag = f"!{name.removeprefix('Fn::')}"  # the same node may be reached again through an alias
+        at = own if key is None else _join(_position(key), own)
+        return Tree({name: inner.value}, at, {name: inner}, inner.templated, own)
 
     def mapping(self, node: yaml.MappingNode, depth: int, merges: int) -> tuple[dict[str, Tree], bool]:
         import yaml

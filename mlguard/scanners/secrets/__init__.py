@@ -46,6 +46,7 @@ _BARE_KINDS = frozenset(
         "ini",
         "yaml",
         "kubernetes",
+        "cloudformation",
         "workflow",
         "dockerfile",
         "shell",

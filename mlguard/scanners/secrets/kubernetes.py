@@ -25,6 +25,9 @@ _PUBLIC = lazy.pattern(
 )
 
 
+_LOGIN_IN_URL = lazy.pattern(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:]*:(?![$<{*])[^\s/@]{3,}@")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One key of a Secret that holds a readable value, and where the value stands."""
@@ -105,7 +108,7 @@ def _readable(key: str, value: str, part: str) -> bool:
         except (ValueError, binascii.Error):
             return False
     value = value.strip()
-    if _PUBLIC.match(key) or value.startswith(("-----BEGIN CERTIFICATE", "-----BEGIN PUBLIC")):
+    if (_PUBLIC.match(key) and not _LOGIN_IN_URL.search(value)) or value.startswith(("-----BEGIN CERTIFICATE", "-----BEGIN PUBLIC")):
         return False
     return bool(value) and not is_placeholder(value[:200]) and not (is_made_of_words(value) and _says_change(value))
 

@@ -2,144 +2,45 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import itertools
-import json
 import math
-import re
 from collections.abc import Callable, Iterable
-from typing import Any, cast
-from urllib.parse import quote
+from typing import Any
 
 from mlguard.scanners.infra.resources import Open, Unknown, reference
-
-MAX_ITEMS = 10_000
-"""Elements of a list that a function may make."""
-
-MAX_TEXT = 2**20
-"""Characters of a text that a function or template may make."""
-
-MAX_WEIGHT = 200_000
-"""Values (and 64 characters of text each) that one value may hold, counted as often as they stand in it."""
-
-
-class Failed(Unknown):
-    """What Terraform itself would refuse: an attribute or element that is certainly not there. ``try`` goes on after it."""
-
-
-def weight(value: Any, limit: int = MAX_WEIGHT) -> int:
-    """Return how many values a value holds, counting shared parts again; a number over ``limit`` is cut short."""
-    total, waiting = 0, [value]
-    while waiting and total <= limit:
-        item = waiting.pop()
-        total += 1
-        if isinstance(item, str):
-            total += len(item) // 64
-        elif isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-    return total
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
-
-CONTAINERS = frozenset(
-    [
-        "alltrue",
-        "anytrue",
-        "coalesce",
-        "coalescelist",
-        "compact",
-        "concat",
-        "distinct",
-        "element",
-        "flatten",
-        "format",
-        "formatlist",
-        "index",
-        "join",
-        "jsonencode",
-        "keys",
-        "length",
-        "lookup",
-        "merge",
-        "one",
-        "reverse",
-        "setunion",
-        "slice",
-        "tolist",
-        "tomap",
-        "toset",
-        "tostring",
-        "values",
-        "zipmap",
-        "sensitive",
-        "nonsensitive",
-        "contains",
-        "chunklist",
-        "setproduct",
-        "sort",
-        "split",
-        "yamlencode",
-        "setsubtract",
-        "setintersection",
-        "transpose",
-        "trimspace",
-        "chomp",
-    ]
+from mlguard.scanners.infra.terraform.texts import TEXTS, cleaned, jsonencode, listed, string
+from mlguard.scanners.infra.terraform.times import TIMES
+from mlguard.scanners.infra.terraform.values import (
+    MAX_ITEMS,
+    MAX_LEVELS_OF_VALUE,
+    MAX_TEXT,
+    MAX_WEIGHT,
+    Failed,
+    ListOf,
+    MapOf,
+    Rest,
+    SetOf,
+    cause_of,
+    holds_reference,
+    key_of,
+    number_of,
+    rounded,
+    same,
+    set_of,
+    text_of,
+    to_bool,
+    to_list,
+    to_map,
+    to_number,
+    to_set,
+    to_text,
+    unified,
+    unique,
+    weight,
 )
-"""Functions that may be given texts with references in them. The others cannot tell their result then."""
 
-
-def function(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Enter a function under its name without the trailing underscore."""
-    FUNCTIONS[body.__name__.rstrip("_")] = body
-    return body
-
-
-def text_of(value: Any) -> str:
-    """Return a value as Terraform writes it into a template; what is unknown becomes a reference."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, Unknown):
-        return reference(value.reason)
-    return "" if value is None else str(value)
-
-
-def number_of(value: Any) -> int | float:
-    """Return a value as a number. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError("not a number")
-    if isinstance(value, str):
-        value = float(value)
-    if isinstance(value, int):
-        return value
-    if not math.isfinite(value) or abs(value) > 1e300:
-        raise ValueError("no finite number")
-    return int(value) if value.is_integer() else value
-
-
-def key_of(value: Any) -> Any:
-    """Return a form of a value that can be compared and kept in a set."""
-    return json.dumps(value, sort_keys=True, default=repr)
-
-
-def same(left: Any, right: Any) -> bool:
-    """Say whether two known values are equal; true is not 1."""
-    if isinstance(left, bool) != isinstance(right, bool):
-        return False
-    return bool(left == right)
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("not a list")
-    return value
+__all__ = ["FUNCTIONS", "Failed", "call", "jsonencode", "merge", "text_of"]
 
 
 def _bounded(items: Iterable[Any]) -> list[Any]:
@@ -149,11 +50,44 @@ def _bounded(items: Iterable[Any]) -> list[Any]:
     return result
 
 
-def _unique(items: Iterable[Any]) -> list[Any]:
-    return list({key_of(item): item for item in items}.values())
+def _like(model: Any, items: list[Any]) -> list[Any]:
+    """Return the items as a list of the kind that ``model`` is."""
+    return ListOf(items) if isinstance(model, (ListOf, SetOf)) else items
+
+
+def _whole(value: Any) -> int:
+    number = number_of(value)
+    if isinstance(number, float):
+        raise ValueError("not a whole number")
+    return number
 
 
 # Numbers
+
+
+def _log(value: Any, base: Any) -> Any:
+    return rounded(math.log(number_of(value)) / math.log(number_of(base)))
+
+
+def _pow(base: Any, exponent: Any) -> Any:
+    power = number_of(exponent)
+    if abs(power) > 64 or abs(number_of(base)) > 1e9:
+        raise OverflowError("too large")
+    return rounded(number_of(base) ** power)
+
+
+def _parseint(text: Any, base: Any) -> int:
+    plain = string(text)
+    if len(plain) > 100 or "_" in plain or plain != plain.strip() or not 2 <= _whole(base) <= 36:
+        raise ValueError("not a number of this base")
+    return int(plain, _whole(base))
+
+
+def _sum(items: Any) -> Any:
+    if not items:
+        raise ValueError("the sum of nothing")
+    return rounded(sum(map(number_of, listed(items))))
+
 
 _NUMBERS: dict[str, Callable[..., Any]] = {
     "abs": lambda a: abs(number_of(a)),
@@ -162,264 +96,92 @@ _NUMBERS: dict[str, Callable[..., Any]] = {
     "signum": lambda a: (number_of(a) > 0) - (number_of(a) < 0),
     "max": lambda *a: max(map(number_of, a)),
     "min": lambda *a: min(map(number_of, a)),
-    "parseint": lambda text, base: int(str(text)[:100], int(number_of(base))),
-    "sum": lambda items: sum(map(number_of, _list(items))),
+    "parseint": _parseint,
+    "sum": _sum,
+    "log": _log,
+    "pow": _pow,
 }
 
 
-@function
-def pow_(base: Any, exponent: Any) -> Any:
-    power = number_of(exponent)
-    if abs(power) > 64 or abs(number_of(base)) > 1e9:
-        raise OverflowError("too large")
-    return number_of(base) ** power
+# Lists, sets and maps
 
 
-@function
-def log(value: Any, base: Any) -> float:
-    return math.log(number_of(value), number_of(base))
+def _compact(items: Any) -> list[Any]:
+    return ListOf(_rest(item) for item in listed(items) if item is not None and item != "")
 
 
-# Texts
-
-_TEXTS: dict[str, Callable[..., Any]] = {
-    "lower": lambda t: text_of(t).lower(),
-    "upper": lambda t: text_of(t).upper(),
-    "title": lambda t: re.sub(r"\b[a-z]", lambda m: m.group().upper(), text_of(t)),
-    "chomp": lambda t: text_of(t).rstrip("\r\n"),
-    "strrev": lambda t: text_of(t)[::-1],
-    "trimspace": lambda t: text_of(t).strip(),
-    "trim": lambda t, cut: text_of(t).strip(text_of(cut)),
-    "trimprefix": lambda t, prefix: text_of(t).removeprefix(text_of(prefix)),
-    "trimsuffix": lambda t, suffix: text_of(t).removesuffix(text_of(suffix)),
-    "startswith": lambda t, prefix: text_of(t).startswith(text_of(prefix)),
-    "endswith": lambda t, suffix: text_of(t).endswith(text_of(suffix)),
-    "strcontains": lambda t, part: text_of(part) in text_of(t),
-    "join": lambda separator, *lists: text_of(separator).join(text_of(i) for one in lists for i in _list(one)),
-    "base64encode": lambda t: base64.b64encode(text_of(t).encode()).decode(),
-    "urlencode": lambda t: quote(text_of(t)),
-    "basename": lambda t: text_of(t).rstrip("/").rsplit("/", 1)[-1],
-    "dirname": lambda t: text_of(t).rpartition("/")[0] or ".",
-}
+def _rest(item: Any) -> Any:
+    """Return the item; an unknown one may be left out, or stand for several."""
+    return Rest(item.reason) if isinstance(item, Unknown) else item
 
 
-@function
-def split(separator: Any, text: Any) -> list[str]:
-    return _bounded(text_of(text).split(text_of(separator)) if text_of(separator) else iter(text_of(text)))
+def _concat(*lists: Any) -> list[Any]:
+    parts = ([Rest(one.reason)] if isinstance(one, Unknown) else listed(one) for one in lists)
+    made = _bounded(item for part in parts for item in part)
+    return ListOf(made) if lists and all(isinstance(one, ListOf) for one in lists) else made
 
 
-@function
-def indent(spaces: Any, text: Any) -> str:
-    return text_of(text).replace("\n", "\n" + " " * min(int(number_of(spaces)), 100))
+def _keys(mapping: Any) -> list[Any]:
+    made = sorted(_mapping(mapping))
+    return ListOf(made) if isinstance(mapping, MapOf) else made
 
 
-@function
-def substr(text: Any, offset: Any, length: Any) -> str:
-    whole, start, size = text_of(text), int(number_of(offset)), int(number_of(length))
-    start = max(0, len(whole) + start) if start < 0 else start
-    return whole[start:] if size < 0 else whole[start : start + size]
-
-
-@function
-def format_(pattern: Any, *values: Any) -> str:
-    rest = list(values)
-
-    def one(match: re.Match[str]) -> str:
-        flags, width, precision, verb = match.groups()
-        if verb == "%":
-            return "%"
-        if not rest:
-            raise ValueError("too few values")
-        value = rest.pop(0)
-        if isinstance(value, (Unknown, str)) and verb in "sv":
-            text = text_of(value)
-        elif verb == "d":
-            text = str(int(number_of(value)))
-        elif verb in "feg":
-            text = f"{float(number_of(value)):.{int(precision or 6)}{verb}}"
-        elif verb in "xXob":
-            text = builtins_format(int(number_of(value)), verb)
-        elif verb == "q":
-            text = json.dumps(text_of(value))
-        elif verb == "t" or verb in "sv":
-            text = jsonencode(value) if isinstance(value, (list, dict)) else text_of(value)
-        else:
-            raise ValueError("unknown verb")
-        size = min(int(width or 0), 200)
-        fill = "0" if "0" in flags and verb not in "sv" else " "
-        return text.ljust(size) if "-" in flags else text.rjust(size, fill)
-
-    return re.sub(r"%([-+ 0#]*)(\d{0,4})(?:\.(\d{1,2}))?(?:\[\d+\])?([a-zA-Z%])", one, text_of(pattern))
-
-
-builtins_format = cast(Callable[[int, str], str], format)
-
-
-@function
-def formatlist(pattern: Any, *values: Any) -> list[str]:
-    size = max((len(value) for value in values if isinstance(value, list)), default=1)
-    if size * len(text_of(pattern)) > MAX_TEXT:
-        raise OverflowError("too long")
-    rows = ([value[i] if isinstance(value, list) else value for value in values] for i in range(min(size, MAX_ITEMS)))
-    return [format_(pattern, *row) for row in rows]
-
-
-# RE2 cannot backtrack without end, Python's engine can: only patterns without repeated groups are tried, on short texts.
-_RISKY = re.compile(r"[*+}]\)?[*+{]|\)[*+{]|\(\?[^:iP]|\\[1-9]|([*+].*){4}")
-
-
-def _compiled(pattern: Any, text: str) -> re.Pattern[str]:
-    plain = text_of(pattern)
-    if len(plain) > 200 or len(text) > 2000 or _RISKY.search(plain):
-        raise OverflowError("the pattern is not tried")
-    try:
-        return re.compile(plain)
-    except (re.error, OverflowError, RecursionError):
-        raise ValueError("no pattern") from None
-
-
-@function
-def replace(text: Any, part: Any, new: Any) -> str:
-    whole, old = text_of(text), text_of(part)
-    if len(old) > 1 and old.startswith("/") and old.endswith("/"):
-        insert = re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", text_of(new).replace("\\", "\\\\"))
-        try:
-            return _compiled(old[1:-1], whole).sub(insert, whole)
-        except (re.error, IndexError):
-            raise ValueError("no such group") from None
-    if whole.count(old) * len(text_of(new)) > MAX_TEXT:
-        raise OverflowError("too long")
-    return whole.replace(old, text_of(new))
-
-
-def _captured(match: re.Match[str]) -> Any:
-    if match.re.groupindex:
-        return dict(match.groupdict())
-    return list(match.groups()) if match.re.groups else match.group()
-
-
-@function
-def regex(pattern: Any, text: Any) -> Any:
-    match = _compiled(pattern, text_of(text)).search(text_of(text))
-    return _captured(match) if match else Failed("a pattern that does not match")
-
-
-@function
-def regexall(pattern: Any, text: Any) -> list[Any]:
-    return _bounded(_captured(match) for match in _compiled(pattern, text_of(text)).finditer(text_of(text)))
-
-
-@function
-def base64decode(text: Any) -> str:
-    try:
-        return base64.b64decode(text_of(text), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise ValueError("not base64") from None
-
-
-@function
-def jsonencode(value: Any) -> str:
-    return json.dumps(_plain(value, 0), separators=(",", ":"), ensure_ascii=False)
-
-
-def _plain(value: Any, depth: int) -> Any:
-    if depth > 60:
-        raise OverflowError("too deep")
-    if isinstance(value, Unknown):
-        return text_of(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item, depth + 1) for item in value]
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("not a map")
     return value
 
 
-@function
-def jsondecode(text: Any) -> Any:
-    return json.loads(text_of(text))
+def _closed(mapping: Any) -> Any:
+    """Return the reason why a mapping may have more keys, None where it has not."""
+    return Unknown(mapping.reason) if isinstance(mapping, Open) else None
 
 
-@function
-def yamldecode(text: Any) -> Any:
-    from mlguard.errors import Unreadable
-    from mlguard.yamlish import load
-
-    try:
-        return load(text_of(text), "yamldecode")[0]
-    except Unreadable:
-        raise ValueError("not YAML") from None
-
-
-FUNCTIONS["yamlencode"] = jsonencode  # JSON is YAML, and all that matters here
-
-# Collections
-
-_COLLECTIONS: dict[str, Callable[..., Any]] = {
-    "reverse": lambda items: _list(items)[::-1],
-    "distinct": lambda items: _unique(_list(items)),
-    "compact": lambda items: [item for item in _list(items) if item not in (None, "")],
-    "concat": lambda *lists: _bounded(item for one in lists for item in _list(one)),
-    "keys": lambda mapping: sorted(mapping.keys()),
-    "values": lambda mapping: [mapping[key] for key in sorted(mapping.keys())],
-    "toset": lambda items: sorted(_unique(_list(items)), key=key_of),
-    "tolist": lambda items: _list(items),
-    "tomap": lambda mapping: mapping if isinstance(mapping, dict) else Failed("not a map"),
-    "tostring": lambda value: None if value is None else text_of(value),
-    "tonumber": lambda value: None if value is None else number_of(value),
-    "sensitive": lambda value: value,
-    "nonsensitive": lambda value: value,
-    "sort": lambda items: sorted(text_of(item) for item in _list(items)),
-    "setunion": lambda *sets: sorted(_unique(item for one in sets for item in _list(one)), key=key_of),
-    "zipmap": lambda keys, values: dict(zip(map(text_of, _list(keys)), _list(values), strict=True)),
-    "slice": lambda items, start, end: _list(items)[int(number_of(start)) : int(number_of(end))],
-}
+def _contains(items: Any, wanted: Any) -> Any:
+    wanted = (
+        to_text(wanted)
+        if items and all(isinstance(item, str) for item in listed(items)) and not isinstance(wanted, (list, dict))
+        else wanted
+    )
+    for item in listed(items):
+        if not isinstance(item, Unknown) and same(item, wanted):
+            return True
+    doubt: Iterable[Any] = (item for item in [*items, wanted] if isinstance(item, Unknown) or holds_reference(item))
+    found = next(iter(doubt), None)
+    if found is None or isinstance(found, Unknown):
+        return False if found is None else found
+    return Unknown(cause_of(found) if isinstance(found, str) else "a value that is not known here")
 
 
-@function
-def tobool(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    return {"true": True, "false": False}.get(text_of(value), Failed("not a boolean"))
+def _element(items: Any, position: Any) -> Any:
+    if isinstance(items, SetOf):
+        items = list(items)
+    if not items:
+        return Failed("an element of an empty list")
+    rest = next((item for item in listed(items) if isinstance(item, Rest)), None)
+    return items[_whole(position) % len(items)] if rest is None else Unknown(rest.reason)
 
 
-@function
-def length(value: Any) -> Any:
-    if isinstance(value, Open):
-        return Unknown(value.reason)
-    if isinstance(value, str) and "\ue000" in value:
-        return Unknown("the length of a text that is not known here")
-    return len(value)
+def _index(items: Any, wanted: Any) -> Any:
+    for number, item in enumerate(listed(items)):
+        if isinstance(item, Unknown):
+            return item
+        if same(item, wanted):
+            return number
+    return Failed("an element that is not in the list")
 
 
-@function
-def contains(items: Any, wanted: Any) -> Any:
-    if any(not isinstance(item, Unknown) and same(item, wanted) for item in _list(items)):
-        return True
-    return next((item for item in items if isinstance(item, Unknown)), False)
-
-
-@function
-def element(items: Any, position: Any) -> Any:
-    return _list(items)[int(number_of(position)) % len(items)] if items else Failed("an element of an empty list")
-
-
-@function
-def index(items: Any, wanted: Any) -> Any:
-    found = [number for number, item in enumerate(_list(items)) if same(item, wanted)]
-    return found[0] if found else Failed("an element that is not in the list")
-
-
-@function
 def flatten(items: Any, depth: int = 0) -> list[Any]:
+    """Return the elements of the lists inside each other."""
     if depth > 30:
         raise OverflowError("too deep")
     return _bounded(
-        one for item in _list(items) for one in (flatten(item, depth + 1) if isinstance(item, list) else [item])
+        one for item in listed(items) for one in (flatten(item, depth + 1) if isinstance(item, list) else [_rest(item)])
     )
 
 
-@function
 def merge(*mappings: Any) -> Any:
+    """Return one mapping of all; where keys are the same the last counts."""
     result: dict[str, Any] = {}
     reasons = []
     for mapping in mappings:
@@ -432,153 +194,344 @@ def merge(*mappings: Any) -> Any:
             reasons += [mapping.reason] if isinstance(mapping, Open) else []
         elif mapping is not None:
             raise TypeError("not a map")
-    return Open(result, reasons[0]) if reasons else result
+    if reasons:
+        return Open(result, reasons[0])
+    return MapOf(result) if mappings and all(isinstance(one, MapOf) for one in mappings) else result
 
 
-@function
-def lookup(mapping: Any, key: Any, *default: Any) -> Any:
-    if text_of(key) in mapping:
-        return mapping[text_of(key)]
-    if isinstance(mapping, Open):
-        return Unknown(mapping.reason)
+def _lookup(mapping: Any, key: Any, *default: Any) -> Any:
+    name = string(key)
+    if name in _mapping(mapping):
+        found = mapping[name]
+        return default[0] if found is None and default and isinstance(mapping, MapOf) else found
+    if (doubt := _closed(mapping)) is not None:
+        return doubt
     return default[0] if default else Failed("a key that is not in the map")
 
 
-@function
-def coalesce(*values: Any) -> Any:
+def _coalesce(*values: Any) -> Any:
     for value in values:
         if value is not None and value != "":
-            return value
+            rest = [one for one in values if one is not None]
+            texts = any(isinstance(one, str) for one in rest)
+            return to_text(value) if texts and isinstance(value, (bool, int, float)) else value
     return Failed("a value that is set")
 
 
-@function
-def coalescelist(*lists: Any) -> Any:
-    return next((items for items in lists if items), Failed("a list that is not empty"))
+def _coalescelist(*lists: Any) -> Any:
+    return next((items for items in lists if listed(items)), Failed("a list that is not empty"))
 
 
-@function
-def one(items: Any) -> Any:
-    return None if not items else _list(items)[0]
+def _one(items: Any) -> Any:
+    if items is None:
+        return None
+    if not isinstance(items, list):
+        return items
+    rest = next((item for item in items if isinstance(item, Rest)), None)
+    if rest is not None:
+        return Unknown(rest.reason)
+    return Failed("one of many") if len(items) > 1 else items[0] if items else None
 
 
-@function
-def range_(*limits: Any) -> list[Any]:
-    start, end, step = {1: (0, *limits, 1), 2: (*limits, 1)}.get(len(limits), limits)
-    return _bounded(range(int(number_of(start)), int(number_of(end)), int(number_of(step))))
+def _range(*limits: Any) -> list[Any]:
+    numbers = [number_of(limit) for limit in limits]
+    if not 1 <= len(numbers) <= 3:
+        raise ValueError("one to three limits")
+    start, end = (0, numbers[0]) if len(numbers) == 1 else numbers[:2]
+    step = numbers[2] if len(numbers) == 3 else 1 if start <= end else -1
+    if not step or (end > start) != (step > 0) and end != start:
+        raise ValueError("a step in the wrong direction")
+    result: list[Any] = []
+    while start < end if step > 0 else start > end:
+        result.append(rounded(start))
+        start += step
+        if len(result) > 1024:
+            raise ValueError("more than Terraform allows")
+    return ListOf(result)
 
 
-@function
-def alltrue(items: Any) -> Any:
-    if any(str(item).lower() == "false" for item in _list(items)):
-        return False
-    return next((item for item in items if isinstance(item, Unknown)), True)
+def _alltrue(items: Any) -> Any:
+    return _truths(items, False)
 
 
-@function
-def anytrue(items: Any) -> Any:
-    if any(str(item).lower() == "true" for item in _list(items)):
-        return True
-    return next((item for item in items if isinstance(item, Unknown)), False)
+def _anytrue(items: Any) -> Any:
+    return _truths(items, True)
 
 
-@function
-def chunklist(items: Any, size: Any) -> list[Any]:
-    width = int(number_of(size))
-    return [_list(items)[start : start + width] for start in range(0, len(items), width)] if width > 0 else [items]
+def _truths(items: Any, decisive: bool) -> Any:
+    made = [to_bool(item) for item in listed(items)]
+    if decisive in made or (None in made and not decisive):
+        return decisive
+    return next((item for item in made if isinstance(item, Unknown)), not decisive)
 
 
-@function
-def setproduct(*sets: Any) -> list[Any]:
-    return _bounded(list(row) for row in itertools.product(*map(_list, sets)))
+def _chunklist(items: Any, size: Any) -> list[Any]:
+    width = _whole(size)
+    if width < 0:
+        raise ValueError("a size below zero")
+    starts = range(0, len(items), width) if width else range(min(len(items), 1))
+    return ListOf(_like(items, listed(items)[start : start + width if width else None]) for start in starts)
 
 
-@function
-def setintersection(*sets: Any) -> list[Any]:
-    common = set.intersection(*({key_of(item) for item in _list(one)} for one in sets))
-    return sorted((item for item in _unique(sets[0]) if key_of(item) in common), key=key_of)
+def _slice(items: Any, start: Any, end: Any) -> list[Any]:
+    first, last = _whole(start), _whole(end)
+    if isinstance(items, SetOf) or not 0 <= first <= last <= len(listed(items)):
+        raise ValueError("outside the list")
+    return _like(items, items[first:last])
 
 
-@function
-def setsubtract(first: Any, second: Any) -> list[Any]:
-    gone = {key_of(item) for item in _list(second)}
-    return [item for item in _list(first) if key_of(item) not in gone]
+def _matchkeys(values: Any, keys: Any, wanted: Any) -> list[Any]:
+    chosen = {key_of(item) for item in listed(wanted)}
+    pairs = zip(listed(values), listed(keys), strict=True)
+    return ListOf(value for value, key in pairs if key_of(key) in chosen)
 
 
-@function
-def transpose(mapping: Any) -> dict[str, list[str]]:
-    result: dict[str, list[str]] = {}
-    for key, items in sorted(mapping.items()):
-        for item in _list(items):
-            result.setdefault(text_of(item), []).append(key)
-    return dict(sorted(result.items()))
+def _setproduct(*sets: Any) -> list[Any]:
+    if len(sets) < 2:
+        raise ValueError("two sets or more")
+    rows = _bounded(list(row) for row in itertools.product(*map(listed, sets)))
+    return SetOf(rows) if all(isinstance(one, SetOf) for one in sets) else ListOf(rows)
 
 
-FUNCTIONS |= _NUMBERS | _TEXTS | _COLLECTIONS
+def _setunion(*sets: Any) -> list[Any]:
+    return set_of(unified([item for one in sets for item in listed(one)]))
+
+
+def _setintersection(*sets: Any) -> list[Any]:
+    common = set.intersection(*({key_of(item) for item in listed(one)} for one in sets))
+    return set_of(item for item in sets[0] if key_of(item) in common)
+
+
+def _setsubtract(first: Any, second: Any) -> list[Any]:
+    gone = {key_of(item) for item in listed(second)}
+    return set_of(item for item in listed(first) if key_of(item) not in gone)
+
+
+def _setsymmetric(first: Any, second: Any) -> list[Any]:
+    return set_of([*_setsubtract(first, second), *_setsubtract(second, first)])
+
+
+def _transpose(mapping: Any) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, items in sorted(_mapping(mapping).items()):
+        for item in listed(items):
+            result.setdefault(string(item), ListOf()).append(key)
+    return MapOf(sorted(result.items()))
+
+
+def _values(mapping: Any) -> list[Any]:
+    return [mapping[key] for key in sorted(_mapping(mapping))]
+
+
+def _zipmap(keys: Any, values: Any) -> dict[str, Any]:
+    made = dict(zip(map(string, listed(keys)), listed(values), strict=True))
+    return MapOf(made) if isinstance(values, ListOf) else made
+
+
+_COLLECTIONS: dict[str, Callable[..., Any]] = {
+    "alltrue": _alltrue,
+    "anytrue": _anytrue,
+    "chunklist": _chunklist,
+    "coalesce": _coalesce,
+    "coalescelist": _coalescelist,
+    "compact": _compact,
+    "concat": _concat,
+    "contains": _contains,
+    "distinct": lambda items: _like(items, unique(listed(items))),
+    "element": _element,
+    "ephemeralasnull": lambda value: value,
+    "flatten": flatten,
+    "index": _index,
+    "issensitive": lambda value: Unknown("whether a value is sensitive"),
+    "keys": _keys,
+    "list": lambda *items: to_list(list(items)),
+    "lookup": _lookup,
+    "matchkeys": _matchkeys,
+    "merge": merge,
+    "nonsensitive": lambda value: value,
+    "one": _one,
+    "range": _range,
+    "reverse": lambda items: _like(items, listed(items)[::-1]),
+    "sensitive": lambda value: value,
+    "setintersection": _setintersection,
+    "setproduct": _setproduct,
+    "setsubtract": _setsubtract,
+    "setsymmetricdifference": _setsymmetric,
+    "setunion": _setunion,
+    "slice": _slice,
+    "sort": lambda items: ListOf(sorted(string(item) for item in listed(items))),
+    "tobool": to_bool,
+    "tolist": to_list,
+    "tomap": to_map,
+    "tonumber": to_number,
+    "toset": to_set,
+    "tostring": to_text,
+    "transpose": _transpose,
+    "values": _values,
+    "zipmap": _zipmap,
+}
+
 
 # Addresses
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-@function
-def cidrsubnet(prefix: Any, new_bits: Any, number: Any) -> str:
-    network = ipaddress.ip_network(text_of(prefix), strict=False)
-    length = network.prefixlen + int(number_of(new_bits))
-    if not network.prefixlen <= length <= network.max_prefixlen:
+
+def _network(prefix: Any) -> Network:
+    text = string(prefix)
+    if "/" not in text:
+        raise ValueError("no prefix")
+    return ipaddress.ip_network(text, strict=False)
+
+
+def _longer(network: Network, bits: int) -> int:
+    length = network.prefixlen + bits
+    if bits < 0 or length > network.max_prefixlen:
         raise ValueError("no such prefix")
-    base = int(network.network_address) + (int(number_of(number)) << (network.max_prefixlen - length))
-    return f"{ipaddress.ip_address(base)}/{length}"
+    return length
 
 
-@function
-def cidrhost(prefix: Any, number: Any) -> str:
-    network = ipaddress.ip_network(text_of(prefix), strict=False)
-    return str(network[int(number_of(number))])
+def _subnet(network: Network, address: int, length: int) -> str:
+    made = ipaddress.IPv4Address(address) if network.version == 4 else ipaddress.IPv6Address(address)
+    return f"{made}/{length}"
 
 
-@function
-def cidrnetmask(prefix: Any) -> str:
-    return str(ipaddress.ip_network(text_of(prefix), strict=False).netmask)
+def _cidrsubnet(prefix: Any, new_bits: Any, number: Any) -> str:
+    network, bits, wanted = _network(prefix), _whole(new_bits), _whole(number)
+    length = _longer(network, bits)
+    if not 0 <= wanted < 1 << bits:
+        raise ValueError("no such subnet")
+    return _subnet(network, int(network.network_address) + (wanted << (network.max_prefixlen - length)), length)
 
 
-@function
-def cidrsubnets(prefix: Any, *bits: Any) -> list[str]:
-    network = ipaddress.ip_network(text_of(prefix), strict=False)
-    position, result = int(network.network_address), []
+def _cidrhost(prefix: Any, number: Any) -> str:
+    return str(_network(prefix)[_whole(number)])
+
+
+def _cidrnetmask(prefix: Any) -> str:
+    network = _network(prefix)
+    if network.version != 4:
+        raise ValueError("not a network of version 4")
+    return str(network.netmask)
+
+
+def _cidrsubnets(prefix: Any, *bits: Any) -> list[str]:
+    network = _network(prefix)
+    position, result = int(network.network_address), ListOf()
     for extra in bits:
-        length = network.prefixlen + int(number_of(extra))
-        if not network.prefixlen <= length <= network.max_prefixlen:
-            raise ValueError("no such prefix")
+        length = _longer(network, _whole(extra))
         size = 1 << (network.max_prefixlen - length)
         position = -(-position // size) * size
-        result.append(f"{ipaddress.ip_address(position)}/{length}")
+        if position > int(network.broadcast_address):
+            raise ValueError("no room")
+        result.append(_subnet(network, position, length))
         position += size
     return result
 
 
-def _holds_reference(value: Any, depth: int = 0) -> bool:
-    if isinstance(value, str):
-        return "\ue000" in value
-    if isinstance(value, (list, dict)) and depth < 5:
-        return any(_holds_reference(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value))
-    return False
+def _cidrcontains(prefix: Any, other: Any) -> bool:
+    inner = ipaddress.ip_network(string(other), strict=False)
+    outer = _network(prefix)
+    if inner.version != outer.version:
+        raise ValueError("two versions of addresses")
+    return inner[0] in outer and inner[-1] in outer
 
+
+_ADDRESSES: dict[str, Callable[..., Any]] = {
+    "cidrcontains": _cidrcontains,
+    "cidrhost": _cidrhost,
+    "cidrnetmask": _cidrnetmask,
+    "cidrsubnet": _cidrsubnet,
+    "cidrsubnets": _cidrsubnets,
+}
+
+
+def _abspath(path: Any) -> str:
+    text = cleaned(string(path))
+    return text if text.startswith(("/", "\ue000")) else f"{reference('path.cwd')}/{text}"
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abspath": _abspath,
+    **_NUMBERS,
+    **TEXTS,
+    **TIMES,
+    **_COLLECTIONS,
+    **_ADDRESSES,
+}
+
+CONTAINERS = frozenset(
+    [
+        "alltrue",
+        "anytrue",
+        "chomp",
+        "chunklist",
+        "coalesce",
+        "coalescelist",
+        "compact",
+        "concat",
+        "contains",
+        "distinct",
+        "element",
+        "ephemeralasnull",
+        "flatten",
+        "format",
+        "formatlist",
+        "index",
+        "join",
+        "jsonencode",
+        "keys",
+        "length",
+        "list",
+        "lookup",
+        "matchkeys",
+        "merge",
+        "nonsensitive",
+        "one",
+        "reverse",
+        "sensitive",
+        "setintersection",
+        "setproduct",
+        "setsubtract",
+        "setsymmetricdifference",
+        "setunion",
+        "slice",
+        "sort",
+        "split",
+        "tobool",
+        "tolist",
+        "tomap",
+        "tonumber",
+        "toset",
+        "tostring",
+        "transpose",
+        "trimspace",
+        "values",
+        "yamlencode",
+        "zipmap",
+        "basename",
+        "dirname",
+        "abspath",
+    ]
+)
+"""Functions that may be given texts with references in them. The others cannot tell their result then."""
 
 _TAKES_UNKNOWN = frozenset(
-    {
-        "merge",
+    [
         "concat",
-        "flatten",
+        "merge",
         "contains",
         "alltrue",
         "anytrue",
         "format",
+        "formatlist",
         "join",
         "jsonencode",
         "yamlencode",
         "coalesce",
-        "compact",
-    }
+    ]
 )
+"""Functions whose result may be known although an argument is not."""
 
 
 def call(name: str, arguments: list[Any]) -> Any:
@@ -587,13 +540,10 @@ def call(name: str, arguments: list[Any]) -> Any:
     if body is None:
         return Unknown(f"the function {name}")
     for value in arguments:
-        if isinstance(value, Unknown) and name not in _TAKES_UNKNOWN:
+        if isinstance(value, Unknown) and (name not in _TAKES_UNKNOWN or isinstance(value, Failed)):
             return value
-    if name == "coalesce":
-        arguments = list(itertools.takewhile(lambda v: not isinstance(v, Unknown), arguments)) or arguments[:1]
-    if name in ("concat", "flatten", "compact", "join") and (bad := _first_unknown(name, arguments)) is not None:
-        return bad
-    if name not in CONTAINERS and any(map(_holds_reference, arguments)):
+    doubt = _doubt(arguments)
+    if doubt is not None and name not in CONTAINERS:
         return Unknown(f"{name} of a value that is not known here")
     if weight(arguments) > MAX_WEIGHT:
         return Unknown(f"the function {name} on large input")
@@ -601,18 +551,27 @@ def call(name: str, arguments: list[Any]) -> Any:
         result = body(*arguments)
     except OverflowError:
         return Unknown(f"the function {name} on large input")
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError):
-        return Failed(f"the function {name} with these values")
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError, LookupError):
+        return doubt or Failed(f"the function {name} with these values")
     if isinstance(result, str) and len(result) > MAX_TEXT:
         return Unknown(f"the function {name} on large input")
+    if isinstance(result, Failed) and doubt is not None:
+        return doubt
     return result
 
 
-def _first_unknown(name: str, arguments: list[Any]) -> Unknown | None:
-    """Return the whole list that is unknown; single unknown elements may stay in a list."""
-    for value in arguments:
-        if isinstance(value, Unknown):
-            return value
-        if name == "flatten" and isinstance(value, list):
-            return None
-    return None
+def _doubt(value: Any, depth: int = 0) -> Unknown | None:
+    """Return a part of the arguments that is not known, None where all is."""
+    if isinstance(value, Unknown):
+        return value
+    if isinstance(value, str):
+        return Unknown(cause_of(value)) if "\ue000" in value else None
+    if isinstance(value, Open):
+        return Unknown(value.reason)
+    if isinstance(value, (list, dict)) and depth < MAX_LEVELS_OF_VALUE:
+        for item in value.values() if isinstance(value, dict) else value:
+            if (found := _doubt(item, depth + 1)) is not None:
+                return found
+        return None
+    plain = value is None or isinstance(value, (bool, int, float, list, dict))
+    return None if plain else Unknown("a resource as a whole")

@@ -1,74 +1,38 @@
-"""Reads the syntax of Terraform, in its own notation or as JSON, into blocks, attributes and expressions with places."""
+"""Reads the syntax of Terraform into blocks, attributes and expressions with places."""
 
 from __future__ import annotations
 
-import itertools
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mlguard.errors import Unreadable
 from mlguard.scanners.infra.resources import Position
+from mlguard.scanners.infra.terraform.expressions import Attribute, Block, Expr, Source
+from mlguard.scanners.infra.terraform.templates import Token, lines, template
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
+__all__ = ["Attribute", "Block", "Expr", "Source", "expression_of", "parse", "template_of"]
+
 MAX_DEPTH = 60
 """Levels of nested blocks or expressions; deeper ones are unknown."""
 
-MAX_BLOCKS = 50_000
+MAX_BLOCKS = 500_000
 """Blocks and attributes of one file."""
 
-
-class Expr(NamedTuple):
-    """An expression: what it does, with which operands, and where it stands."""
-
-    op: str
-    args: tuple[Any, ...]
-    at: Position
-
-
-class Attribute(NamedTuple):
-    """``name = expression``; the place runs from the name to the end of the value."""
-
-    name: str
-    expr: Expr
-    at: Position
-
-
-@dataclass(slots=True)
-class Block:
-    """A block; ``at`` is its head: type and labels."""
-
-    type: str
-    labels: tuple[str, ...]
-    at: Position
-    attributes: dict[str, Attribute] = field(default_factory=dict)
-    blocks: list[Block] = field(default_factory=list)
-
-    def value(self, name: str) -> Expr | None:
-        """Return the expression of an attribute."""
-        found = self.attributes.get(name)
-        return found.expr if found else None
-
-
-@dataclass(slots=True)
-class Source:
-    """One file as read. ``errors`` are the lines, from 1, where the syntax is broken."""
-
-    path: str
-    body: Block
-    errors: tuple[int, ...] = ()
+MAX_TEMPLATE = 100_000
+"""Characters of a text that is read as a template."""
 
 
 def parse(path: str, text: str) -> Source:
     """Return what can be read of a file. Raises Unreadable only for JSON that is none."""
     text = text.replace("\ue000", " ").replace("\ue001", " ")
     if path.endswith(".json"):
-        return _json_source(path, text)
+        from mlguard.scanners.infra.terraform import jsonsyntax
+
+        return jsonsyntax.source(path, text)
     return _Reader(path, text).source()
 
 
@@ -82,6 +46,8 @@ def _parser() -> Parser:
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.S)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
+# The grammar does not know an exponent without a fraction.
+_EXPONENT = re.compile(rb"(?<![\w.])\d+[eE][+-]?\d+(?![\w.])")
 _POSTFIX = frozenset({"get_attr", "index", "splat"})
 _BINARY = frozenset(["||", "&&", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%"])
 
@@ -90,7 +56,7 @@ def _unescaped(text: str) -> str:
     def one(match: re.Match[str]) -> str:
         code = match.group(1) or match.group(2)
         if code:
-            return chr(number) if (number := int(code, 16)) < 0x110000 and not 0xD800 <= number < 0xE000 else "?"
+            return chr(point) if (point := int(code, 16)) < 0x110000 and not 0xD800 <= point < 0xE000 else "?"
         return _SIMPLE.get(match.group(3), match.group(3))
 
     return _ESCAPE.sub(one, text)
@@ -103,12 +69,15 @@ class _Reader:
         self.path = path
         self.bytes = text.encode("utf-8", "replace")
         self.ascii = self.bytes.isascii()
+        self.string = text if self.ascii else ""
         self.lines = [] if self.ascii else self.bytes.split(b"\n")
         self.errors: list[int] = []
+        self.limits: list[tuple[int, str]] = []
         self.left = MAX_BLOCKS
 
     def source(self) -> Source:
-        root = _parser().parse(self.bytes).root_node
+        plain = _EXPONENT.sub(lambda match: b"1" * len(match.group()), self.bytes)
+        root = _parser().parse(plain).root_node
         top = Block("", (), Position(1, path=self.path))
         for child in root.children:
             if child.type == "body":
@@ -118,30 +87,39 @@ class _Reader:
                 self.body(child, top, 0)
         if root.has_error and not self.errors:
             self.errors.append(_first_error(root))
-        return Source(self.path, top, tuple(sorted(set(self.errors))))
+        return Source(self.path, top, tuple(sorted(set(self.errors))), tuple(sorted(set(self.limits))))
+
+    def deep(self, node: Node) -> Expr:
+        """Return the expression of what is nested too deeply to be read, and remember where it is."""
+        self.limits.append((node.start_point[0] + 1, f"nested in more than {MAX_DEPTH} levels"))
+        return Expr("error", (), self.at(node))
 
     def broken(self, node: Node) -> None:
         self.errors.append(node.start_point[0] + 1)
 
     def at(self, first: Node, last: Node | None = None) -> Position:
-        last = last or first
-        line, column = self.point(first.start_point)
-        end_line, end_column = self.point(last.end_point)
+        start, end = first.start_point, (last or first).end_point
+        if self.ascii:
+            return Position(start[0] + 1, start[1] + 1, end[0] + 1, end[1] + 1, self.path)
+        line, column = self.point(start)
+        end_line, end_column = self.point(end)
         return Position(line, column, end_line, end_column, self.path)
 
     def point(self, point: Any) -> tuple[int, int]:
         row, column = point
-        if not self.ascii and row < len(self.lines):
+        if row < len(self.lines):
             column = len(self.lines[row][:column].decode("utf-8", "replace"))
         return row + 1, column + 1
 
     def text(self, node: Node) -> str:
+        if self.ascii:
+            return self.string[node.start_byte : node.end_byte]
         return self.bytes[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
     def body(self, node: Node, block: Block, depth: int) -> None:
         for child in node.children:
             if self.left <= 0:
-                self.broken(child)
+                self.limits.append((child.start_point[0] + 1, f"more than {MAX_BLOCKS} blocks and attributes"))
                 return
             if child.type == "attribute":
                 self.left -= 1
@@ -170,8 +148,11 @@ class _Reader:
                 break
             if part.type in ("identifier", "string_lit"):
                 heads.append(part)
-        if not heads or depth > MAX_DEPTH:
+        if not heads:
             self.broken(node)
+            return
+        if depth > MAX_DEPTH:
+            self.deep(node)
             return
         names = [self.label(part) for part in heads]
         block = Block(names[0], tuple(names[1:]), self.at(heads[0], heads[-1]))
@@ -192,13 +173,16 @@ class _Reader:
         """Return the expression of a node that holds one operand and what follows it."""
         if node.type == "ERROR":
             return Expr("error", (), self.at(node))
-        return self.chain([child for child in node.children if child.type != "comment"], node, depth)
+        kids = node.children
+        if len(kids) == 1 and depth < MAX_DEPTH and not kids[0].is_missing:
+            return self.primary(kids[0], self.at(node), depth + 1)
+        return self.chain([child for child in kids if child.type != "comment"], node, depth)
 
     def chain(self, parts: list[Node], around: Node, depth: int, at: Position | None = None) -> Expr:
         """Return a primary with its postfix operators, as the grammar writes them side by side."""
         where = at or self.at(around)
         if depth > MAX_DEPTH:
-            return Expr("error", (), where)
+            return self.deep(around)
         parts = [part for part in parts if part.type not in ("(", ")")]
         if not parts or any(part.type == "ERROR" or part.is_missing for part in parts):
             return Expr("error", (), where)
@@ -212,16 +196,25 @@ class _Reader:
             elif part.type == "index":
                 result = self.index(result, part, where, depth)
             elif part.type == "splat":
-                inner = [
-                    child for child in (part.children[0] if part.children else part).children if child.type in _POSTFIX
-                ]
-                item = self.postfix(Expr("item", (), where), [*inner, *parts[number + 1 :]], where, depth + 1)
-                return Expr("splat", (result, item), where)
+                return self.splat(result, part, parts[number + 1 :], where, depth + 1)
             elif part.type == "expression":
                 return self.expr(part, depth + 1) if result.op == "error" else result
             else:
                 return Expr("error", (), where)
         return result
+
+    def splat(self, result: Expr, part: Node, after: list[Node], where: Position, depth: int) -> Expr:
+        """Return a splat. What follows ``[*]`` is asked of each element; of ``.*`` only names and ``.0`` are."""
+        if depth > MAX_DEPTH:
+            return self.deep(part)
+        body = part.children[0] if part.children else part
+        inner = [*(child for child in body.children if child.type in _POSTFIX), *after]
+        rest: list[Node] = []
+        if body.type == "attr_splat":
+            cut = next((n for n, one in enumerate(inner) if self.text(one).startswith("[")), len(inner))
+            inner, rest = inner[:cut], inner[cut:]
+        item = self.postfix(Expr("item", (), where), inner, where, depth)
+        return self.postfix(Expr("splat", (result, item), where), rest, where, depth)
 
     def index(self, result: Expr, part: Node, where: Position, depth: int) -> Expr:
         inner = part.children[0] if part.children else part
@@ -238,7 +231,7 @@ class _Reader:
     def primary(self, node: Node, where: Position, depth: int) -> Expr:
         kids = [child for child in node.children if child.type != "comment"]
         if depth > MAX_DEPTH:
-            return Expr("error", (), where)
+            return self.deep(node)
         match node.type:
             case "expression":
                 return self.expr(node, depth)
@@ -253,13 +246,25 @@ class _Reader:
             case "function_call":
                 return self.call(kids, where, depth)
             case "conditional":
-                parts = [self.expr(kid, depth) for kid in kids if kid.type == "expression"]
-                return Expr("cond", tuple(parts), where) if len(parts) == 3 else Expr("error", (), where)
+                return self.conditional(node, where, depth)
             case "operation":
                 return self.operation(kids[0], where, depth) if kids else Expr("error", (), where)
             case "for_expr":
                 return self.loop(kids[0], where, depth) if kids else Expr("error", (), where)
         return Expr("error", (), where)
+
+    def conditional(self, node: Node, where: Position, depth: int) -> Expr:
+        """Return a conditional. The grammar groups ``a ? b : c ? d : e`` to the left, Terraform to the right."""
+        levels = [_expressions(node)]
+        while len(levels[-1]) == 3 and (inner := _bare(levels[-1][0])) is not None and len(levels) < MAX_DEPTH:
+            levels.append(_expressions(inner))
+        if any(len(level) != 3 for level in levels):
+            return Expr("error", (), where)
+        result = self.expr(levels[0][2], depth)
+        for number, level in enumerate(levels):
+            test = levels[number + 1][2] if number + 1 < len(levels) else level[0]
+            result = Expr("cond", (self.expr(test, depth), self.expr(level[1], depth), result), where)
+        return result
 
     def literal(self, node: Node, where: Position, depth: int) -> Expr:
         text = self.text(node)
@@ -271,7 +276,7 @@ class _Reader:
             case "null_lit":
                 return Expr("lit", (None,), where)
             case "numeric_lit":
-                return Expr("lit", (_number(text),), where)
+                return Expr("lit", (number(text),), where)
         return Expr("error", (), where)
 
     def call(self, kids: list[Node], where: Position, depth: int) -> Expr:
@@ -330,78 +335,81 @@ class _Reader:
     def template(self, node: Node, where: Position, depth: int) -> Expr:
         if node.type == "heredoc_template":
             return self.heredoc(node, where, depth)
-        inner = [kid for kid in node.children if kid.type not in ("quoted_template_start", "quoted_template_end")]
-        start, end = (
-            node.start_byte + 1,
-            node.end_byte - (1 if self.bytes[node.end_byte - 1 : node.end_byte] == b'"' else 0),
-        )
-        parts = self.parts(inner, start, end, depth, True)
-        return _template(parts, where)
+        start, end = node.start_byte + 1, node.end_byte
+        end -= self.bytes[end - 1 : end] == b'"'
+        inner = [kid for kid in node.children if kid.type.startswith("template_") and kid.type != "template_literal"]
+        if not inner:
+            return Expr("lit", (self.raw(start, end, True),), where)
+        return template(list(self.tokens(inner, start, end, depth, True)), where)
 
     def heredoc(self, node: Node, where: Position, depth: int) -> Expr:
         kids = node.children
         marks = [kid for kid in kids if kid.type == "heredoc_identifier"]
-        inner = [kid for kid in kids if kid.type not in ("heredoc_start", "heredoc_identifier")]
         if len(marks) < 2:
             return Expr("error", (), where)
+        inner = [kid for kid in kids if kid.type not in ("heredoc_start", "heredoc_identifier", "template_literal")]
         start = self.bytes.find(b"\n", marks[0].end_byte) + 1
-        end = self.bytes.rfind(b"\n", 0, marks[-1].start_byte) + 1
-        parts = self.parts(inner, start, max(start, end), depth, False)
-        if self.text(kids[0]).startswith("<<-"):
-            parts = _dedented(parts)
-        result = _template(parts, where)
-        return Expr(result.op, result.args, where) if result.op != "lit" else Expr("heredoc", result.args, where)
+        end = max(start, self.bytes.rfind(b"\n", 0, marks[-1].start_byte) + 1)
+        tokens = list(self.tokens(inner, start, end, depth, False))
+        result = template(tokens, where, self.text(kids[0]).startswith("<<-"))
+        return Expr("heredoc", result.args, where) if result.op == "lit" else result
 
-    def parts(self, nodes: list[Node], start: int, end: int, depth: int, quoted: bool) -> list[Any]:
-        """Return texts and expressions of a template; the grammar leaves blanks out, so texts are what lies between."""
-        parts: list[Any] = []
+    def tokens(self, nodes: list[Node], start: int, end: int, depth: int, quoted: bool) -> Iterator[Token]:
+        """Yield the parts of a template; the grammar leaves blanks out, so texts are what lies between its nodes."""
         position = start
         for node in nodes:
-            if node.type == "template_literal":
-                continue
-            if position < node.start_byte:
-                parts.append(self.raw(position, node.start_byte, quoted))
-            if node.type == "template_interpolation":
-                inner = next((kid for kid in node.children if kid.type == "expression"), None)
-                parts.append(self.expr(inner, depth + 1) if inner is not None else Expr("error", (), self.at(node)))
-            else:
-                parts.append(self.directive(node, depth, quoted))
+            yield from self.between(position, node.start_byte, quoted)
+            yield from self.token(node, depth, quoted)
             position = node.end_byte
-        if position < end:
-            parts.append(self.raw(position, end, quoted))
-        return parts
+        yield from self.between(position, end, quoted)
+
+    def between(self, start: int, end: int, quoted: bool) -> Iterator[Token]:
+        if start < end:
+            text = self.raw(start, end, quoted)
+            yield from [Token("text", text)] if quoted else lines(text)
 
     def raw(self, start: int, end: int, quoted: bool) -> str:
-        text = self.bytes[start:end].decode("utf-8", "replace")
-        text = _unescaped(text) if quoted else text
-        return text.replace("$${", "${").replace("%%{", "%{")
+        text = self.string[start:end] if self.ascii else self.bytes[start:end].decode("utf-8", "replace")
+        text = _unescaped(text) if quoted and "\\" in text else text
+        return text.replace("$${", "${").replace("%%{", "%{") if "{" in text else text
 
-    def directive(self, node: Node, depth: int, quoted: bool) -> Expr:
-        where = self.at(node)
-        inner = node.children[0] if node.type == "template_directive" and node.children else node
-        kids = inner.children
-        if depth > MAX_DEPTH or not kids or inner.type not in ("template_if", "template_for"):
-            return Expr("error", (), where)
-        cuts = [kid for kid in kids if kid.type.endswith(("_intro", "_start", "_end"))]
-        bodies = [
-            self.parts([k for k in kids if a.end_byte <= k.start_byte and k.end_byte <= b.start_byte], a.end_byte, b.start_byte, depth + 1, quoted)
-            for a, b in itertools.pairwise(cuts)
-        ]  # fmt: skip
-        heads = [self.expr(kid, depth + 1) for kid in cuts[0].children if kid.type == "expression"]
-        if not heads or not bodies:
-            return Expr("error", (), where)
-        results = [_template(body, where) for body in bodies]
-        if inner.type == "template_if":
-            return Expr(
-                "cond", (heads[0], results[0], results[1] if len(results) > 1 else Expr("lit", ("",), where)), where
+    def token(self, node: Node, depth: int, quoted: bool) -> Iterator[Token]:
+        text = self.bytes[node.start_byte : node.end_byte]
+        before, after = text[2:3] == b"~", text[-2:-1] == b"~"
+        if node.type == "template_interpolation":
+            inner = next((kid for kid in node.children if kid.type == "expression"), None)
+            value = self.expr(inner, depth + 1) if inner is not None else Expr("error", (), self.at(node))
+            yield Token("expr", value, before, after)
+        elif node.type == "template_directive" and node.children and depth <= MAX_DEPTH:
+            body = node.children[0]
+            inside = [kid for kid in body.children if kid.type != "template_literal"]
+            yield from self.tokens(inside, node.start_byte, node.end_byte, depth + 1, quoted)
+        elif node.type in _DIRECTIVES:
+            kind = _DIRECTIVES[node.type]
+            heads = [self.expr(kid, depth + 1) for kid in node.children if kid.type == "expression"]
+            names = tuple(self.text(kid) for kid in node.children if kid.type == "identifier")
+            broken = not heads and kind in ("if", "for")
+            yield Token(
+                kind, Expr("error", (), self.at(node)) if broken else heads[0] if heads else None, before, after, names
             )
-        names = tuple(self.text(kid) for kid in cuts[0].children if kid.type == "identifier")
-        loop = Expr("for", (names, heads[0], (results[0],), None, False), where)
-        return (
-            Expr("call", ("join", (Expr("lit", ("",), where), loop), False), where)
-            if names
-            else Expr("error", (), where)
-        )
+        else:
+            yield Token("expr", self.deep(node) if depth > MAX_DEPTH else Expr("error", (), self.at(node)))
+
+
+_DIRECTIVES = {
+    "template_if_intro": "if", "template_else_intro": "else", "template_if_end": "endif", "template_for_start": "for",
+    "template_for_end": "endfor",
+}  # fmt: skip
+
+
+def _expressions(node: Node) -> list[Node]:
+    return [kid for kid in node.children if kid.type == "expression"]
+
+
+def _bare(node: Node) -> Node | None:
+    """Return the conditional that an expression is, when no brackets are around it."""
+    kids = [kid for kid in node.children if kid.type != "comment"]
+    return kids[0] if len(kids) == 1 and kids[0].type == "conditional" else None
 
 
 def _first_error(root: Node) -> int:
@@ -415,139 +423,22 @@ def _first_error(root: Node) -> int:
         node = bad
 
 
-def _number(text: str) -> int | float | None:
+def number(text: str) -> int | float | None:
+    """Return the value of a number as it is written, None where it is none."""
     try:
-        return int(text) if text.isdigit() and len(text) < 40 else float(text)
-    except ValueError:
+        if text.isdigit() and len(text) < 40:
+            return int(text)
+        value = float(text)
+        return int(value) if value.is_integer() and abs(value) < 1e40 else value
+    except (ValueError, OverflowError):
         return None
-
-
-def _template(parts: list[Any], where: Position) -> Expr:
-    if all(isinstance(part, str) for part in parts):
-        return Expr("lit", ("".join(parts),), where)
-    return Expr("template", tuple(parts), where)
-
-
-def _dedented(parts: list[Any]) -> list[Any]:
-    """Take the smallest indentation off each line, as ``<<-`` does."""
-    indents = []
-    fresh = True
-    for part in parts:
-        if not isinstance(part, str):
-            if fresh:
-                indents.append(0)
-            fresh = False
-            continue
-        for number, line in enumerate(part.split("\n")):
-            begins = number > 0 or fresh
-            last = number == part.count("\n")
-            if begins and (line.strip() or (last and line and part is not parts[-1])):
-                indents.append(len(line) - len(line.lstrip(" \t")))
-        fresh = part.endswith("\n")
-    width = min(indents, default=0)
-    if not width:
-        return parts
-    result: list[Any] = []
-    fresh = True
-    for part in parts:
-        if isinstance(part, str):
-            lines = part.split("\n")
-            lines = [
-                line[min(width, len(line) - len(line.lstrip(" \t"))) :] if number or fresh else line
-                for number, line in enumerate(lines)
-            ]
-            fresh = part.endswith("\n")
-            part = "\n".join(lines)
-        else:
-            fresh = False
-        result.append(part)
-    return result
-
-
-# JSON
-
-_TOP = frozenset({"resource", "data", "variable", "output", "locals", "module", "provider", "terraform"})
-_LABELS = {"resource": 2, "data": 2, "variable": 1, "output": 1, "module": 1, "provider": 1}
-
-
-def _json_source(path: str, text: str) -> Source:
-    import yaml
-
-    try:
-        json.loads(text)
-        node = yaml.compose(text.replace("\t", " "), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (ValueError, yaml.YAMLError, RecursionError):
-        raise Unreadable("not valid JSON") from None
-    top = Block("", (), Position(1, path=path))
-    reader = _JsonReader(path)
-    if isinstance(node, yaml.MappingNode):
-        reader.top(node, top)
-    return Source(path, top)
-
-
-class _JsonReader:
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def at(self, first: Any, last: Any) -> Position:
-        a, b = first.start_mark, last.end_mark
-        return Position(a.line + 1, a.column + 1, b.line + 1, b.column + 1, self.path)
-
-    def top(self, node: Any, top: Block) -> None:
-        for key, value in node.value:
-            if key.value not in _TOP or self.path.endswith(".tfvars.json"):
-                top.attributes[key.value] = Attribute(key.value, self.expr(value, 0), self.at(key, value))
-                continue
-            for labels, head, body in self.labelled(value, _LABELS.get(key.value, 0), (), key):
-                block = Block(key.value, labels, self.at(head, head))
-                self.body(body, block)
-                top.blocks.append(block)
-
-    def labelled(
-        self, node: Any, count: int, labels: tuple[str, ...], head: Any
-    ) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-        if node.id == "sequence":
-            for item in node.value:
-                yield from self.labelled(item, count, labels, head)
-        elif node.id == "mapping" and not count:
-            yield labels, head, node
-        elif node.id == "mapping":
-            for key, value in node.value:
-                yield from self.labelled(value, count - 1, (*labels, str(key.value)), key)
-
-    def body(self, node: Any, block: Block) -> None:
-        for key, value in node.value:
-            if block.type == "terraform" and key.value in ("backend", "required_providers"):
-                for labels, head, body in self.labelled(value, int(key.value == "backend"), (), key):
-                    inner = Block(key.value, labels, self.at(head, head))
-                    self.body(body, inner)
-                    block.blocks.append(inner)
-            else:
-                block.attributes[key.value] = Attribute(key.value, self.expr(value, 0), self.at(key, value))
-
-    def expr(self, node: Any, depth: int) -> Expr:
-        where = self.at(node, node)
-        if depth > MAX_DEPTH:
-            return Expr("error", (), where)
-        if node.id == "sequence":
-            return Expr("tuple", tuple(self.expr(item, depth + 1) for item in node.value), where)
-        if node.id == "mapping":
-            items = (
-                (Expr("lit", (str(k.value),), self.at(k, k)), self.expr(v, depth + 1), self.at(k, v))
-                for k, v in node.value
-            )
-            return Expr("object", tuple(items), where)
-        if node.style == '"':
-            return template_of(node.value, where)
-        plain = {"true": True, "false": False, "null": None}
-        return Expr("lit", (plain[node.value] if node.value in plain else _number(node.value),), where)
 
 
 def template_of(text: str, where: Position) -> Expr:
     """Return the expression of a text that may hold ``${…}``; every place in it is ``where``."""
     if "${" not in text and "%{" not in text:
         return Expr("lit", (text,), where)
-    if len(text) > 100_000:
+    if len(text) > MAX_TEMPLATE:
         return Expr("error", (), where)
     mark = "EOT"
     while mark in text:
@@ -561,7 +452,16 @@ def template_of(text: str, where: Position) -> Expr:
         parts[-1] = parts[-1].removesuffix("\n")  # the heredoc's own
         if not parts[-1]:
             parts.pop()
-    moved: Expr = _moved(_template(parts, where), where)
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return Expr("lit", (parts[0],), where)
+    moved: Expr = _moved(Expr("template", tuple(parts), where) if parts else Expr("lit", ("",), where), where)
+    return moved
+
+
+def expression_of(text: str, where: Position) -> Expr:
+    """Return the expression that a text spells, as JSON has them for types."""
+    found = _Reader(where.path, f"x = {text}\n").source().body.value("x") if len(text) < MAX_TEMPLATE else None
+    moved: Expr = _moved(found, where) if found is not None else Expr("error", (), where)
     return moved
 
 

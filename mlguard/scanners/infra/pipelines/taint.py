@@ -1,0 +1,305 @@
+"""Follows a stranger's text through env, outputs, needs, matrix and inputs to where it becomes part of a script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlguard.scanners.infra import shell
+from mlguard.scanners.infra.pipelines import expressions, texts
+from mlguard.scanners.infra.pipelines.scripts import environment_writes
+from mlguard.scanners.infra.pipelines.uses import UNTRUSTED_OUTPUTS
+from mlguard.scanners.infra.yamltree import Tree
+
+if TYPE_CHECKING:
+    from mlguard.scanners.infra.pipelines.model import File, Job, Step
+
+MAX_HOPS = 8
+"""Steps from a script back to where a value comes from."""
+
+MAX_ENTRIES = 200
+"""Values of a matrix, and commands of a script, that are followed."""
+
+_CLOSED_TYPES = frozenset({"boolean", "number", "choice", "environment"})
+
+
+class Taint(NamedTuple):
+    """Whose text a value is: ``level`` is "stranger", or "input" for whoever starts the workflow or calls the action."""
+
+    level: str
+    source: str
+
+
+def of_text(text: str, step: Step | None, job: Job | None, file: File, hops: int = 0) -> Taint | None:
+    """Return whose text the expressions of ``text`` may put out, the worst first, or None."""
+    weaker: Taint | None = None
+    if "${{" not in text:
+        return None
+    for access in expressions.spoken(text):
+        found = of_name(access.name, step, job, file, hops)
+        if found is not None and found.level == "stranger":
+            return found
+        weaker = weaker or found
+    return weaker
+
+
+def of_name(name: str, step: Step | None, job: Job | None, file: File, hops: int = 0) -> Taint | None:
+    """Return whose text a value is, by its dotted name in lower case."""
+    if expressions.from_stranger(name):
+        return Taint("stranger", name)
+    if hops >= MAX_HOPS:
+        return None
+    head, _, rest = name.partition(".")
+    if head == "github" and expressions.from_member(name):
+        return Taint("input", name)
+    if head == "env":
+        return _env(rest, step, job, file, hops + 1)
+    if head == "inputs" or name.startswith("github.event.inputs"):
+        return _input(rest if head == "inputs" else name.removeprefix("github.event.inputs").lstrip("."), file)
+    if head == "steps" and job is not None:
+        identity, _, output = rest.partition(".outputs.")
+        made = job.by_id.get(identity)
+        return _output(made, output, hops + 1) if made is not None and output else None
+    if head == "needs":
+        other, _, output = rest.partition(".outputs.")
+        return _needed(file, other, output, hops + 1) if output else None
+    if head == "jobs":
+        other, _, output = rest.partition(".outputs.")
+        return _needed(file, other, output, hops + 1)
+    if head == "matrix" and job is not None:
+        return _matrix(rest, job, hops + 1)
+    return None
+
+
+def _first(found: Iterator[Taint | None]) -> Taint | None:
+    weaker: Taint | None = None
+    for taint in found:
+        if taint is not None and taint.level == "stranger":
+            return taint
+        weaker = weaker or taint
+    return weaker
+
+
+def _env(key: str, step: Step | None, job: Job | None, file: File, hops: int) -> Taint | None:
+    for holder in (step.own_env if step is not None else {}, job.own_env if job is not None else {}, file.env):
+        node = next((node for name, node in holder.items() if name.lower() == key or key in ("", "*")), None)
+        if node is not None:
+            return of_text(texts.text(node.value), step, job, file, hops)
+    if step is None or job is None:
+        return None
+    earlier = (one for one in job.steps[: step.index] if "GITHUB_ENV" in one.run or "::set-env" in one.run)
+    return _first(_written(one, "GITHUB_ENV", key, hops) for one in earlier)
+
+
+def _input(key: str, file: File) -> Taint | None:
+    if key in ("", "*"):
+        return next(iter(file.given.values()), None)
+    if key in file.given:
+        return file.given[key]
+    declared = file.inputs.get(key)
+    if declared is None or declared in _CLOSED_TYPES:
+        return None
+    return Taint("input", f"inputs.{key}")
+
+
+def _needed(file: File, name: str, output: str, hops: int) -> Taint | None:
+    jobs = [file.jobs[name]] if name in file.jobs else list(file.jobs.values()) if name == "*" else []
+    for job in jobs:
+        if job.calls is not None:
+            for key, node in job.calls.outputs.items():
+                if key.lower() == output or output == "*":
+                    found = of_text(texts.text(node.value), None, None, job.calls, hops)
+                    if found is not None:
+                        return found
+        for key, node in job.outputs.items():
+            if key.lower() == output or output == "*":
+                found = of_text(texts.text(node.value), None, job, file, hops)
+                if found is not None:
+                    return found
+    return None
+
+
+def _matrix(key: str, job: Job, hops: int) -> Taint | None:
+    matrix = job.tree.get("strategy", "matrix")
+    if matrix is None:
+        return None
+    wanted = key.partition(".")[0]
+    whole = isinstance(matrix.value, str)
+    for number, (path, node) in enumerate(texts.all_texts(matrix)):
+        if number >= MAX_ENTRIES:
+            break
+        named = {str(step).lower() for step in path[:3]}
+        if whole or wanted in named or "include" in named or wanted in ("", "*"):
+            found = of_text(str(node.value), None, job, job.file, hops)
+            if found is not None:
+                return found
+    return None
+
+
+def _output(step: Step, key: str, hops: int) -> Taint | None:
+    """Return whose text an output of a step is."""
+    memo = step.outputs_known
+    if key not in memo:
+        memo[key] = None  # what refers to itself brings nothing new
+        memo[key] = _made(step, key, hops)
+    return memo[key]
+
+
+def _made(step: Step, key: str, hops: int) -> Taint | None:
+    name = step.uses.get("name", "").lower()
+    if step.run:
+        return _written(step, "GITHUB_OUTPUT", key, hops)
+    if step.calls is not None:
+        for output, node in step.calls.outputs.items():
+            if output.lower() == key or key == "*":
+                action = next(iter(step.calls.jobs.values()), None)
+                return of_text(texts.text(node.value), None, action, step.calls, hops)
+        return None
+    if name == "actions/github-script":
+        return _from_javascript(step)
+    for pattern in UNTRUSTED_OUTPUTS.get(name, ()):
+        if fnmatchcase(key, pattern):
+            return Taint("stranger", f"an output of {step.uses['name']}")
+    return None
+
+
+_PAYLOAD = re.compile(
+    r"(?:payload|event)(?:\.\w+|\?\.\w+|\[['\"]\w+['\"]\]){1,6}?(?:\.|\?\.|\[['\"])(?:title|body|ref|label|message|page_name|head_branch)\b"
+)
+
+
+def _from_javascript(step: Step) -> Taint | None:
+    script = step.inputs.get("script", "")
+    found = _PAYLOAD.search(script)
+    if found and ("setOutput" in script or "return" in script):
+        return Taint("stranger", "what a script returns")
+    return None
+
+
+_GH_TEXT = re.compile(
+    r"\bgh\s+(?:pr|issue|api|run)\b[^\n]*\b(?:title|body|headRefName|head\.ref|headBranch|comments?)\b"
+    r"|\bgit\s+log\b[^\n]*(?:%[sBb]|--format|--pretty)|\bgit\s+show\b[^\n]*%[sBb]"
+)
+
+
+def variables(step: Step, hops: int = 0) -> dict[str, Taint]:
+    """Return the variables of a step's script that hold a stranger's text: from env, and from each other."""
+    if hops in step.variables_known:
+        return step.variables_known[hops]
+    held: dict[str, Taint] = {}
+    step.variables_known[hops] = held
+    for name, node in {**step.file.env, **step.job.own_env, **step.own_env}.items():
+        if isinstance(node.value, str):
+            taint = of_text(node.value, step, step.job, step.file, hops)
+            if taint is not None:
+                held[name] = taint
+    for one in step.job.steps[: step.index]:
+        if "GITHUB_ENV" in one.run and hops < MAX_HOPS:
+            for name in _names_written(one):
+                taint = _written(one, "GITHUB_ENV", name.lower(), hops + 1)
+                if taint is not None:
+                    held[name] = taint
+    for command in step.commands[:MAX_ENTRIES]:
+        for assignment in (
+            *command.assignments,
+            *(word for word in command.words[1:3] if command.program in ("export", "local", "declare")),
+        ):
+            name, equals, value = assignment.partition("=")
+            if not equals or not name.isidentifier():
+                continue
+            taint = _of_shell(step, value, command, held, hops)
+            if taint is not None:
+                held[name] = taint
+    return held
+
+
+def _of_shell(step: Step, words: str, command: shell.Command, held: Mapping[str, Taint], hops: int) -> Taint | None:
+    """Return whose text a part of a command is, by the variables and the expressions in it."""
+    for match in texts.env_names(words):
+        if match[1] in held:
+            return held[match[1]]
+    original = step.run[command.start : command.end]
+    if "${{" in original:
+        taint = of_text(original, step, step.job, step.file, hops)
+        if taint is not None:
+            return taint
+    if _GH_TEXT.search(words):
+        return Taint("stranger", "a title, a text or a branch")
+    return None
+
+
+def _names_written(step: Step) -> list[str]:
+    return re.findall(r"(?m)(?:^|[\s\"'{])([A-Za-z_]\w*)(?:=|<<)", step.run)[:MAX_ENTRIES]
+
+
+def _written(step: Step, file: str, key: str, hops: int) -> Taint | None:
+    """Return whose text a step writes under a name into GITHUB_ENV or GITHUB_OUTPUT."""
+    if hops >= MAX_HOPS:
+        return None
+    held = variables(step, hops)
+    for name, group in environment_writes(step.run, step.commands):
+        if name != file:
+            continue
+        raw = "\n".join(step.run[command.start : command.end] for command in group)
+        if key not in ("", "*") and not re.search(rf"(?i)(?<![\w-]){re.escape(key)}(?:=|<<|::)", raw):
+            continue
+        for command in group:
+            taint = _of_shell(step, " ".join(command.words), command, held, hops)
+            if taint is not None:
+                return taint
+    return None
+
+
+_RUNS_TEXT = frozenset({"eval", "xargs", "ssh", "su", "parallel", "watch"})
+_SHELLS = frozenset(
+    {"sh", "bash", "dash", "zsh", "ksh", "python", "python3", "perl", "ruby", "node", "pwsh", "powershell", "php"}
+)
+
+
+def executed(
+    script: str, found: Sequence[shell.Command], held: Mapping[str, Taint]
+) -> Iterator[tuple[shell.Command, Taint]]:
+    """Yield the commands that run a variable's text as code: ``eval "$X"``, ``bash -c "… $X"``, ``ssh host "… $X"``.
+
+    A variable between single quotes is put in by the inner shell, as text.
+    """
+    if not held:
+        return
+    for command in found:
+        words = shell.effective(command.words)
+        if not words:
+            continue
+        program = words[0].rsplit("/", 1)[-1]
+        inner = program in _RUNS_TEXT or (
+            program in _SHELLS and any(re.fullmatch(r"-[a-z]*[ce]|-Command|-r", word) for word in words[1:4])
+        )
+        if program in ("docker", "kubectl", "podman", "sudo", "timeout") and re.search(
+            r"\b(?:sh|bash)\s+-[a-z]*c\b", " ".join(words)
+        ):
+            inner = True
+        if not inner:
+            continue
+        raw = _unquoted(script[command.start : command.end])
+        if program == "ssh" and "<<" in raw:
+            continue
+        for match in texts.env_names(raw):
+            if match[1] in held:
+                yield command, held[match[1]]
+                break
+
+
+def _unquoted(text: str) -> str:
+    """Return a command without what stands between single quotes that quote: not those inside double ones."""
+    return re.sub(
+        r'"(?:\\.|[^"\\])*"|\'[^\']*\'', lambda match: match.group() if match.group()[0] == '"' else " ", text
+    )
+
+
+def inputs_of(tree: Tree | None) -> dict[str, str]:
+    """Return the declared inputs of a workflow's trigger or an action in lower case, with their types ("string" if none)."""
+    return {
+        name.lower(): (texts.text(node.value.get("type")) or "string") if isinstance(node.value, dict) else "string"
+        for name, node in texts.children(tree).items()
+    }
