@@ -32,12 +32,12 @@ def encode(record: object) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if getattr(value, field.name) != _default(field)
-        }
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:  # most of what there is
+        return value
+    if dataclasses.is_dataclass(kind):
+        given = ((name, getattr(value, name), default) for name, default in _fields(kind))
+        return {name: _plain(item) for name, item, default in given if item != default}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -45,10 +45,13 @@ def _plain(value: object) -> object:
     return value
 
 
-def _default(field: dataclasses.Field[Any]) -> object:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
+@cache
+def _fields(kind: type) -> tuple[tuple[str, object], ...]:
+    """Return the names of a record's fields with their defaults."""
+    return tuple(
+        (one.name, one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default)
+        for one in dataclasses.fields(kind)
+    )
 
 
 def decode(value: Mapping[str, Any]) -> findings.Record:
@@ -93,7 +96,8 @@ def _shaped(hint: Any, value: Any) -> Any:
             return None
         if isinstance(value, Mapping) and "type" in value:
             return decode(value)
-        return value
+        inner = next((one for one in arguments if isinstance(one, type) and dataclasses.is_dataclass(one)), None)
+        return build(inner, value) if inner is not None and isinstance(value, Mapping) else value
     return value
 
 

@@ -207,7 +207,10 @@ _CLAIMED = {
 
 def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record]], facts: tuple[Fact, ...]) -> Report:
     gaps = [record for _, record in records if isinstance(record, Gap)]
-    proofs = sorted({record for _, record in records if isinstance(record, Proof)}, key=_dumped)
+    proofs = sorted(
+        {record for _, record in records if isinstance(record, Proof)},
+        key=lambda proof: (proof.path, proof.rule, proof.subject),
+    )
     detections = [(name, record) for name, record in records if isinstance(record, Detection)]
     nameless = [(name, detection) for name, detection in detections if detection.rule not in job.catalogue.rules]
     detections = [pair for pair in detections if pair not in nameless] if nameless else detections
@@ -256,7 +259,7 @@ def _missed(name: str, path: str, missed: set[tuple[str, str]]) -> bool:
 
 def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> tuple[Finding, ...]:
     """Return the findings of (scanner, detection) pairs, totally ordered and without duplicates."""
-    unique = {_dumped(detection): (name, detection) for name, detection in detections}
+    unique = {_sameness(detection): (name, detection) for name, detection in detections}
     unique = _once(unique, catalogue)
     ordinals: Counter[tuple[str, ...]] = Counter()
     findings = []
@@ -272,7 +275,19 @@ def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> t
     return tuple(sorted(findings, key=_order))
 
 
-def _once(unique: dict[str, tuple[str, Detection]], catalogue: Catalogue) -> dict[str, tuple[str, Detection]]:
+Unique = dict[tuple[Any, ...], tuple[str, Detection]]
+
+
+def _sameness(detection: Detection) -> tuple[Any, ...]:
+    """Return what tells two detections apart, in an order that can be sorted."""
+    one = detection
+    facts = tuple(sorted((key, str(value)) for key, value in one.facts.items()))
+    place = one.location
+    end = place.end_line, place.end_column, place.length or 0
+    return one.rule, one.check, _place(place), end, one.scope, one.anchor, one.subject, one.advisory, facts, one.excerpt, repr(one.related) if one.related else ""  # fmt: skip
+
+
+def _once(unique: Unique, catalogue: Catalogue) -> Unique:
     """Leave out what another scanner saw on a line of which the rule's own scanner already says the same."""
     own = {
         (one.rule, one.location.path, one.location.line)

@@ -476,3 +476,35 @@ def test_a_store_whose_class_is_declared_as_open_is_not_asked_what_its_data_need
 
     assert told["public"] is None
     assert [told[name].truth for name in ("", "personal")] == [False, False]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        ('{"Rules": [{"Own": true}], "Own": "false"}', False),
+        ('{"Own": true}', True),
+        ('{"Other": 1}', False),
+        ({"Own": True}, True),
+        ("no JSON", None),
+        (reference("data.x.y.json"), None),
+        ('{"Own": true, "Key": "' + reference('aws_kms_key.k["a"].arn') + '"}', True),
+    ],
+)
+def test_a_path_looks_into_a_json_text(text: Any, truth: bool | None) -> None:
+    outcome = judge({"path": "policy.$json.Own", "op": "eq", "value": True}, resource(policy=text))
+
+    assert outcome.truth is truth
+
+
+def test_the_place_of_what_a_json_text_says_is_named_as_if_it_were_written_out() -> None:
+    outcome = judge({"path": "policy.$json.Rules[].Own", "op": "true"}, resource(policy='{"Rules": [{"Own": false}]}'))
+
+    assert [node.path for node in outcome.nodes] == [("policy", "Rules", 0, "Own")]
+
+
+@pytest.mark.parametrize(
+    ("value", "above"),
+    [("604800s", True), ("86400s", False), (86_401, True), ("86401.5s", True), ("week", False), (True, False)],
+)
+def test_a_span_in_seconds_is_compared_as_a_number(value: Any, above: bool) -> None:
+    assert OPERATORS["seconds_above"](value, 86_400) is above

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlguard import rules
+from mlguard import codec, rules
 from mlguard.config import Config
 from mlguard.findings import Finding
 from mlguard.gate import judge
@@ -63,3 +63,18 @@ def test_sarif_carries_the_change_as_a_fix(tmp_path: Path) -> None:
     written = sarif.render(report, verdict, rules.load())
 
     assert '"insertedContent":{"text":"true"}' in written.replace(" ", "")
+
+
+def test_an_edit_and_a_comment_come_through_a_child_process_and_a_saved_report(tmp_path: Path) -> None:
+    comment = "# mlguard: ignore[tf/unencrypted-storage] synthetic until=2027-01-01"
+    (tmp_path / "main.tf").write_text(
+        f'resource "aws_db_instance" "a" {{\n  storage_encrypted = false  {comment}\n}}\n'
+    )
+
+    (one,) = [one for one in scan(tmp_path, ["infra"], processes=2).findings if one.rule == "tf/unencrypted-storage"]
+
+    for finding_of in (one, codec.build(Finding, codec.encode(one))):
+        assert finding_of.edit is not None
+        assert finding_of.edit.location.line == 2
+        assert finding_of.aside is not None
+        assert finding_of.aside.reason == "synthetic"

@@ -95,7 +95,9 @@ def check_shape(document: dict[str, Any]) -> None:
             assert region["endColumn"] > region["startColumn"]
     for place in (value["artifactLocation"] for value in objects(document) if "artifactLocation" in value):
         check_address(place)
-    assert not any("fixes" in value for value in objects(document)), "an importer needs a description of each"
+    for fix in (one for value in objects(document) for one in value.get("fixes", ())):
+        assert fix["description"]["text"], "an importer needs a description of each"
+        assert all(change["replacements"] for change in fix["artifactChanges"])
 
 
 def check_rule(rule: dict[str, Any]) -> None:

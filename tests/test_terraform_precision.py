@@ -292,6 +292,9 @@ resource "aws_security_group" "web" {
 resource "aws_instance" "web" {
   ami           = "ami-1"
   instance_type = "t4g.small"
+  metadata_options {
+    http_tokens = "required"
+  }
   root_block_device {
     encrypted = true
   }
@@ -299,6 +302,7 @@ resource "aws_instance" "web" {
 resource "aws_db_instance" "web" {
   identifier                      = "web"
   engine                          = "postgres"
+  iam_database_authentication_enabled = true
   storage_encrypted               = true
   backup_retention_period         = 7
   publicly_accessible             = false
@@ -438,6 +442,7 @@ resource "azurerm_storage_account" "ml" {
   location                        = azurerm_resource_group.ml.location
   min_tls_version                 = "TLS1_2"
   allow_nested_items_to_be_public = false
+  shared_access_key_enabled       = false
   tags                            = local.tags
   blob_properties {
     versioning_enabled = true
@@ -477,6 +482,7 @@ resource "azurerm_machine_learning_compute_cluster" "gpu" {
   name                   = "gpu"
   location               = azurerm_resource_group.ml.location
   node_public_ip_enabled = false
+  local_auth_enabled     = false
 }
 resource "azurerm_network_security_group" "ml" {
   name     = "ml"

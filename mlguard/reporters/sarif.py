@@ -241,8 +241,8 @@ class _Run:
     def _fix(self, edit: Edit, advice: str) -> Json:
         place = self._location(edit.location)["physicalLocation"]
         change = {"deletedRegion": place["region"], "insertedContent": {"text": edit.text}}
-        fixed: Json = {"artifactChanges": [{"artifactLocation": place["artifactLocation"], "replacements": [change]}]}
-        return {"description": {"text": message(advice)}, **fixed} if advice else fixed
+        changes = [{"artifactLocation": place["artifactLocation"], "replacements": [change]}]
+        return {"description": {"text": message(advice or f"Write {edit.text} here.")}, "artifactChanges": changes}
 
     def _fingerprints(self, finding: Finding) -> Json:
         prints = {"mlguard/v1": finding.fingerprint}

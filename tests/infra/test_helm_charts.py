@@ -32,8 +32,9 @@ def by_template(trees: Iterable[tuple[str, Any]], chart: str) -> dict[str, list[
     return {path: sorted(documents) for path, documents in found.items()}
 
 
-def by_helm(folder: Path) -> dict[str, list[str]]:
-    output = oracles.run("helm", "template", "release-name", str(folder), "--namespace", "default")
+def by_helm(folder: Path, *values: str) -> dict[str, list[str]]:
+    files = [word for name in values for word in ("--values", str(folder / name))]
+    output = oracles.run("helm", "template", "release-name", str(folder), "--namespace", "default", *files)
     found: dict[str, list[str]] = defaultdict(list)
     for block in re.split(r"(?m)^---\n(?=# Source: )", output):
         match = re.match(r"# Source: [^/]+/(.*)\n", block)
@@ -171,6 +172,31 @@ def test_files_of_values_beside_a_chart_are_variants(tmp_path: Path) -> None:
         "values-prod.yaml": {"a": "2", "m": '{"z":1}'},
     }
     assert all({"values.yaml", "values-prod.yaml", "ci/gpu-values.yaml"} <= one.consumed for one in rendered(tmp_path))
+
+
+def test_a_variant_makes_the_documents_that_helm_makes_with_its_values(tmp_path: Path) -> None:
+    chart = write(tmp_path, "conditions")
+    (chart / "values-all.yaml").write_text(
+        "one: {enabled: true, color: null}\ntags: {extra: true}\nglobal: {own: v, m: {a: 1}}\n"
+    )
+
+    ours = {one.values: one for one in rendered(tmp_path)}
+
+    wanted = {"": (), "conditions/values-all.yaml": ("values-all.yaml",)}
+    assert ours.keys() == wanted.keys()
+    for name, values in wanted.items():
+        assert ours[name].gaps == ()
+        assert by_template(ours[name].trees, "conditions") == by_helm(chart, *values)
+
+
+def test_the_test_of_a_chart_is_told_from_its_resources(tmp_path: Path) -> None:
+    write(tmp_path, "web-named")
+
+    (ours,) = rendered(tmp_path)
+
+    assert [path for path, tree in ours.trees if helm.is_test(tree)] == [
+        "web-named/templates/tests/test-connection.yaml"
+    ]
 
 
 def test_a_template_that_fails_leaves_the_others_alone_and_is_named_with_its_line(tmp_path: Path) -> None:

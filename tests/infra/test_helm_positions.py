@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlguard.scanners.infra import helm
 from mlguard.scanners.infra.yamltree import Tree
 from tests.infra.charts import CHARTS, write
 from tests.infra.test_helm_charts import MAP, chart_at, rendered
@@ -196,3 +197,38 @@ def test_any_template_keeps_its_places(lines: list[str]) -> None:
         assert ours.gaps == ()
         for key, node in nodes(ours.trees[0][1]):
             assert stands(written_at(root, node), key, node), (body, key, node.at)
+
+
+def test_a_value_is_traced_to_the_line_of_the_file_that_gives_it(tmp_path: Path) -> None:
+    chart_at(
+        tmp_path,
+        **{
+            "Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies:\n- {name: sub, version: '*', repository: ''}\n",
+            "values.yaml": "image: {tag: x}\ncontext:\n  privileged: true\n  deep:\n    level: 1\nsub:\n  port: 1\n",
+            "values-prod.yaml": "image:\n  tag: prod\n",
+            "templates/all.yaml": MAP
+            + "  tag: {{ .Values.image.tag | quote }}\n  context:\n    {{- toYaml .Values.context | nindent 4 }}\n"
+            "  {{- with .Values.context.deep }}\n  with: {{ .level }}\n  {{- end }}\n  plain: text\n",
+            "charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n",
+            "charts/sub/values.yaml": "port: 2\nhost: h\n",
+            "charts/sub/templates/all.yaml": MAP + "  port: {{ .Values.port }}\n  host: {{ .Values.host }}\n",
+        },
+    )
+
+    def given_at(one: helm.Rendered, template: str, *path: str) -> tuple[str, int] | None:
+        tree = next(tree for name, tree in one.trees if name == template)
+        node = tree.get("data", *path)
+        assert node is not None
+        found = one.given_at(node.at, ("data", *path))
+        return (found.path, found.line) if found else None
+
+    first, second = rendered(tmp_path)
+
+    assert given_at(first, "templates/all.yaml", "context", "privileged") == ("values.yaml", 3)
+    assert given_at(first, "templates/all.yaml", "context", "deep", "level") == ("values.yaml", 5)
+    assert given_at(first, "templates/all.yaml", "with") == ("values.yaml", 5)
+    assert given_at(first, "templates/all.yaml", "plain") is None
+    assert given_at(first, "charts/sub/templates/all.yaml", "port") == ("values.yaml", 7)
+    assert given_at(first, "charts/sub/templates/all.yaml", "host") == ("charts/sub/values.yaml", 2)
+    assert given_at(first, "templates/all.yaml", "tag") == ("values.yaml", 1)
+    assert given_at(second, "templates/all.yaml", "tag") == ("values-prod.yaml", 2)

@@ -191,3 +191,54 @@ def test_many_pods_and_services_with_the_same_labels_stay_linear(tmp_path: Path,
     read(tmp_path, "apiVersion: v1\nkind: List\nitems:\n" + pods + services + policies)
 
     assert time.process_time() - begin < 8
+
+
+def test_labels_registries_and_digests_are_asked_for_where_the_configuration_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: ml, labels: {owner: x}}\nspec:\n  containers:\n"
+        "    - name: c\n      image: docker.io/library/a:1\n    - name: d\n      image: registry.example.org/a@sha256:"
+        + "0" * 64
+        + "\n"
+    )
+    params = {
+        "k8s/missing-quota-or-labels": {"required": ["owner", "cost-center"]},
+        "k8s/unpinned-or-unapproved-image": {"allowed": ["registry.example.org"], "required": ["kubernetes"]},
+    }
+
+    report = scan(tmp_path, ["infra"], {"infra": {"params": params}})
+
+    told = {(one.rule, one.check, one.location.line) for one in report.findings}
+    assert ("k8s/missing-quota-or-labels", "workload-labels", 1) in told
+    assert {one for one in told if one[0] == "k8s/unpinned-or-unapproved-image"} == {
+        ("k8s/unpinned-or-unapproved-image", "registry", 7),
+        ("k8s/unpinned-or-unapproved-image", "no-digest", 7),
+    }
+
+
+@pytest.mark.parametrize("silenced", ["CKV_K8S_22", "CKV_K8S_20"])
+def test_each_check_of_hardening_is_silenced_by_its_own_peer(tmp_path: Path, silenced: str) -> None:
+    (tmp_path / "a.yaml").write_text(
+        f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n    # checkov:skip={silenced}: no need\n    - name: c\n      image: a:1\n"
+    )
+
+    report = scan(tmp_path, ["infra"])
+
+    open_checks = {one.check for one in report.findings if one.rule == "k8s/unhardened-container"}
+    assert len(open_checks) >= 3
+
+
+def test_what_terraform_only_knows_later_is_a_gap_and_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'variable "x" {}\nresource "kubernetes_pod_v1" "a" {\n  metadata {\n    name = "a"\n    namespace = var.x\n  }\n  spec {\n'
+        "    service_account_name = var.x\n    security_context { run_as_non_root = var.x }\n"
+        '    container {\n      name = "c"\n      image = var.x\n      resources { limits = var.x }\n'
+        "      security_context {\n        allow_privilege_escalation = var.x\n        read_only_root_filesystem = true\n"
+        "        privileged = var.x\n        capabilities { drop = var.x }\n"
+        '        seccomp_profile { type = "RuntimeDefault" }\n      }\n    }\n  }\n}\n'
+    )
+
+    report = scan(tmp_path, ["infra"])
+
+    rules = {"k8s/unhardened-container", "k8s/privileged-container", "k8s/missing-resource-limits", "k8s/default-service-account", "k8s/unpinned-or-unapproved-image"}  # fmt: skip
+    assert [one for one in report.findings if one.rule in rules] == []
+    assert any(gap.kind == "unresolved" for gap in report.gaps)

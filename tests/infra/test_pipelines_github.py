@@ -193,7 +193,7 @@ def test_nothing_is_missing_in_a_tree_of_which_only_a_part_was_given(tmp_path: P
     assert not any(isinstance(one, Detection) and one.rule.startswith("ci/missing") for one in told)
 
 
-def test_ten_thousand_steps_take_seconds(tmp_path: Path) -> None:
+def test_thousands_of_steps_take_seconds(tmp_path: Path) -> None:
     steps = "".join(f"      - run: echo ${{{{ github.event.issue.title }}}} {n}\n" for n in range(5_000))
     put(tmp_path, ".github/workflows/w.yml", HEAD.format(on="issues") + steps)
     begin = time.perf_counter()
@@ -201,4 +201,26 @@ def test_ten_thousand_steps_take_seconds(tmp_path: Path) -> None:
     report = scan(tmp_path, ["infra"], {"infra": {"zizmor": False}})
 
     assert len(found(report, INJECTION)) == 2_000  # no more steps of one job are looked at
+    assert time.perf_counter() - begin < 20
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        '      - run: |\n          echo "A{n}=$A{m}" >> $GITHUB_ENV\n          bash -c "x $A{m}"\n',
+        '      - id: s{n}\n        run: |\n          echo "o=$(cat x) ${{{{ steps.s{m}.outputs.o }}}}" >> $GITHUB_OUTPUT\n          echo "B=$(cat x)" >> $GITHUB_ENV\n',
+        "      - run: docker push a && pip install a && kubectl apply -f x || true; bandit . | tee x\n        if: contains(github.ref, 'a') && a\n",
+        "      - uses: actions/checkout@v4\n        with: {{ref: '${{{{ steps.s{m}.outputs.sha }}}}'}}\n      - uses: actions/upload-artifact@v4\n        with: {{path: .}}\n",
+    ],
+)
+def test_hostile_steps_take_no_longer(tmp_path: Path, step: str) -> None:
+    text = HEAD.format(on="{pull_request_target: {}, release: {}}") + "".join(
+        step.format(n=n, m=n - 1) for n in range(2_000)
+    )
+    put(tmp_path, ".github/workflows/w.yml", text)
+    begin = time.perf_counter()
+
+    report = scan(tmp_path, ["infra"], {"infra": {"zizmor": False}})
+
+    assert [gap for gap in report.gaps if gap.kind in ("crash", "timeout")] == []
     assert time.perf_counter() - begin < 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mlguard.findings import Detection, Gap, Record
 from mlguard.scanners import Context
 from mlguard.scanners.infra.pipelines import zizmor
 
+Answering = Callable[[str], Path]
 PATHS = [".github/workflows/a.yml", ".github/workflows/b.yml"]
 
 
@@ -38,7 +40,7 @@ def finding(
 
 
 @pytest.fixture
-def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]  # a function that makes the program
+def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answering:
     """Return a function that puts a script in the place of zizmor, which sees its arguments as ``$@``."""
 
     def make(script: str) -> Path:
@@ -59,7 +61,7 @@ def answer(*findings: dict[str, object]) -> str:
     return f"cat <<'END'\n{json.dumps(findings)}\nEND\n"
 
 
-def test_what_it_finds_becomes_a_finding_under_our_rule(tmp_path: Path, answering) -> None:  # type: ignore[no-untyped-def]
+def test_what_it_finds_becomes_a_finding_under_our_rule(tmp_path: Path, answering: Answering) -> None:
     answering(
         answer(
             finding("template-injection"),
@@ -76,7 +78,7 @@ def test_what_it_finds_becomes_a_finding_under_our_rule(tmp_path: Path, answerin
     assert "password-of-somebody" not in repr(found)
 
 
-def test_what_we_have_told_is_not_told_twice(tmp_path: Path, answering) -> None:  # type: ignore[no-untyped-def]
+def test_what_we_have_told_is_not_told_twice(tmp_path: Path, answering: Answering) -> None:
     answering(answer(finding("template-injection"), finding("unheard-of"), finding("unheard-of")))
 
     found = ask(tmp_path, {("ci/untrusted-code-with-secrets", PATHS[0], 5)})
@@ -92,14 +94,14 @@ def test_what_we_have_told_is_not_told_twice(tmp_path: Path, answering) -> None:
     ],
 )  # fmt: skip
 def test_what_our_checks_decide_or_what_is_not_certain_is_left_out(
-    tmp_path: Path, answering, one: dict[str, object]
-) -> None:  # type: ignore[no-untyped-def]
+    tmp_path: Path, answering: Answering, one: dict[str, object]
+) -> None:
     answering(answer(one))
 
     assert ask(tmp_path) == []
 
 
-def test_one_file_that_stops_it_is_a_gap_and_the_others_are_asked_again(tmp_path: Path, answering) -> None:  # type: ignore[no-untyped-def]
+def test_one_file_that_stops_it_is_a_gap_and_the_others_are_asked_again(tmp_path: Path, answering: Answering) -> None:
     answering(f'case "$*" in *b.yml*) exit 3;; esac\n{answer(finding("unheard-of"))}')
 
     found = ask(tmp_path)
@@ -109,13 +111,13 @@ def test_one_file_that_stops_it_is_a_gap_and_the_others_are_asked_again(tmp_path
 
 
 @pytest.mark.parametrize("script", ["echo nonsense\n", "echo '{}'\n", "exit 1\n", "kill -9 $$\n", "printf '[[[['\n"])
-def test_whatever_it_answers_ends_in_gaps(tmp_path: Path, answering, script: str) -> None:  # type: ignore[no-untyped-def]
+def test_whatever_it_answers_ends_in_gaps(tmp_path: Path, answering: Answering, script: str) -> None:
     answering(script)
 
     assert [one.path for one in ask(tmp_path) if isinstance(one, Gap)] == PATHS
 
 
-def test_one_that_hangs_is_stopped(tmp_path: Path, answering, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_one_that_hangs_is_stopped(tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     answering("exec sleep 30\n")
     monkeypatch.setattr(zizmor, "SECONDS", 0.3)
 
@@ -123,8 +125,8 @@ def test_one_that_hangs_is_stopped(tmp_path: Path, answering, monkeypatch: pytes
 
 
 def test_it_gets_no_token_and_only_our_configuration(
-    tmp_path: Path, answering, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+    tmp_path: Path, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GH_TOKEN", "x")
     monkeypatch.setenv("ZIZMOR_CONFIG", "/tmp/x")
     log = tmp_path / "log"

@@ -176,6 +176,20 @@ def test_a_document_that_something_uses_is_told_once_and_an_unused_one_too() -> 
     assert [one.attributes["owner"] for one in policies.completed([*unused, *user])] == ["aws_iam_policy.x"]
 
 
+def test_accounts_of_ones_own_are_trusted_when_the_configuration_names_them(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'resource "aws_iam_role" "r" {\n  assume_role_policy = jsonencode({ Statement = [{ Effect = "Allow", Action = "sts:AssumeRole",\n'
+        '    Principal = { AWS = ["arn:aws:iam::111122223333:root", "444455556666"] } }] })\n}\n'
+    )
+
+    def told(*accounts: str) -> list[tuple[str, int, str]]:
+        settings = {"params": {"tf/open-trust-policy": {"own_accounts": list(accounts)}}}
+        return found(scan(tmp_path, ["infra"], {"infra": settings}), "tf/open-trust-policy")
+
+    assert told() == told("111122223333") == [("main.tf", 3, "tf/open-trust-policy")]
+    assert told("111122223333", "444455556666") == []
+
+
 # Principals
 
 

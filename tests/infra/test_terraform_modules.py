@@ -167,3 +167,39 @@ def test_json_keeps_the_place_of_each_block(tmp_path: Path) -> None:
         for path in [(), ("bucket",), ("versioning", 0, "enabled"), ("rule", 1), ("rule", 1, "a")]
     }
     assert lines == {(): 4, ("bucket",): 5, ("versioning", 0, "enabled"): 7, ("rule", 1): 11, ("rule", 1, "a"): 11}
+
+
+BUCKET = 'variable "acl" {}\nvariable "name" {}\nresource "aws_s3_bucket_acl" "a" {\n  bucket = var.name\n  acl = var.acl\n}\n'
+
+
+def test_a_unit_of_terragrunt_gives_its_module_the_inputs(tmp_path: Path) -> None:
+    files = {
+        "live/terragrunt.hcl": 'inputs = {\n  name = "b"\n}\n',
+        "live/prod/terragrunt.hcl": 'include "root" {\n  path = find_in_parent_folders()\n}\nlocals {\n  acl = "public-read"\n}\nterraform {\n  source = "../../modules//bucket"\n}\ninputs = {\n  acl = local.acl\n}\n',
+        "live/dev/terragrunt.hcl": 'terraform {\n  source = "${get_terragrunt_dir()}/../x"\n}\n',
+        "modules/bucket/main.tf": BUCKET,
+    }
+    write(tmp_path, files)
+
+    report = scan(tmp_path, ["infra"])
+
+    (finding,) = [one for one in report.findings if one.rule == "tf/public-storage"]
+    assert (finding.location.path, finding.location.line) == ("modules/bucket/main.tf", 5)
+    assert [(text, at.line) for text, at in finding.related] == [("called by live/prod/terragrunt.hcl", 8)]
+    assert [(gap.path, gap.kind) for gap in report.gaps] == [("live/dev/terragrunt.hcl", "skipped")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'inputs = run_cmd("id")\n',
+        'include {\n  path = find_in_parent_folders("terragrunt.hcl")\n}\n',
+        "terraform {\n",
+        'terraform {\n  source = "../../../etc"\n}\n',
+    ],
+)
+def test_what_a_unit_cannot_tell_harms_nothing(tmp_path: Path, text: str) -> None:
+    files = {"terragrunt.hcl": text, "a/terragrunt.hcl": text, "m/main.tf": 'resource "x_y" "z" {}\n'}
+    write(tmp_path, files)
+
+    assert "crash" not in [gap.kind for gap in scan(tmp_path, ["infra"]).gaps]

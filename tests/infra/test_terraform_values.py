@@ -320,6 +320,30 @@ def test_an_unknown_names_its_cause(tmp_path: Path, expression: str, reason: str
     assert shown(result.reason) == reason
 
 
+def test_modules_may_need_outputs_of_each_other(tmp_path: Path) -> None:
+    module = 'variable "v" { default = 0 }\noutput "fixed" { value = 5 }\noutput "made" { value = var.v + 1 }\nresource "x_y" "z" {\n  v = var.v\n}\n'
+    files = {"main.tf": 'module "a" {\n  source = "./m"\n  v = module.b.made\n}\nmodule "b" {\n  source = "./m"\n  v = module.a.fixed\n}\n', "m/main.tf": module}  # fmt: skip
+
+    made = resources(tmp_path, files)
+
+    assert (made["module.a.x_y.z"].attributes["v"], made["module.b.x_y.z"].attributes["v"]) == (6, 5)
+    assert not gaps(tmp_path, files)
+
+
+def test_modules_twelve_deep_with_locals_between_are_followed(tmp_path: Path) -> None:
+    files = {"main.tf": 'module "m" {\n  source = "./m1"\n  v = 0\n}\nresource "x_y" "z" {\n  v = module.m.out\n}\n'}
+    inner = 'variable "v" {}\nlocals {\n  a = var.v + 1\n  b = local.a\n  c = local.b\n}\n'
+    for depth in range(1, 12):
+        files[f"m{depth}/main.tf"] = (
+            inner
+            + f'module "m" {{\n  source = "../m{depth + 1}"\n  v = local.c\n}}\noutput "out" {{ value = module.m.out }}\n'
+        )
+    files["m12/main.tf"] = inner + 'output "out" { value = local.c }\n'
+
+    assert resources(tmp_path, files)["x_y.z"].attributes["v"] == 12
+    assert not gaps(tmp_path, files)
+
+
 def test_a_state_elsewhere_stays_a_reference(tmp_path: Path) -> None:
     more = 'data "terraform_remote_state" "net" {\n  backend = "s3"\n}\ndata "aws_caller_identity" "me" {}\n'
 

@@ -17,7 +17,11 @@ from mlguard.scanners.infra import pipelines
 from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered
 from mlguard.scanners.infra.resources import Position, Resource, public
 
-_TERRAFORM = re.compile(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlguard.scanners.infra.yamltree import Tree
+
+_TERRAFORM = re.compile(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$|(?:^|/)terragrunt\.hcl$")
 
 
 class InfraScanner:
@@ -31,7 +35,7 @@ class InfraScanner:
         manifests: dict[str, list[Artifact]] = defaultdict(list)
         stacks: dict[str, list[Artifact]] = defaultdict(list)
         for artifact in artifacts:
-            if artifact.kind in ("terraform", "plan") or (artifact.kind == "json" and _TERRAFORM.search(artifact.path)):
+            if artifact.kind in ("terraform", "plan") or (artifact.kind in ("json", "text") and _TERRAFORM.search(artifact.path)):
                 terraform.append(artifact)
             elif pipelines.wants(artifact):
                 flows.append(artifact)
@@ -109,8 +113,15 @@ class InfraScanner:
         plain = [artifact for artifact in group if artifact.path not in consumed]
         yield chain(kubernetes.read(plain, context), compose.read(plain, context), feast.read(plain, context))
         for one in rendered:
-            objects = [found for path, tree in one.documents for found in kubernetes.objects_of(tree, path, one.format)]
+            deployed = [(path, tree) for path, tree in one.documents if not _tests(tree)]
+            objects = [found for path, tree in deployed for found in kubernetes.objects_of(tree, path, one.format)]
             yield chain(one.gaps, kubernetes.judge_group(objects, context.hook))
+
+
+def _tests(tree: Tree) -> bool:
+    """Say whether a document of a chart is a test, which runs when somebody asks for it and is gone afterwards."""
+    note = tree.get("metadata", "annotations", "helm.sh/hook")
+    return note is not None and isinstance(note.value, str) and note.value.strip().startswith("test")
 
 
 def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Resource]:
@@ -126,6 +137,11 @@ def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Res
 def _rendered(group: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
     """Yield what the charts and kustomizations of a group become."""
     names = {posixpath.basename(artifact.path) for artifact in group}
+    if "Chart.yaml" in names:
+        from mlguard.scanners.infra import helm
+
+        for one in helm.read(group, context):
+            yield Rendered(one.chart, "helm", one.trees, one.gaps, one.consumed)
     if not names.isdisjoint(KUSTOMIZATIONS):
         from mlguard.scanners.infra import kustomize
 

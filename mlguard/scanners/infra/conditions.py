@@ -23,7 +23,8 @@ A condition is one of::
 
 Paths: names with dots, ``[]`` for the elements of a list (one value counts as a list of itself, and a name after a list
 goes into each element), ``[0]``, ``*`` or a pattern for keys, ``['a.b/c']`` for a key with dots, ``$root.`` for the
-resource from inside an element, and ``$name $kind $address $namespace $path $region $data_class`` of the resource.
+resource from inside an element, ``.$json.`` for what a JSON text says, and ``$name $kind $address $namespace $path $region
+$data_class $format`` of the resource.
 A comparison over several values holds when it holds for one; a negated operator (ne, not_in, absent, not_matches ..)
 holds when it holds for all, and for something missing.
 

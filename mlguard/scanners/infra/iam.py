@@ -73,7 +73,12 @@ def broad(resource: Any) -> bool:
 
 def fits(pattern: str, name: str) -> bool:
     """Say whether a pattern of a policy covers a name; both in lower case."""
-    return pattern == name or pattern == "*:*" or fnmatchcase(name, pattern.replace("[", "[[]"))
+    if pattern == name or pattern in ("*", "*:*"):
+        return True
+    stem = pattern.rstrip("*")
+    if "*" not in stem and "?" not in stem:
+        return stem != pattern and name.startswith(stem)
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def grants(statement: Mapping[str, Any], action: str) -> bool:
@@ -109,6 +114,8 @@ def left_to_keys(statement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the keys by which Deny statements of the same policy leave a part of everybody only: a Deny for all who differ."""
     for deny in statement.get("denied") or ():
         tests = deny.get("conditions") or ()
+        if isinstance(tests, Unknown):
+            continue
         covers = all(grants(deny, text) for text in _texts(statement, "actions"))
         if tests and covers and all(negates(str(one["test"])) for one in tests) and _from_everybody(deny):
             yield from (str(one["key"]) for one in tests)
@@ -163,3 +170,15 @@ _EVERYBODY = re.compile(r"\*|arn:[\w*-]+:(?:iam|sts)::\*:.*", re.S)
 def is_everybody(principal: str) -> bool:
     """Say whether a principal is everybody, also as a pattern over all accounts."""
     return _EVERYBODY.fullmatch(principal.strip()) is not None
+
+
+_OTHER_ISSUER = re.compile(
+    r"(?:^|/)(?:cognito-identity\.amazonaws\.com|accounts\.google\.com|graph\.facebook\.com|www\.amazon\.com)$|:saml-provider/|^\*$"
+)
+
+
+def is_token_issuer(principal: Any) -> bool:
+    """Say whether a federated principal issues tokens of workloads: not SAML, and not for users of an application."""
+    if isinstance(principal, Unknown):
+        return True
+    return isinstance(principal, str) and not _OTHER_ISSUER.search(REFERENCE.sub("x", principal).strip())

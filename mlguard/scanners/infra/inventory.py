@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,10 @@ from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Resource, Un
 
 MAX_VALUES = 20_000
 """Values that one path may yield in one resource."""
+
+
+MAX_TEXT = 2**20
+"""Characters of a JSON text that a path looks into."""
 
 
 class _Missing:
@@ -62,7 +67,7 @@ _TOKEN = re.compile(
 )
 _OWN = {"$name": "name", "$kind": "kind", "$address": "address", "$namespace": "namespace", "$path": "path",
         "$region": "region", "$data_class": "data_class",
-        "$classes": "classes"}  # fmt: skip
+        "$classes": "classes", "$format": "format"}  # fmt: skip
 
 
 def parse_path(text: str) -> Steps:
@@ -84,6 +89,8 @@ def parse_path(text: str) -> Steps:
             steps.append(("key", match["key"]))
         elif match["name"] == "$root" or match["name"] in _OWN:
             steps.append(("own", match["name"]))
+        elif match["name"] == "$json":
+            steps.append(("json", None))
         else:
             steps.append(("glob" if "*" in match["name"] else "key", match["name"]))
     return tuple(steps)
@@ -113,7 +120,9 @@ def _walk(path: Path, value: Any, steps: Steps, at: int) -> Iterator[tuple[Path,
         yield path, value
         return
     kind, name = steps[at]
-    if isinstance(value, (list, tuple)):
+    if kind == "json":
+        yield from _walk(path, _parsed(value), steps, at + 1)
+    elif isinstance(value, (list, tuple)):
         if kind == "index":
             if name < len(value):
                 yield from _walk((*path, name), value[name], steps, at + 1)
@@ -134,6 +143,23 @@ def _walk(path: Path, value: Any, steps: Steps, at: int) -> Iterator[tuple[Path,
         yield from _keys(path, value, steps, at)
     else:
         yield (*path, *_rest(steps, at)), MISSING
+
+
+def _parsed(value: Any) -> Any:
+    """Return what a JSON text says; what is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    if REFERENCE.fullmatch(value):
+        return Unknown(value[1:-1])
+    try:
+        return json.loads(REFERENCE.sub(_quoted, value[:MAX_TEXT]), strict=False)
+    except (ValueError, RecursionError):
+        return Unknown("a JSON text that cannot be read")
+
+
+def _quoted(match: re.Match[str]) -> str:
+    """Return a reference with the quotes escaped that the key of an instance brought into a JSON text."""
+    return re.sub(r'(?<!\\)"', r'\\"', match.group())
 
 
 def _keys(path: Path, value: Mapping[str, Any], steps: Steps, at: int) -> Iterator[tuple[Path, Any]]:

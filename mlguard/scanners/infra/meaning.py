@@ -123,7 +123,8 @@ def _deployments(owner: Resource) -> Iterator[facts.Deployment]:
     if owner.kind not in _IMAGES:
         return
     block, name = _IMAGES[owner.kind]
-    for container in owner.attributes.get(block) or []:
+    found = owner.attributes.get(block)
+    for container in found if isinstance(found, list) else []:
         image = container.get(name) if isinstance(container, Mapping) else None
         if isinstance(image, str):
             line = owner.positions[()].line

@@ -44,7 +44,7 @@ BARE = frozenset(
 """Operators that take no value."""
 
 _IDENTITY = re.compile(
-    r"(?:^|[._])(?:arn|id|ids|name|bucket|email|self_link|unique_id|account_id|key_id|member|json|uri|url|dns_name|fqdn"
+    r"^AWS::(?:AccountId|Partition|StackId|StackName|URLSuffix)$|(?:^|[._])(?:arn|id|ids|name|bucket|email|self_link|unique_id|account_id|key_id|member|json|uri|url|dns_name|fqdn"
     r"|endpoint|project|number|partition|key_arn|invoke_arn|principal_id|object_id|tenant_id|client_id|hex|result)\"?\]?$"
 )
 
@@ -403,9 +403,10 @@ def iam_allows(value: Any, wanted: Any) -> bool | None:
     """
     if not isinstance(value, Mapping) or _plain(value.get("effect", "Allow")).lower() != "allow":
         return False
-    if _narrowed(value, wanted.get("unless_condition")):
+    narrowed = _narrowed(value, wanted.get("unless_condition"))
+    if narrowed:
         return False
-    results = []
+    results: list[bool | None] = [] if narrowed is False else [None]
     if "action" in wanted:
         results.append(_granted(value, "actions", wanted["action"]))
     if "pattern" in wanted:
@@ -417,11 +418,13 @@ def iam_allows(value: Any, wanted: Any) -> bool | None:
     return False if False in results else (None if None in results else True)
 
 
-def _narrowed(statement: Mapping[str, Any], keys: Any) -> bool:
+def _narrowed(statement: Mapping[str, Any], keys: Any) -> bool | None:
     """Say whether conditions limit a statement. Without a word on what they come to, each of them counts."""
     held = statement.get("limit_keys" if keys is True else "narrow_keys", statement.get("condition_keys"))
     if not keys or not held:
         return False
+    if isinstance(held, Unknown):
+        return None
     return keys is True or any(fnmatchcase(str(key).lower(), str(one).lower()) for key in held for one in as_list(keys))
 
 

@@ -57,6 +57,7 @@ _TAKES_VALUE = {
     "exec": frozenset({"-a"}),
 }
 _ASSIGNMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\+?=")
+_PLAIN = re.compile(r"[\w./=:,@%+~^*?!\[\]-]+")
 _SUBSTITUTION = re.compile(r"\$\((?!\()|<\(|`")
 
 
@@ -170,8 +171,10 @@ def commands(text: str) -> list[Command]:
             at += 1
             continue
         else:
-            add(char)
-            at += 1
+            run = _PLAIN.match(text, at + 1)  # what is plain behind the first character goes with it
+            end = run.end() if run else at + 1
+            add(text[at:end])
+            at = end
         last = min(at, size)
     if word is not None:
         words.append("".join(word))

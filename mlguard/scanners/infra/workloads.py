@@ -79,8 +79,10 @@ def option(argv: Sequence[str], pattern: str) -> tuple[str, int] | None:
     return None
 
 
-def version_of(image: str) -> tuple[int, ...]:
-    """Return the version that the tag of an image states, or ()."""
+def version_of(image: str, tool: str) -> tuple[int, ...]:
+    """Return the version of a tool that the tag of its own image states, or ()."""
+    if tool.lower() not in image_parts(image)[0].rpartition("/")[2].lower():
+        return ()
     match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", image_parts(image)[1])
     return tuple(int(part) for part in match.groups(default="0")) if match else ()
 
@@ -130,7 +132,7 @@ _TRACE_TARGETS = re.compile(
 def _telemetry(image: str, argv: Sequence[str], environment: Mapping[str, Any]) -> Iterator[Trait]:
     text = f"{image} {' '.join(argv)}"[:MAX_TEXT]
     for tool in _REPORTERS:
-        if not tool.runs.search(text) or (tool.since and version_of(image) < tool.since):
+        if not tool.runs.search(text) or (tool.since and version_of(image, tool.name) < tool.since):
             continue
         if any(_may_have(environment, name) and _stopped(environment, name, off) for name, off in tool.stops.items()):
             continue
@@ -225,7 +227,7 @@ def _prompt_logs(image: str, argv: Sequence[str], environment: Mapping[str, Any]
     for tool, runs, name, wanted in _PROMPT_VARIABLES:
         if name in environment and runs.search(text) and wanted.match(_value(environment, name)):
             yield Trait(tool, "is told to log requests", variable=name)
-    version = version_of(image)
+    version = version_of(image, "vllm")
     if not told and _VLLM.search(text) and version and version < (0, 10, 0):
         silent = re.compile(r"--disable-log-requests|--no-enable-log-requests|--disable-log-stats-and-requests")
         if _at(argv, silent) < 0 and not re.match(
@@ -323,7 +325,7 @@ _FINDERS = {"telemetry": _telemetry, "prompt_logs": _prompt_logs, "model_sources
 # Accelerators
 
 _ACCELERATED_IMAGE = re.compile(
-    r"(?i)(?:^|/)vllm-openai\b|(?:^|[/:_-])(?:cuda|cudnn)(?:[\d._-]|$)|-cu1[12]\d\b|[-_.]gpu(?:$|[-_.])|nvcr\.io/(?:nvidia/(?:pytorch|tensorflow|tritonserver|nemo|cuda|jax|tensorrt)|nim/)|huggingface/text-generation-inference|[-_]rocm"
+    r"(?i)(?:^|/)vllm-openai\b|(?:^|[/:_-])(?:cuda|cudnn)(?:[\d.:@_-]|$)|-cu1[12]\d\b|[-_.]gpu(?:$|[-_.])|nvcr\.io/(?:nvidia/(?:pytorch|tensorflow|tritonserver|nemo|cuda|jax|tensorrt)|nim/)|huggingface/text-generation-inference|[-_]rocm"
 )
 _ACCELERATED_COMMAND = re.compile(
     r"(?:^|\s)--tensor-parallel-size(?=[= ]|$)|\bdeepspeed\s|--device[= ]cuda|--backend[= ]nccl|--gpu-memory-utilization|--n-gpu-layers|--mixed_precision[= ]fp16"

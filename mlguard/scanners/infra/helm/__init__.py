@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mlguard import redact
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
@@ -15,6 +16,8 @@ from mlguard.scanners import Context
 
 if TYPE_CHECKING:
     from mlguard.scanners.infra.helm.charts import Chart, Loader
+    from mlguard.scanners.infra.helm.origins import Origins
+    from mlguard.scanners.infra.resources import Path, Position
     from mlguard.scanners.infra.yamltree import Tree
 
 MAX_VARIANTS = 8
@@ -48,6 +51,17 @@ class Rendered:
     gaps: tuple[Gap, ...]
     consumed: frozenset[str]
     values: str = ""
+    origins: Origins | None = None
+
+    def given_at(self, at: Position, path: Path) -> Position | None:
+        """Return where in a file of values the node at ``path`` of a document, which stands at ``at``, was given."""
+        return self.origins.of(at, path) if self.origins is not None else None
+
+
+def is_test(document: Tree) -> bool:
+    """Say whether a document is part of the chart's own test, which runs only when somebody asks for it."""
+    hook = document.get("metadata", "annotations", "helm.sh/hook")
+    return hook is not None and any(part.strip().startswith("test") for part in str(hook.value).split(","))
 
 
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
@@ -108,7 +122,7 @@ def _chart(folder: str, paths: set[str], context: Context) -> Iterator[Rendered]
         if values and key in seen and not gaps:
             continue
         seen |= {key, *gaps}
-        yield Rendered(folder, one.trees, gaps, one.consumed, values and prefix + values)
+        yield replace(one, gaps=gaps, values=values and prefix + values)
     if len(names) >= MAX_VARIANTS:
         reason = f"only {MAX_VARIANTS} of {len(names) + 1} sets of values are looked at"
         yield Rendered(folder, (), (Gap("infra", prefix + "Chart.yaml", "sampled", reason),), frozenset(consumed))
@@ -120,6 +134,7 @@ def _variant(
     """Return what a chart makes with its values (and those of a file), and its size; None when it cannot be loaded."""
     from mlguard.scanners.infra.helm import encoding, rendering, values
     from mlguard.scanners.infra.helm.charts import Loader, plain_text
+    from mlguard.scanners.infra.helm.origins import Origins
     from mlguard.scanners.infra.helm.printing import Failed
 
     if chart is None:
@@ -140,16 +155,24 @@ def _variant(
     try:
         missing = values.select(chart, given)
         values.import_values(chart)
-        result = rendering.render(chart, given, ", ".join(sorted({one.name for one in missing})), known)
+        names = ", ".join(sorted({_named(one.name) for one in missing}))
+        knows = any(one.name == "common" and "bitnami" in one.repository for one in missing)
+        result = rendering.render(chart, given, names, knows, known)
     except Failed as error:
         gap = Gap("infra", where, "unresolved", f"the values of the chart: {error.reason}")
         return Rendered(folder, (), (*loader.gaps, gap), frozenset(consumed)), 0
     absent = [
-        Gap("infra", where, "missing", f"dependency {one.name} is not in charts/", "run helm dependency build")
+        Gap("infra", where, "missing", f"dependency {_named(one.name)} is not in charts/", "run helm dependency build")
         for one in missing
     ]
     gaps = tuple(dict.fromkeys([*loader.gaps, *absent, *result.gaps]))
-    return Rendered(folder, tuple(result.trees), gaps, frozenset(consumed | result.used)), result.size
+    found = Origins(loader.context, chart, name and posixpath.join(folder, name))
+    used = frozenset(consumed | result.used)
+    return Rendered(folder, tuple(result.trees), gaps, used, "", found), result.size
+
+
+def _named(name: str) -> str:
+    return redact.printable(redact.text(name, 60))
 
 
 def _belongs(path: str) -> bool:

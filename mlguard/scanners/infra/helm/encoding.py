@@ -41,7 +41,7 @@ def resolved(text: str) -> Any:
         return WORDS[text]
     if text[0] not in _NUMERIC or is_time(text):
         return text
-    plain = text.replace("_", "")
+    plain = text.replace("_", "") if text[0] != "." else text
     if _INTEGER.fullmatch(plain):
         number = _whole(plain)
         if -(2**63) <= number < 2**64:
@@ -96,6 +96,33 @@ def load_yaml(text: str) -> Any:
         raise Unreadable(f"not valid YAML{place}") from None
     except (yaml.YAMLError, ValueError, RecursionError, UnicodeError):
         raise Unreadable("not valid YAML") from None
+
+
+def places(text: str, limit: int = 20_000) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    """Return line and column, from 1, of each key and item of a YAML text; nothing for one that cannot be read."""
+    import yaml
+
+    found: dict[tuple[str | int, ...], tuple[int, int]] = {}
+    try:
+        check_depth(text)
+        node = next(iter(yaml.compose_all(text, Loader=_loader())), None)
+    except (yaml.YAMLError, ValueError, RecursionError, UnicodeError, Unreadable):
+        return found
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), node)]
+    while waiting and len(found) < limit:
+        path, node = waiting.pop()
+        if len(path) > MAX_DEPTH:
+            continue
+        if isinstance(node, yaml.MappingNode):
+            below = [((*path, key.value), key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+        elif isinstance(node, yaml.SequenceNode):
+            below = [((*path, index), item, item) for index, item in enumerate(node.value)]
+        else:
+            continue
+        for inner, at, value in below:
+            found[inner] = (at.start_mark.line + 1, at.start_mark.column + 1)
+            waiting.append((inner, value))
+    return found
 
 
 class _Values:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from mlguard.scanners.infra.helm import containers, texts  # noqa: F401  # they enter their functions
+from mlguard.errors import Unreadable
+from mlguard.scanners.infra.helm import containers, formats, library, numeric, texts, times  # noqa: F401  # they enter their functions
 from mlguard.scanners.infra.helm.functions import FUNCTIONS, call, text
+from mlguard.scanners.infra.helm.output import NO_VALUE, Writer, without_nothing
 from mlguard.scanners.infra.helm.printing import (
     Failed,
-    Mark,
     Refused,
     Strings,
     Traced,
@@ -47,7 +48,7 @@ from mlguard.scanners.infra.terraform.values import weight
 MAX_STEPS = 400_000
 """Nodes that the templates of one chart may evaluate with one set of values, and 256 characters of text each."""
 
-MAX_OUTPUT = 4 * 2**20
+MAX_OUTPUT = 8 * 2**20
 """Characters that the templates of one chart may make with one set of values."""
 
 MAX_DEPTH = 40
@@ -55,9 +56,6 @@ MAX_DEPTH = 40
 
 MAX_NOTES = 2_000
 """Places that are remembered because something could not be told there."""
-
-NO_VALUE = "<no value>"
-"""What text/template prints for nothing, and Helm takes out again at the end."""
 
 
 class Exhausted(Failed):
@@ -88,44 +86,11 @@ class Defined:
     source: Source
 
 
-@dataclass(slots=True)
-class Writer:
-    """Text that grows, and where its parts stem from."""
-
-    parts: list[str] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    size: int = 0
-
-    def add(self, piece: str, origin: Source | None, offset: int, exact: bool) -> None:
-        """Add a text that stands at this offset of a source, or (not ``exact``) was made by what stands there."""
-        if not piece:
-            return
-        if isinstance(piece, Traced):
-            if piece.marks[0][0] > 0:
-                self.marks.append((self.size, origin, offset, False))
-            for start, other, place, exactly in piece.marks:
-                if other is None or not other.path:
-                    other, place, exactly = origin, offset, False
-                self.marks.append((self.size + start, other, place, exactly))
-        else:
-            self.marks.append((self.size, origin, offset, exact))
-        self.parts.append(piece)
-        self.size += len(piece)
-
-    def text(self) -> str:
-        """Return what was written; it knows its origin when it has more than one line."""
-        whole = "".join(self.parts)
-        return Traced(whole, self.marks) if "\n" in whole and self.marks else whole
-
-    def traced(self) -> Traced:
-        """Return what was written, with its origin."""
-        return Traced("".join(self.parts), self.marks or [(0, None, 0, False)])
-
-
 class Run:
     """The templates of a chart and its dependencies with one set of values."""
 
-    def __init__(self, missing: str = "") -> None:
+    def __init__(self, missing: str = "", knows_library: bool = False) -> None:
+        self.knows_library = knows_library  # that dependency is one whose templates can be computed
         self.defined: dict[str, Defined] = {}
         self.missing = missing  # a dependency that is not there, whose templates cannot be known
         self.steps = self.output = self.depth = 0
@@ -192,9 +157,27 @@ class Run:
         """Return what a template makes of its data, as text."""
         writer = Writer()
         if text(name) not in self.defined and self.missing:
-            return reference(f"the template {name}")
+            return self.absent(name, dot)
         self.execute(name, dot, writer)
         return writer.text()
+
+    def absent(self, name: str, dot: Any) -> str:
+        """Return what a template of a dependency that is not there comes to, or a reference to it."""
+        body = library.stand_in(name) if self.knows_library else None
+        self.spend(20)
+        if body is None or self.depth >= MAX_DEPTH:
+            return reference(f"the template {name}")
+        self.depth += 1
+        try:
+            return body(self, dot)
+        except (Unreadable, ValueError, TypeError, KeyError, AttributeError):
+            return reference(f"the template {name}")
+        finally:
+            self.depth -= 1
+
+    def stands_in(self, name: str) -> bool:
+        """Say whether a template that is not there can be computed."""
+        return self.knows_library and library.stand_in(name) is not None
 
     def inline(self, given: Any, dot: Any) -> str:
         """Return what a text makes of its data when it is taken for a template."""
@@ -221,31 +204,6 @@ class Run:
         ]
         whole = without_nothing(Traced("".join(writer.parts), marks or [(0, None, 0, False)]))
         return whole if "\n" in whole else str(whole)
-
-
-def without_nothing(given: Traced) -> Traced:
-    """Return a text without what was printed for nothing."""
-    if NO_VALUE not in given:
-        return given
-    parts = given.split(NO_VALUE)
-    cuts: list[int] = []
-    at = 0
-    for part in parts[:-1]:
-        at += len(part)
-        cuts.append(at)
-        at += len(NO_VALUE)
-    marks: list[Mark] = []
-    index = 0
-    for position, (start, origin, offset, exact) in enumerate(given.marks):
-        while index < len(cuts) and cuts[index] < start:
-            index += 1
-        marks.append((max(start - index * len(NO_VALUE), 0), origin, offset, exact))
-        stop = given.marks[position + 1][0] if position + 1 < len(given.marks) else len(given)
-        while exact and index < len(cuts) and cuts[index] + len(NO_VALUE) < stop:
-            behind = cuts[index] + len(NO_VALUE)
-            index += 1
-            marks.append((behind - index * len(NO_VALUE), origin, offset + behind - start, True))
-    return Traced("".join(parts), marks)
 
 
 _LAZY = frozenset({"and", "or"})
@@ -317,7 +275,9 @@ class _State:
                 value = self.pipe(node.pipe, dot) if node.pipe is not None else None
                 self.at = node.start
                 if node.name not in self.run.defined and self.run.missing:
-                    self.writer.add(reference(f"the template {node.name}"), self.origin, node.start, False)
+                    if not self.run.stands_in(node.name):
+                        self.run.note(self.origin, node.start, f"includes a template of {self.run.missing}")
+                    self.writer.add(self.run.absent(node.name, value), self.origin, node.start, False)
                 else:
                     self.run.execute(node.name, value, self.writer)
 
@@ -482,7 +442,7 @@ class _State:
                 raise Failed("calls a function that Helm does not have")
             for value in values:
                 if isinstance(value, (dict, list)):
-                    self.run.spend(weight(value) >> 1 if name in _DEEP else len(value) >> 4)
+                    self.run.spend(weight(value) if name in _DEEP else len(value) >> 4)
                 elif isinstance(value, str):
                     self.run.spend(len(value) >> 8)
             if len(values) > 1 and "egex" in name and isinstance(values[0], str) and isinstance(values[1], str):
@@ -576,7 +536,7 @@ class _State:
     # Functions that need the run
 
     def include(self, one: Function, name: Any, data: Any) -> str:
-        if self.run.missing and isinstance(name, str) and name not in self.run.defined:
+        if self.run.missing and isinstance(name, str) and name not in self.run.defined and not self.run.stands_in(name):
             self.run.note(self.origin, one.start, f"includes a template of {self.run.missing}")
         return self.run.include(name, data)
 

@@ -21,6 +21,7 @@ from mlguard.scanners.infra.helm.printing import (
     truth,
     type_of,
     unknown,
+    utf8,
 )
 from mlguard.scanners.infra.resources import reference
 
@@ -264,7 +265,7 @@ def _index(value: Any, *steps: Any) -> Any:
             value = value.get(step, getattr(value, "go_missing", None))
         elif isinstance(value, (list, str, bytes)):
             position = whole(step)
-            data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+            data = utf8(value) if isinstance(value, str) else value
             if not 0 <= position < len(data):
                 raise Failed("asks a list for an element that it does not have")
             value = data[position]
@@ -276,7 +277,7 @@ def _index(value: Any, *steps: Any) -> Any:
 @function("len")
 def _len(value: Any) -> int:
     if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
+        return len(utf8(value))
     if isinstance(value, (dict, list, bytes)):
         return len(value)
     raise Failed(f"asks for the length of {kind_of(value)}")

@@ -11,7 +11,7 @@ from mlguard.errors import Unreadable
 from mlguard.scanners.infra.helm import regex, yamlout
 from mlguard.scanners.infra.helm.charts import Chart, Reader, glob, string_of
 from mlguard.scanners.infra.helm.functions import text
-from mlguard.scanners.infra.helm.printing import Failed
+from mlguard.scanners.infra.helm.printing import Failed, from_utf8
 
 KUBERNETES = ("1", "35")
 """Major and minor version of the cluster that Helm 4.1 assumes when it has none to ask."""
@@ -107,7 +107,7 @@ class Files(dict[str, Any]):
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").replace("\ue000", "\ufffd").replace("\ue001", "\ufffd")
+    return from_utf8(data).replace("\ue000", "\ufffd").replace("\ue001", "\ufffd")
 
 
 class Versions(list[Any]):

@@ -202,8 +202,18 @@ def show(value: Any, depth: int = 0) -> str:
 def text_of(value: Any) -> str:
     """Return a value as text, as sprig's ``toString`` makes it."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return from_utf8(value)
     return value if isinstance(value, str) else show(value)
+
+
+def utf8(value: str) -> bytes:
+    """Return a text as Go holds it."""
+    return value.encode("utf-8", "surrogatepass")
+
+
+def from_utf8(data: bytes) -> str:
+    """Return the text that bytes are; what is none becomes a sign of its own."""
+    return data.decode("utf-8", "replace")
 
 
 def sprint(values: Sequence[Any]) -> str:
@@ -368,7 +378,7 @@ def _converted(verb: str, flags: str, precision: int, value: Any) -> tuple[str, 
     if verb in "xX":
         if "\ue000" in text:
             return str(unknown(text)), False
-        data = text.encode("utf-8", "surrogatepass").hex()
+        data = utf8(text).hex()
         return (data.upper() if verb == "X" else data), False
     return _bad(verb, value), False
 

@@ -25,6 +25,9 @@ RELEASE = "release-name"
 
 NAMESPACE = "default"
 
+MAX_PARSED = 3 * 2**20
+"""Characters of the documents of one chart that are read; definitions of types do not count."""
+
 
 @dataclass(slots=True)
 class _File:
@@ -49,16 +52,20 @@ class Result:
     trees: list[tuple[str, Tree]] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    parsed: int = 0  # characters of documents that were read
     size: int = 0  # characters that the templates made
 
 
-def render(chart: Chart, given: dict[str, Any], missing: str, known: Known) -> Result:
-    """Render a chart whose dependencies are chosen, with values on top of its own ones."""
+def render(chart: Chart, given: dict[str, Any], missing: str, knows_library: bool, known: Known) -> Result:
+    """Render a chart whose dependencies are chosen, with values on top of its own ones.
+
+    ``missing`` names the dependencies that are not there; with ``knows_library``, one of them is Bitnami's ``common``.
+    """
     result = Result(known)
     values = objects.Values(coalesced(chart, given))
     files: list[_File] = []
     _collect(chart, values, {}, files, result)
-    run = Run(missing)
+    run = Run(missing, knows_library)
     ordered = sorted(files, key=lambda one: (one.name.count("/"), one.name), reverse=True)
     broken: set[str] = set()
     for one in ordered:
@@ -171,6 +178,11 @@ def _documents(one: _File, text: Traced, result: Result) -> Iterator[Tree]:
             )
             key = (one.path, piece, marks)
             if key not in result.known:
+                result.parsed += len(piece)
+                if result.parsed > MAX_PARSED:
+                    reason = f"the documents of the chart are over {MAX_PARSED // 2**20} MiB long"
+                    result.gaps.append(Gap("infra", one.path, "sampled", reason))
+                    return
                 result.known[key] = _document(one, marks, piece + "\n", result)
             tree = result.known[key]
             if tree is not None and tree.children:
@@ -251,9 +263,9 @@ def relocated(tree: Tree, places: _Places) -> Tree:
     own = places.span(tree.value_at) if tree.value_at is not None else None
     value = tree.value
     if isinstance(children, dict) and any(map(REFERENCE.fullmatch, children)):
-        reason = next(shown(key) for key in children if REFERENCE.fullmatch(key))
+        name = next(key for key in children if REFERENCE.fullmatch(key))
         children = {key: child for key, child in children.items() if not REFERENCE.fullmatch(key)}
-        value = Open({key: child.value for key, child in children.items()}, reason)
+        value = Open({key: child.value for key, child in children.items()}, shown(name)) if children else name
     elif children and isinstance(children, dict):
         value = {key: child.value for key, child in children.items()}
     elif children:

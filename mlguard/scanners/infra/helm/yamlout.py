@@ -63,7 +63,8 @@ class _Writer:
             name = _written_key(str(key))
             if len(name) > 128 or "\n" in key:
                 self.parts.append(f"{lead}? {_string(key, indent + 2, len(lead) + 2)}\n")
-                lead, name = pad, ""
+                self.node(value[key], indent + 2, f"{pad}: ", depth + 1, False)
+                continue
             self.node(value[key], indent, f"{lead}{name}:", depth + 1, True)
 
     def sequence(self, value: list[Any], indent: int, before: str, depth: int, in_mapping: bool) -> None:

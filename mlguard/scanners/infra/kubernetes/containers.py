@@ -377,14 +377,15 @@ class Container:
             ):
                 yield f"{key} takes whole numbers", ("resources", "limits", str(key))
         ray = self.one.kind in ("RayCluster", "RayService", "RayJob")
-        if held or resources.get("claims") or ray or self.one.kind in _SETS_RESOURCES:
+        if held or resources.get("claims") or ray or _is_pattern(self.one.kind):
             return
         if wants_accelerator(self.attributes["image"], self.argv, self.environment):
             yield "it works on an accelerator and none is limited", ("resources", "limits")
 
 
-_SETS_RESOURCES = frozenset({"ServingRuntime", "ClusterServingRuntime", "SparkApplication", "DaemonSet"})
-"""Kinds whose containers get their accelerators from elsewhere, or run on every node."""
+def _is_pattern(kind: str) -> bool:
+    """Say whether objects of a kind are patterns that others fill in, or run on every node."""
+    return kind.endswith(("Runtime", "Template", "Config")) or kind in ("SparkApplication", "DaemonSet")
 
 
 def _registry(name: str) -> str:

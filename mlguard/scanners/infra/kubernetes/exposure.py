@@ -145,12 +145,14 @@ def plain_text(one: Object, positions: Places) -> list[dict[str, str]]:
                 host = plain(mapping(rule).get("host"))
                 if host and not any(_covers(name, host) for name in offered):
                     add("a host has no certificate", "spec", "rules", index, "host")
-        redirect = "nginx.ingress.kubernetes.io/ssl-redirect"
-        if tls and (notes.get(redirect) is False or plain(notes.get(redirect)).lower() == "false"):
-            add("plain requests are not sent on to TLS", "metadata", "annotations", redirect)
+        for key, value in notes.items() if tls else ():
+            if key.endswith("/ssl-redirect") and plain(value).lower() == "false":
+                add("plain requests are not sent on to TLS", "metadata", "annotations", key)
     elif one.kind == "Route":
         if one.group == "route.openshift.io" and not spec.get("tls"):
             add("the route has no TLS", "spec")
+        elif mapping(spec.get("tls")).get("insecureEdgeTerminationPolicy") == "Allow":
+            add("plain requests are let in beside TLS", "spec", "tls", "insecureEdgeTerminationPolicy")
     elif spec.get("listeners") is not None:
         protocols = [plain(mapping(item).get("protocol")) for item in listed(spec.get("listeners"))]
         if protocols and not {"HTTPS", "TLS"}.intersection(protocols) and "HTTP" in protocols:

@@ -97,7 +97,7 @@ def _plain_rule(rule: dict[str, Any], side: str) -> Opening | None:
         return None
     peers = listed(rule.get(key))
     if not peers:
-        return "every address", ()
+        return None if rule.get("ports") else ("every address", ())
     for index, peer in enumerate(map(mapping, peers)):
         block = mapping(peer.get("ipBlock"))
         if block.get("cidr") in _ANYWHERE and not block.get("except"):

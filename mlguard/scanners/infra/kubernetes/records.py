@@ -240,6 +240,7 @@ def _template(cluster: Cluster, one: Object, pod: Pod, index: int, shared: Share
         **_account(cluster, one, pod, spec, positions),
         **_signs(cluster, one, pod, spec, positions),
         "labels": dict(pod.labels),
+        "label_names": sorted({*pod.labels, *mapping(one.at("metadata", "labels"))}),
         "workload_kind": one.kind,
         "serving": shared.serving,
         "images": [plain(container.value.get("image")) for _, container in pod.containers],

@@ -13,7 +13,7 @@ from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra.pipelines import taint, texts
 from mlguard.scanners.infra.pipelines.jobs import JobReader
-from mlguard.scanners.infra.pipelines.model import File, Job, Step, permissions
+from mlguard.scanners.infra.pipelines.model import MAX_STEPS, File, Job, Step, permissions
 from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
 from mlguard.scanners.infra.pipelines.uses import uses
 from mlguard.scanners.infra.resources import Path, Position, Resource
@@ -123,6 +123,17 @@ def _open(path: str, text: str, files: dict[str, File]) -> Iterator[Resource | G
         if tree.get("on") is None:
             raise Unreadable("this is no workflow: it does not say on what it runs")
     files[path] = File(path, tree, texts.Source(text), bool(ACTION.search(path)))
+    yield from _cut(files[path])
+
+
+def _cut(file: File) -> Iterator[Gap]:
+    """Yield what of a file is beyond what is looked at."""
+    for job in file.jobs.values():
+        steps = job.value.get("steps")
+        if isinstance(steps, list) and len(steps) > MAX_STEPS:
+            yield Gap("infra", file.path, "too-large", f"a job has over {MAX_STEPS} steps; the rest was not looked at")
+        if any(len(step.run) >= texts.MAX_SCRIPT for step in job.steps):
+            yield Gap("infra", file.path, "too-large", f"a script has over {texts.MAX_SCRIPT} characters")
 
 
 # Calls inside the repository
@@ -201,6 +212,7 @@ def _follow(files: Mapping[str, File]) -> None:
                 for one in job.steps:
                     one.outputs_known.clear()
                     one.variables_known.clear()
+                    one.written_known.clear()
 
 
 # Resources

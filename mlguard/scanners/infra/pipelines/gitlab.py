@@ -17,7 +17,7 @@ from mlguard.scanners.infra.pipelines.gitlab_files import Pipeline, included
 from mlguard.scanners.infra.pipelines.steps import LISTS
 from mlguard.scanners.infra.pipelines.taint import Taint
 from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, items, names, text
-from mlguard.scanners.infra.resources import Path, Position, Resource
+from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 
 _STRANGERS = frozenset(
@@ -57,9 +57,9 @@ def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource |
             path, lambda one: read_text(context, one, MAX_BYTES), lambda base: _listed(context, base) or listing
         )
         done |= set(pipeline.texts)
-        for where, why in pipeline.troubles:
-            yield Gap("infra", where, "unreadable", why)
         yield from _Reader(pipeline).resources()
+        for where, why in dict.fromkeys(pipeline.troubles):
+            yield Gap("infra", where, "unreadable", why)
 
 
 def _listed(context: Context, base: str) -> list[str]:
@@ -244,7 +244,7 @@ class _Job:
                 "environment": text(environment.get("name") if isinstance(environment, dict) else environment),
                 "when": text(self.value.get("when")),
                 "deploys": deploys is not None and not scripts.TRIAL_NAME.search(self.name) and not scripts.DRY.search(self.whole),
-                "gated": deploys is not None and self._gated(), "tests": self.tests, "manual": self._manual(),
+                "gated": self._gated_or_unknown() if deploys is not None else False, "tests": self.tests, "manual": self._manual(),
                 "outcome_checked": False,
             }
         )  # fmt: skip
@@ -362,6 +362,15 @@ class _Job:
         return [
             text(item.value.get("job")) if isinstance(item.value, dict) else text(item.value) for item in items(node)
         ]
+
+    def _gated_or_unknown(self) -> bool | Unknown:
+        """Say whether a job must have tested before; unknown when that may stand in a file of elsewhere."""
+        if self._gated():
+            return True
+        needs = self._needs()
+        foreign = next((one for one in map(included, self.reader.pipeline.includes) if one["include"]), None)
+        waits = needs is None or any(name not in self.reader.jobs for name in needs)
+        return Unknown(f"what the include of {foreign['include']} holds") if foreign is not None and waits else False
 
     def _gated(self) -> bool:
         """Say whether a job must have tested before: one that it needs, or without ``needs`` one of an earlier stage."""

@@ -15,6 +15,9 @@ from mlguard.scanners.infra.yamltree import Tree, parse
 MAX_INCLUDES = 150
 """Files that one pipeline may include, as GitLab itself allows."""
 
+MAX_DEPTH = 50
+"""Levels of includes inside includes."""
+
 MAX_EXTENDS = 11
 """Levels of ``extends``, as GitLab itself allows."""
 
@@ -118,7 +121,10 @@ class Pipeline:
         self._load(path, 0)
 
     def _load(self, path: str, depth: int) -> None:
-        if path in self.texts or len(self.texts) > MAX_INCLUDES or depth > MAX_INCLUDES:
+        if path in self.texts:
+            return
+        if len(self.texts) > MAX_INCLUDES or depth > MAX_DEPTH:
+            self.troubles.append((self.path, f"includes more than {MAX_INCLUDES} files"))
             return
         self.texts[path] = ""
         try:
@@ -161,6 +167,7 @@ class Pipeline:
         """Yield each job that runs, with all that it inherits."""
         for number, (name, tree) in enumerate(self.keys.items()):
             if number >= MAX_JOBS:
+                self.troubles.append((self.path, f"has more than {MAX_JOBS} jobs; the rest was not looked at"))
                 return
             if (
                 name in KEYWORDS
@@ -256,4 +263,4 @@ def included(include: Tree) -> dict[str, Any]:
         name, _, version = text(include_value["component"]).rpartition("@")
         pinned = re.fullmatch(r"[0-9a-f]{40}|v?\d+\.\d+\.\d+\S*", version) is not None or "$" in version
         return {"include": name or version, "pinned": pinned and bool(name), "at": include.get("component") or include}
-    return {"include": "", "pinned": True, "at": include}
+    return {"include": text(include_value.get("template")), "pinned": True, "at": include}

@@ -10,7 +10,7 @@ from mlguard.scanners.infra.pipelines import conditions, expressions, scripts, t
 from mlguard.scanners.infra.pipelines.heads import brings_head
 from mlguard.scanners.infra.pipelines.model import Job
 from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
-from mlguard.scanners.infra.pipelines.steps import DANGEROUS, StepReader
+from mlguard.scanners.infra.pipelines.steps import DANGEROUS, StepReader, has_own_token, is_cloud_key
 from mlguard.scanners.infra.pipelines.uses import TEST_CLUSTER_ACTION
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
 from mlguard.scanners.infra.yamltree import Tree
@@ -79,6 +79,7 @@ class JobReader:
         job = self.job
         environment = job.value.get("environment")
         positions = self._positions()
+        deploying = self.deploys()
         attributes: dict[str, Any] = {
             "id": job.name,
             "name": texts.text(job.value.get("name")),
@@ -99,14 +100,16 @@ class JobReader:
             "env": {key: texts.text(node.value) for key, node in job.own_env.items()},
             "confidential": sorted({name for name, _ in self.own_secrets}),
             "untrusted": any(step.attributes["untrusted_checkout"] for step in self.steps),
-            "deploys": self.deploys(),
-            "gated": after_tests or self._gated(readers),
+            "deploys": deploying,
+            "gated": deploying and (after_tests or self._gated(readers)),
             "self_hosted": self._self_hosted(),
             "own_only": conditions.only_own(job.condition),
             "loophole": conditions.weakness(job.tree.value.get("if"), job.file.triggers),
             "unneeded_write": self._unneeded(),
             "images": self._images(positions),
             "federated": self._federated(positions),
+            "job": job.name,
+            "keys": self._keys(positions),
             "insecure_env": texts.insecure_variables(job.own_env, positions),
         }
         if (node := job.tree.get("if")) is not None:
@@ -125,6 +128,7 @@ class JobReader:
                     "images",
                     "federated",
                     "insecure_env",
+                    "keys",
                     "untrusted",
                     "deploys",
                     "permissions_all",
@@ -233,6 +237,16 @@ class JobReader:
         if node is not None:
             positions[("federated",)] = node.at
         return True
+
+    def _keys(self, positions: dict[Path, Position]) -> list[dict[str, str]]:
+        """Return the first variable of the job that holds a stored key of a cloud."""
+        if not self.job.file.source.secrets or has_own_token(self.job):
+            return []
+        for key, node in self.job.own_env.items():
+            if is_cloud_key(key, node):
+                positions[("keys", 0, "input")] = node.at
+                return [{"input": key}]
+        return []
 
     def _skips_requests(self) -> bool:
         plain = re.sub(r"\s+", "", self.job.condition.lower())

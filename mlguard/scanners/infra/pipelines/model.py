@@ -9,7 +9,7 @@ from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.pipelines import scripts
 from mlguard.scanners.infra.pipelines.taint import Taint, inputs_of
 from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, children, items, names, text
-from mlguard.scanners.infra.pipelines.uses import uses
+from mlguard.scanners.infra.pipelines.uses import ATTESTS, uses
 from mlguard.scanners.infra.yamltree import Tree
 
 MAX_STEPS = 2_000
@@ -55,6 +55,15 @@ class File:
         trees = {"action": runs} if runs is not None else children(tree.get("jobs"))
         self.jobs = {name: Job(name, job, self) for name, job in trees.items() if isinstance(job.value, dict)}
 
+    @cached_property
+    def attests(self) -> bool:
+        """Whether something in the file says or signs where what it publishes comes from."""
+        return any(
+            scripts.PROVENANCE.search(step.run) or ATTESTS.match(step.uses.get("name", ""))
+            for job in self.jobs.values()
+            for step in job.steps
+        ) or any("slsa-framework" in job.uses.get("name", "") for job in self.jobs.values())
+
     def event(self, name: str) -> Any:
         """Return the settings of a trigger, None when it has none or is not there."""
         return self.on.get(name) if isinstance(self.on, dict) else None
@@ -77,6 +86,7 @@ class Job:
         self.steps = [Step(index, step, self) for index, step in enumerate(trees) if isinstance(step.value, dict)]
         for index, step in enumerate(self.steps):
             step.index = index
+        self.writers = [step for step in self.steps if "GITHUB_ENV" in step.run or "::set-env" in step.run]
         self.by_id = {step.id.lower(): step for step in self.steps if step.id}
 
     @cached_property
@@ -105,6 +115,8 @@ class Step:
         self.calls: File | None = None
         self.outputs_known: dict[str, Taint | None] = {}
         self.variables_known: dict[int, dict[str, Taint]] = {}
+        self.names_written: list[str] | None = None
+        self.written_known: dict[tuple[str, str, int], Taint | None] = {}
 
     @cached_property
     def env(self) -> dict[str, Tree]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from mlguard.artifacts import Artifact
+from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context
+from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra.pipelines import scripts
 from mlguard.scanners.infra.resources import Path, Position, Resource
 
 MAX_LISTED = 5_000
 """Workflow files that are counted to see whether all were given."""
+
+MAX_DOCUMENTS = 200
+"""Documents in which the command for going back is looked for."""
+
+MAX_DOCUMENT_BYTES = 2**20
+"""The largest document that is read for it."""
 
 _DECLARED = ("privacy.yaml", "mlguard.yaml", "mlguard.yml")
 _OUR_GATE = re.compile(r"(?:^|[\s/])mlguard(?:-action)?(?:@|\s|$)")
@@ -27,7 +35,7 @@ class Repository:
 
     def __init__(self, group: Sequence[Artifact], context: Context) -> None:
         self.group, self.context = group, context
-        self.first: str = ""
+        self.declared = not context.hook and any((context.root / name).is_file() for name in _DECLARED)
         self.main: tuple[str, Position] | None = None
         self.gated: set[str] = set()  # "pull", "push", "schedule": on what our own gate runs
         self.scanned: set[str] = set()
@@ -43,6 +51,8 @@ class Repository:
     def note(self, record: Resource | Gap) -> None:
         if isinstance(record, Gap):
             self.broken = True
+            return
+        if not self.declared:
             return
         if record.kind == "github.workflow" or record.kind == "gitlab.pipeline":
             on = {str(name) for name in record.attributes.get("triggers", ())}
@@ -66,10 +76,10 @@ class Repository:
         name = str(uses.get("name", "")) if isinstance(uses, dict) else ""
         if record.attributes.get("gates") and not any(one["soft"] for one in record.attributes["gates"]):
             self.scanned |= events
-        if _OUR_GATE.search(run) or _OUR_GATE.search(name + "@"):
+        if ("mlguard" in run and _OUR_GATE.search(run)) or ("mlguard" in name and _OUR_GATE.search(name + "@")):
             self.gated |= events
-        self.rollback = self.rollback or scripts.ROLLBACK.search(run) is not None
-        self.tests = self.tests or scripts.unit_tests(run)
+        self.rollback = self.rollback or (bool(run) and scripts.ROLLBACK.search(run) is not None)
+        self.tests = self.tests or (bool(run) and scripts.unit_tests(run))
 
     @staticmethod
     def _events(record: Resource) -> set[str]:
@@ -86,12 +96,12 @@ class Repository:
         )
 
     def resources(self) -> Iterator[Resource]:
-        if self.main is None or self.broken or self.context.hook or not self._declared() or not self._whole():
+        if self.main is None or self.broken or not self._whole():
             return
         path, at = self.main
         attributes = {
             "gated_on": sorted(self.gated), "scanned_on": sorted(self.scanned | self.gated), "tests": self.tests,
-            "deploys": self.deploys is not None, "rollback": self.rollback, "code": self._has_code(),
+            "deploys": self.deploys is not None, "rollback": self.rollback or self._documented(), "code": self._has_code(),
         }  # fmt: skip
         positions: dict[Path, Position] = {(): at}
         if self.deploys is not None:
@@ -101,8 +111,18 @@ class Repository:
             )
         yield Resource("pipelines", "pipelines", "pipelines", path, attributes, positions, ("derived",))
 
-    def _declared(self) -> bool:
-        return any((self.context.root / name).is_file() for name in _DECLARED)
+    def _documented(self) -> bool:
+        """Say whether a document names the command that brings back what ran before."""
+        patterns = ("*.md", "docs/*.md", "docs/*/*.md", "runbooks/*.md", "doc/*.md", "ops/*.md")
+        found = (path for pattern in patterns for path in sorted(self.context.root.glob(pattern)))
+        for path in islice(found, MAX_DOCUMENTS):
+            try:
+                text = read_text(self.context, path.relative_to(self.context.root).as_posix(), MAX_DOCUMENT_BYTES)
+            except Unreadable:
+                continue
+            if scripts.ROLLBACK_COMMAND.search(text):
+                return True
+        return False
 
     def _has_code(self) -> bool:
         root = self.context.root

@@ -81,6 +81,10 @@ _DUMPS = frozenset({"pg_dump", "pg_dumpall", "mysqldump", "mongodump", "mariadb-
 ROLLBACK = re.compile(
     r"(?i)\brollout\s+undo\b|\bhelm\s+(?:-\S+\s+){0,4}rollback\b|--atomic\b|--rollback-on-failure\b|\broll[-_ ]?back\b|\bargo\s+rollouts?\b|auto-?rollback|--traffic\b.*\bprevious\b"
 )
+ROLLBACK_COMMAND = re.compile(
+    r"\brollout\s+undo\b|\bhelm\s+(?:-\S+\s+){0,4}rollback\b|\bkubectl\s+set\s+image\b[^\n]{0,200}@sha256:"
+    r"|\bargo\w*\s+(?:app\s+)?rollback\b|\bupdate-endpoint\b[^\n]{0,200}(?:previous|last)"
+)
 PROVENANCE = re.compile(
     r"(?i)\bcosign\s+(?:sign|attest)|\bgh\s+attestation\b|\bsigstore\s+(?:sign|attest)|\bmodel[_-]signing\s+sign|\bslsa-|--provenance(?:=true|=mode\S+)?(?=\s|$)|--attest\b|\bgpg\s+.*--(?:detach-)?sign|\bnotation\s+sign|\bwitness\s+run"
 )

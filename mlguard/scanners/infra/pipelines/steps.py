@@ -9,7 +9,7 @@ from typing import Any
 from mlguard.scanners.infra import installs, shell
 from mlguard.scanners.infra.pipelines import conditions, expressions, scripts, taint, texts
 from mlguard.scanners.infra.pipelines.heads import brings_head
-from mlguard.scanners.infra.pipelines.model import Step
+from mlguard.scanners.infra.pipelines.model import Job, Step
 from mlguard.scanners.infra.pipelines.uses import DEPLOY_ACTION, GATE_ACTION, SCRIPT_INPUTS, SOFT_INPUTS, restores_cache
 from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.yamltree import Tree
@@ -28,6 +28,10 @@ LISTS = (
 
 FLAGS = ("loophole", "publishes", "restores_cache", "gate", "all_at_once", "leaks_token", "untrusted_checkout")
 """Attributes that are set on few steps. Their classes keep the checks from looking at all the others."""
+
+
+MAX_EARLIER = 100
+"""Steps before one that are asked whether they brought in files of a stranger."""
 
 
 class Places:
@@ -166,7 +170,7 @@ class StepReader:
 
     def _has_foreign_files(self) -> bool:
         """Say whether an earlier step brought in files that a stranger made: a head, or the artifact of another run."""
-        for one in [*self.step.job.steps[: self.step.index], self.step]:
+        for one in self.step.job.steps[max(0, self.step.index - MAX_EARLIER) : self.step.index + 1]:
             name = one.uses.get("name", "").lower()
             if name == "actions/download-artifact" and ("run-id" in one.inputs or "github-token" in one.inputs):
                 return True
@@ -203,7 +207,7 @@ class StepReader:
 
     def _all_secrets(self) -> None:
         self.attributes["all_at_once"] = False
-        if not self.step.file.source.secrets:
+        if not self.step.file.source.all_secrets:
             return
         for path, node in texts.all_texts(self.step.tree):
             if "secrets" in node.value.lower() and "*" in texts.secrets(node.value):
@@ -213,16 +217,12 @@ class StepReader:
 
     def _keys(self) -> None:
         """Find long-lived keys of a cloud that come out of secrets, where the job gets no token of its own."""
-        scopes = self.step.job.permissions
-        if not self.step.file.source.secrets or scopes["all"] == "write" or scopes["scopes"].get("id-token") == "write":
+        if not self.step.file.source.secrets or has_own_token(self.step.job):
             return
-        for path, node in (
-            *((("with", key.lower()), n) for key, n in self.step.given.items()),
-            *((("env", key), n) for key, n in self.step.own_env.items()),
-        ):
-            if path[1].lower().replace("_", "-") in CLOUD_KEYS and texts.secrets(node.value, True):
-                self._add("keys", {"input": path[1]}, self.positions.get(path, node.at))
-                return
+        given = {key: node.at for key, node in self.step.given.items() if is_cloud_key(key, node)}
+        stored = {key: node.at for key, node in self.step.own_env.items() if is_cloud_key(key, node)}
+        for key, at in list({**stored, **given}.items())[:1]:
+            self._add("keys", {"input": key}, at)
 
     # What a step does
 
@@ -323,10 +323,7 @@ class StepReader:
             self.attributes["publishes"] = f"with {name}"
             self.positions[("publishes",)] = self.positions[("uses",)]
         if self.attributes["publishes"]:
-            others = [one for job in step.file.jobs.values() for one in job.steps]
-            self.attributes["attested"] = any(
-                scripts.PROVENANCE.search(one.run) or ATTESTS.match(one.uses.get("name", "")) for one in others
-            ) or any("slsa-framework" in job.uses.get("name", "") for job in step.file.jobs.values())
+            self.attributes["attested"] = step.file.attests
 
     def cache(self, release: bool) -> None:
         """Mark a step of a release that restores a cache."""
@@ -366,9 +363,16 @@ CLOUD_KEYS = frozenset(
 """Inputs and variables that take a key of a cloud account, in lower case with dashes."""
 
 
-ATTESTS = re.compile(
-    r"(?i)^(?:actions/attest(?:-[\w-]+)?|sigstore/[\w.-]+|slsa-framework/.*|pypa/gh-action-pypi-publish|cycloneDX/.*sign.*)$"
-)
+def has_own_token(job: Job) -> bool:
+    """Say whether a job may ask for a token of its own, with which a cloud knows it."""
+    return job.permissions["all"] == "write" or job.permissions["scopes"].get("id-token") == "write"
+
+
+def is_cloud_key(name: str, node: Tree) -> bool:
+    """Say whether an input or variable hands over a stored key of a cloud."""
+    return name.lower().replace("_", "-") in CLOUD_KEYS and bool(texts.secrets(node.value, True))
+
+
 _WORKSPACE = re.compile(
     r"^(?:\.|\./|\.\.|\./\*\*?(?:/\*)?|\*\*?(?:/\*)?|\$\{\{\s*github\.workspace\s*\}\}/?|\$GITHUB_WORKSPACE/?|/github/workspace/?|/)$"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,8 +17,14 @@ from mlguard.scanners.infra.yamltree import Tree
 if TYPE_CHECKING:
     from mlguard.scanners.infra.pipelines.model import File, Job, Step
 
-MAX_HOPS = 8
+MAX_HOPS = 6
 """Steps from a script back to where a value comes from."""
+
+MAX_WRITERS = 12
+"""Earlier steps of a job that write into the environment and are asked what they wrote; the last ones."""
+
+MAX_NAMES = 50
+"""Variables that one step writes into the environment."""
 
 MAX_ENTRIES = 200
 """Values of a matrix, and commands of a script, that are followed."""
@@ -89,7 +96,7 @@ def _env(key: str, step: Step | None, job: Job | None, file: File, hops: int) ->
             return of_text(texts.text(node.value), step, job, file, hops)
     if step is None or job is None:
         return None
-    earlier = (one for one in job.steps[: step.index] if "GITHUB_ENV" in one.run or "::set-env" in one.run)
+    earlier = _writers(step)
     return _first(_written(one, "GITHUB_ENV", key, hops) for one in earlier)
 
 
@@ -195,12 +202,11 @@ def variables(step: Step, hops: int = 0) -> dict[str, Taint]:
             taint = of_text(node.value, step, step.job, step.file, hops)
             if taint is not None:
                 held[name] = taint
-    for one in step.job.steps[: step.index]:
-        if "GITHUB_ENV" in one.run and hops < MAX_HOPS:
-            for name in _names_written(one):
-                taint = _written(one, "GITHUB_ENV", name.lower(), hops + 1)
-                if taint is not None:
-                    held[name] = taint
+    for one in _writers(step) if hops < MAX_HOPS else ():
+        for name in _names_written(one):
+            taint = _written(one, "GITHUB_ENV", name.lower(), hops + 1)
+            if taint is not None:
+                held[name] = taint
     for command in step.commands[:MAX_ENTRIES]:
         for assignment in (
             *command.assignments,
@@ -230,14 +236,30 @@ def _of_shell(step: Step, words: str, command: shell.Command, held: Mapping[str,
     return None
 
 
+def _writers(step: Step) -> list[Step]:
+    """Return the last steps before this one that write into the environment."""
+    writers = step.job.writers
+    end = bisect_left(writers, step.index, key=lambda one: one.index)
+    return writers[max(0, end - MAX_WRITERS) : end]
+
+
 def _names_written(step: Step) -> list[str]:
-    return re.findall(r"(?m)(?:^|[\s\"'{])([A-Za-z_]\w*)(?:=|<<)", step.run)[:MAX_ENTRIES]
+    if step.names_written is None:
+        found = re.findall(r"(?m)(?:^|[\s\"'{])([A-Za-z_]\w*)(?:=|<<)", step.run)
+        step.names_written = list(dict.fromkeys(found))[:MAX_NAMES]
+    return step.names_written
 
 
 def _written(step: Step, file: str, key: str, hops: int) -> Taint | None:
     """Return whose text a step writes under a name into GITHUB_ENV or GITHUB_OUTPUT."""
-    if hops >= MAX_HOPS:
-        return None
+    known = step.written_known
+    if (file, key, hops) not in known:
+        known[file, key, hops] = None
+        known[file, key, hops] = _writes(step, file, key, hops) if hops < MAX_HOPS else None
+    return known[file, key, hops]
+
+
+def _writes(step: Step, file: str, key: str, hops: int) -> Taint | None:
     held = variables(step, hops)
     for name, group in environment_writes(step.run, step.commands):
         if name != file:

@@ -16,12 +16,16 @@ MAX_SCRIPT = 100_000
 """Characters of one script that are looked at."""
 
 
+_WHOLE = re.compile(r"(?i)secrets\s*(?:[\[),}&|=!]|\.\s*\*)")
+
+
 class Source:
     """The lines of the file, to find where inside a script something stands."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.secrets = "secrets" in text.lower()  # whether it is worth looking for one
+        self.secrets = "secrets" in text.lower()  # whether it is worth looking for one, and for all of them at once
+        self.all_secrets = self.secrets and _WHOLE.search(text) is not None
 
     @cached_property
     def lines(self) -> list[str]:

@@ -87,6 +87,9 @@ DEPLOY_ACTION = re.compile(
     r"|.*/(?:sagemaker|helm|kubectl|k8s|ecs|cloud-?run)[\w-]*deploy[\w-]*|.*/[\w-]*deploy[\w-]*(?:sagemaker|helm|kubectl|k8s|ecs|endpoint)[\w-]*|nickjj/.*deploy.*|steebchen/kubectl|actions-hub/kubectl"
     r"|aws-actions/aws-lambda-deploy|bitovi/github-actions-deploy-.*|koslib/helm-eks-action|ilijatovarac/sagemaker-.*)$"
 )
+ATTESTS = re.compile(
+    r"(?i)^(?:actions/attest(?:-[\w-]+)?|sigstore/[\w.-]+|slsa-framework/.*|pypa/gh-action-pypi-publish|cycloneDX/.*sign.*)$"
+)
 TEST_CLUSTER_ACTION = re.compile(
     r"(?i)^(?:helm/kind-action|medyagh/setup-minikube|engineerd/setup-kind|abcxyz/k3d.*|.*/setup-(?:minikube|kind|k3s|k3d)|.*k3d.*)$"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -151,6 +152,11 @@ def _statement(
 def _judge_conditions(values: dict[str, Any], positions: dict[Path, Position]) -> None:
     """Enter what the conditions come to: the keys that narrow, the keys that limit, and whom a trust in tokens means."""
     conditions = values.get("conditions") or []
+    if isinstance(conditions, Unknown):
+        values["narrow_keys"] = values["limit_keys"] = conditions
+        if values.get("policy") == "trust":
+            values["subject"] = conditions
+        return
     kept = set(iam.left_to_keys(values))
     if conditions or kept:
         values["narrow_keys"] = sorted({one["key"] for one in conditions if iam.narrows(one)} | kept)
@@ -159,12 +165,14 @@ def _judge_conditions(values: dict[str, Any], positions: dict[Path, Position]) -
         return
     principals = values.get("principals")
     held = principals if isinstance(principals, Mapping) else {}
-    if held.get("Federated"):
+    if any(iam.is_token_issuer(one) for one in held.get("Federated") or ()):
+        values["token_issuer"] = True
         values["subject"], index = iam.subject_scope(values)
         place = positions.get(("conditions", index, "values")) or positions.get(("conditions",))
         if place is not None:
             positions["subject",] = place
     accounts = [one for one in held.get("AWS") or () if isinstance(one, str) and iam.is_account(one)]
+    accounts = [number for one in accounts for number in re.findall(r"\d{12}", one)]
     if accounts and "*" not in held["AWS"]:
         values["other_accounts"] = accounts
         positions["other_accounts",] = positions.get(("principals",), positions[()])

@@ -56,6 +56,13 @@ class Instance(NamedTuple):
     doubt: str = ""
 
 
+class Given(NamedTuple):
+    """An argument of a module's call: the expression, and the names it may use."""
+
+    expr: Expr
+    names: Mapping[str, Any]
+
+
 class Handle(Whole):
     """A resource or data source as a value."""
 
@@ -122,7 +129,7 @@ class Module(Evaluation):
         session: Session,
         folder: Folder,
         prefix: str = "",
-        inputs: Mapping[str, tuple[Any, frozenset[str]]] | None = None,
+        inputs: Mapping[str, Given | Any] | None = None,
         parent: Module | None = None,
         providers: Mapping[str, str] | None = None,
         call_at: Position | None = None,
@@ -159,7 +166,7 @@ class Module(Evaluation):
             value, seen = self.session.traced(evaluate)
         finally:
             self.session.level -= 2
-        if weight(value) > MAX_WEIGHT:
+        if isinstance(value, (list, dict)) and weight(value) > MAX_WEIGHT:
             self.session.report(at, "too-large", "a value is too large to be followed")
             value = Unknown("a value that is too large")
         self._memo[key] = value, seen
@@ -177,14 +184,19 @@ class Module(Evaluation):
         declared = block.value("type") if block else None
         nullable = block.value("nullable") if block else None
         if name in self.inputs:
-            value, seen = self.inputs[name]
-            self.session.trace |= seen
+            value = self._given(self.inputs[name])
             strict = nullable is not None and nullable.op == "lit" and nullable.args[0] is False
             if not (value is None and strict and default is not None):
                 return converted(value, declared)
         if default is None:
             return Unknown(f"{self.prefix}var.{name}")
         return converted(self.ev(default, {}), declared)
+
+    def _given(self, given: Given | Any) -> Any:
+        """Return an input; that of a call is evaluated when it is asked for, as modules may need outputs of each other."""
+        if isinstance(given, Given) and self.parent is not None:
+            return self.parent.ev(given.expr, given.names)
+        return given
 
     def local(self, name: str) -> Any:
         found = self.folder.locals.get(name)
@@ -339,11 +351,11 @@ class Module(Evaluation):
                 block.at, "too-large", f"modules call each other over more than {MAX_MODULE_DEPTH} levels"
             )
             return None
-        inputs = {}
-        for attribute in block.attributes.values():
-            if attribute.name not in _MODULE_META:
-                expr = attribute.expr
-                inputs[attribute.name] = self.session.traced(lambda e=expr: self.ev(e, instance.names))  # type: ignore[misc]
+        inputs = {
+            attribute.name: Given(attribute.expr, instance.names)
+            for attribute in block.attributes.values()
+            if attribute.name not in _MODULE_META
+        }
         providers = dict(_provider_pairs(block.value("providers")))
         foreign = self.foreign or (None if self.session.given(folder.path) else self.installed_at(block, key))
         return Module(
@@ -385,7 +397,7 @@ class Module(Evaluation):
         found = []
         above: Module | None = self
         while above is not None and above.call_at is not None:
-            found.append((above.prefix.rstrip("."), above.call_at))
+            found.append((above.prefix.rstrip(".") or above.call_at.path, above.call_at))
             above = above.parent
         return tuple(found)
 

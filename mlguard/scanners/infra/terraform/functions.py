@@ -534,6 +534,12 @@ _TAKES_UNKNOWN = frozenset(
 """Functions whose result may be known although an argument is not."""
 
 
+_SHALLOW = frozenset(
+    "lookup element keys values length one slice reverse merge coalesce coalescelist zipmap sensitive".split()
+)
+"""Functions that do not look into what they hand on."""
+
+
 def call(name: str, arguments: list[Any]) -> Any:
     """Return the result, ``Failed`` where Terraform would refuse, or ``Unknown``. Never raises."""
     body = FUNCTIONS.get(name)
@@ -542,22 +548,19 @@ def call(name: str, arguments: list[Any]) -> Any:
     for value in arguments:
         if isinstance(value, Unknown) and (name not in _TAKES_UNKNOWN or isinstance(value, Failed)):
             return value
-    doubt = _doubt(arguments)
-    if doubt is not None and name not in CONTAINERS:
+    if name not in CONTAINERS and _doubt(arguments) is not None:
         return Unknown(f"{name} of a value that is not known here")
-    if weight(arguments) > MAX_WEIGHT:
+    if name not in _SHALLOW and weight(arguments) > MAX_WEIGHT:
         return Unknown(f"the function {name} on large input")
     try:
         result = body(*arguments)
     except OverflowError:
         return Unknown(f"the function {name} on large input")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError, LookupError):
-        return doubt or Failed(f"the function {name} with these values")
+        return _doubt(arguments) or Failed(f"the function {name} with these values")
     if isinstance(result, str) and len(result) > MAX_TEXT:
         return Unknown(f"the function {name} on large input")
-    if isinstance(result, Failed) and doubt is not None:
-        return doubt
-    return result
+    return (_doubt(arguments) or result) if isinstance(result, Failed) else result
 
 
 def _doubt(value: Any, depth: int = 0) -> Unknown | None:

@@ -65,13 +65,28 @@ _MAPS = frozenset(
 _NAME = re.compile(r"[a-z_][a-z0-9_-]*")
 
 
+_PAIR = re.compile(
+    r"\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Return a character that JSON writes as two halves as YAML writes it."""
+    if match.group() == "\\\\":
+        return match.group()
+    if not match.group(2):
+        return "\\ufffd"
+    return f"\\U{0x10000 + ((int(match.group(1), 16) - 0xD800) << 10) + int(match.group(2), 16) - 0xDC00:08x}"
+
+
 def source(path: str, text: str) -> Source:
     """Return the blocks of a file. Raises Unreadable for what is no JSON."""
     import yaml
 
     try:
         json.loads(text)
-        node = yaml.compose(text.replace("\t", " "), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        plain = _PAIR.sub(_joined, text.replace("\t", " ")) if "\\u" in text else text.replace("\t", " ")
+        node = yaml.compose(plain, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (ValueError, yaml.YAMLError, RecursionError):
         raise Unreadable("not valid JSON") from None
     top = Block("", (), Position(1, path=path))

@@ -9,6 +9,7 @@ from mlguard.scanners.infra.resources import REFERENCE, Open, Position, Unknown,
 from mlguard.scanners.infra.terraform import files
 from mlguard.scanners.infra.terraform.expressions import Expr
 from mlguard.scanners.infra.terraform.functions import call
+from mlguard.scanners.infra.terraform.patterns import meter
 from mlguard.scanners.infra.terraform.session import Session
 from mlguard.scanners.infra.terraform.syntax import template_of
 from mlguard.scanners.infra.terraform.values import (
@@ -136,7 +137,10 @@ class Evaluation:
             return self._templatestring(parts, [self.clean(value) for value in values], expr.at)
         if name in _CLEANED:
             values = [self.clean(value) for value in values]
-        return call(name, values)
+        before = meter.spent
+        result = call(name, values)
+        self.session.steps -= meter.spent - before
+        return result
 
     def _try(self, name: str, parts: tuple[Expr, ...], names: Names) -> Any:
         for part in parts:

@@ -17,7 +17,7 @@ MAX_PATTERN = 1_000
 MAX_PROGRAM = 2_000
 """Steps of a compiled pattern, after ``{n,m}`` is written out."""
 
-MAX_WORK = 2_000_000
+MAX_WORK = 200_000
 """Steps that a match may take at worst when it goes back, and possibilities that the simulation looks at."""
 
 MAX_TEXT = 2**20
@@ -239,6 +239,13 @@ def _danger(node: _Node, repeated: bool) -> tuple[int, bool]:
     return sum(count for count, _ in parts), any(nested for _, nested in parts)
 
 
+def _anchored(node: _Node) -> bool:
+    """Say whether a pattern can only match where the text begins."""
+    while node.op in ("cat", "group") and node.args:
+        node = node.args[0]
+    return node.op == "at" and node.args[0] == r"\A"
+
+
 class _Program:
     """The steps of the simulation: ``char``, ``at``, ``split``, ``jump``, ``save``, ``match``."""
 
@@ -247,6 +254,7 @@ class _Program:
         self.seen: dict[tuple[str, str], bool] = {}
         self.build(_Node("group", (node, 0)))
         self.add("match", None, None)
+        self.anchored = _anchored(node)
 
     def add(self, op: str, first: Any, second: Any) -> int:
         if len(self.steps) >= MAX_PROGRAM:
@@ -304,6 +312,8 @@ class _Program:
         found: Span | None = None
         current: list[tuple[int, Span]] = []
         for place in range(start, len(text) + 1):
+            if not current and self.anchored and place:
+                return found
             marked: set[int] = set()
             if found is None:
                 fresh = (place, -1) + (-1, -1) * groups
@@ -362,6 +372,7 @@ class _Compiled:
         self.node = parser.whole()
         self.names = parser.names
         self.count, self.nested = _danger(self.node, False)
+        self.anchored = _anchored(self.node)
         try:
             self.python = re.compile(_source(self.node), re.A)
         except (re.error, RecursionError):
@@ -373,7 +384,11 @@ class _Compiled:
         budget = [MAX_WORK]
         place, last = 0, -1
         while place <= len(text):
-            span = self.search(text, place, budget)
+            left = budget[0]
+            try:
+                span = self.search(text, place, budget)
+            finally:
+                meter.spent += left - budget[0] + 20
             if span is None:
                 return
             if span[1] > span[0] or span[0] != last:
@@ -382,7 +397,7 @@ class _Compiled:
             place = span[1] if span[1] > span[0] else span[1] + 1
 
     def search(self, text: str, place: int, budget: list[int]) -> Span | None:
-        if not self.nested and (len(text) - place + 1) ** (self.count + 1) <= MAX_WORK:
+        if not self.nested and (len(text) - place + 1) ** (self.count + (not self.anchored)) <= MAX_WORK:
             match = self.python.search(text, place)
             return (
                 tuple(edge for number in range(len(self.names) + 1) for edge in match.span(number)) if match else None
@@ -395,6 +410,15 @@ class _Compiled:
 @lru_cache(maxsize=200)
 def _compiled(pattern: str) -> _Compiled:
     return _Compiled(pattern)
+
+
+class Meter:
+    """Counts the work of all matches, so that an evaluation can bound the sum."""
+
+    spent = 0
+
+
+meter = Meter()
 
 
 def matches(pattern: str, text: str) -> Iterator[Any]:

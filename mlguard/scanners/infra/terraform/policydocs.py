@@ -126,16 +126,26 @@ def texts(value: Any) -> list[Any]:
 def _statement_places(at: Path, body: Any, positions: Mapping[Path, Position]) -> Places:
     names = {"principals": "Principal", "not_principals": "NotPrincipal", "condition": "Condition", **_KEYS}
     result: Places = {}
+    named = False
     for path, place in positions.items():
         if path == at:
             result[()] = place
         elif path[:2] == at and len(path) == 3 and isinstance(path[2], str):
             result[(names.get(path[2], path[2]),)] = place
         elif path[:2] == at and path[2:3] == ("principals",) and path[4:] == ("identifiers",):
-            result[("Principal",)] = place
+            if not named or _is_everybody(body, path[3]):
+                result[("Principal",)] = place
+            named = True
     conditions = body.get("condition") if isinstance(body, Mapping) else None
     for index, one in enumerate(conditions if isinstance(conditions, list) else ()):
         values = positions.get((*at, "condition", index, "values"))
         if values is not None and isinstance(one, dict):
             result[("Condition", text_of(one.get("test")), text_of(one.get("variable")))] = values
     return result
+
+
+def _is_everybody(body: Any, index: Any) -> bool:
+    """Say whether a block of principals of a statement names everybody."""
+    blocks = body.get("principals") if isinstance(body, Mapping) else None
+    block = blocks[index] if isinstance(blocks, list) and isinstance(index, int) and index < len(blocks) else None
+    return isinstance(block, Mapping) and "*" in texts(block.get("identifiers"))

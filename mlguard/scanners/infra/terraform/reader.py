@@ -11,6 +11,7 @@ from typing import Any
 
 from mlguard import facts
 from mlguard.artifacts import Artifact
+from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import meaning
@@ -19,8 +20,11 @@ from mlguard.scanners.infra.policies.statements import document
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource
 from mlguard.scanners.infra.terraform.datasources import value_of
 from mlguard.scanners.infra.terraform.evaluator import Folder, Handle, Instance, Module, Notes, Session, provider_name
+from mlguard.scanners.infra.terraform.jsonplaces import Text
 from mlguard.scanners.infra.terraform.supply import supply
 from mlguard.scanners.infra.terraform.syntax import Attribute, Block
+from mlguard.scanners.infra.terraform.terragrunt import NAME as UNIT
+from mlguard.scanners.infra.terraform.terragrunt import Unit, inputs_of, unit
 from mlguard.scanners.infra.terraform.tree import AUTO, Tree
 
 Item = Resource | Gap | facts.Grant | facts.Deployment
@@ -32,9 +36,13 @@ def read_roots(paths: Sequence[Artifact], context: Context) -> Iterator[Iterable
     folders = tree.above()
     for path in folders:
         tree.folder(path)
-    yield tree.gaps()
+    units = [found for path in sorted(tree.given) if posixpath.basename(path) == UNIT if (found := unit(tree, path))]
+    yield [*tree.gaps(), *_elsewhere(units)]
     has_budget = any(kinds & meaning.members("budgets", "kinds") for kinds in tree.kinds())
-    for path in tree.roots(folders):
+    for one in units:
+        if one.target is not None and (folder := tree.folder(one.target)) is not None:
+            yield _root(tree, one.target, ("", {}), has_budget, inputs_of(one, folder), one.at)
+    for path in tree.roots(folders, {one.target for one in units if one.target is not None}):
         for values in tree.variants(path):
             yield _root(tree, path, values, has_budget)
     for artifact in paths:
@@ -44,11 +52,27 @@ def read_roots(paths: Sequence[Artifact], context: Context) -> Iterator[Iterable
             yield plan.read(tree, artifact.path, artifact.size)
 
 
-def _root(tree: Tree, path: str, values: tuple[str, Mapping[str, Attribute]], has_budget: bool) -> Iterator[Item]:
+def _elsewhere(units: Sequence[Unit]) -> Iterator[Gap]:
+    """Yield a gap for each unit whose module does not stand in the tree."""
+    for one in units:
+        if one.source is not None and one.target is None:
+            yield Gap("infra", one.path, "skipped", f"line {one.at.line}: the module comes from elsewhere and cannot be looked into",
+                      "scan the module's own code as well")  # fmt: skip
+
+
+def _root(
+    tree: Tree,
+    path: str,
+    values: tuple[str, Mapping[str, Attribute]],
+    has_budget: bool,
+    inputs: Mapping[str, Any] | None = None,
+    call_at: Position | None = None,
+) -> Iterator[Item]:
     folder = tree.folder(path)
     assert folder is not None
     session = Session(tree.folder, tree.data, tree.matching, tree.folders.__contains__, tree.installed(path))
-    module = Module(session, folder, inputs=_inputs(session, folder, values[1]))
+    known = {**_inputs(session, folder, values[1]), **(inputs or {})}
+    module = Module(session, folder, inputs=known, call_at=call_at)
     outside: dict[str, int] = defaultdict(int)
     costly: Resource | None = None
     for item in chain(_module(module, outside), _supplies(module, tree, set())):
@@ -132,10 +156,10 @@ def _order(resource: Resource) -> tuple[str, int]:
     return resource.path, resource.positions.get((), Position(1)).line
 
 
-def _inputs(session: Session, folder: Folder, more: Mapping[str, Attribute]) -> dict[str, tuple[Any, frozenset[str]]]:
+def _inputs(session: Session, folder: Folder, more: Mapping[str, Attribute]) -> dict[str, Any]:
     """Return the values of the variables from the files of values, in the order in which Terraform reads them."""
     blank = Module(session, Folder(folder.path))
-    result: dict[str, tuple[Any, frozenset[str]]] = {}
+    result: dict[str, Any] = {}
     ordered = sorted(
         (name for name in folder.values if AUTO.search(name)),
         key=lambda name: (not name.startswith("terraform.tfvars"), name),
@@ -143,7 +167,7 @@ def _inputs(session: Session, folder: Folder, more: Mapping[str, Attribute]) -> 
     for attributes in [*(folder.values[name] for name in ordered), more]:
         for name, attribute in attributes.items():
             if name in folder.variables:
-                result[name] = blank.clean(blank.ev(attribute.expr, {})), frozenset()
+                result[name] = blank.clean(blank.ev(attribute.expr, {}))
     return result
 
 
@@ -210,6 +234,8 @@ def _resource(module: Module, block: Block, kind: str, name: str, instance: Inst
         return
     notes = Notes({(): block.at})
     attributes = module.body(block, instance.names, (), notes)
+    if kind in _JSON_TEXTS:
+        notes.positions.update(_text_places(_JSON_TEXTS[kind], attributes, block))
     provider = module.provider(provider_name(block.value("provider")) or kind.split("_", 1)[0])
     resource = meaning.resource(
         kind, name, instance.address, block.at.path, attributes, notes.positions, format="terraform",
@@ -218,6 +244,27 @@ def _resource(module: Module, block: Block, kind: str, name: str, instance: Inst
     )  # fmt: skip
     yield resource
     yield from meaning.derived(resource, _heredocs(block))
+
+
+_JSON_TEXTS = {
+    "aws_emr_security_configuration": "configuration", "aws_opensearchserverless_security_policy": "policy",
+}  # fmt: skip
+"""Attributes that hold a JSON text which rules look into, policies of access apart."""
+
+
+def _text_places(name: str, attributes: Mapping[str, Any], block: Block) -> dict[Path, Position]:
+    """Return the places of what a JSON text says that is written as a heredoc."""
+    text, at = attributes.get(name), _heredocs(block).get(name)
+    if at is None or not isinstance(text, str):
+        return {}
+    try:
+        found = list(Text(text, at.path).places(0, (name,)))
+    except Unreadable:
+        return {}
+    return {
+        path: replace(place, line=place.line + at.line, column=1, end_line=place.end_line + at.line, end_column=0)
+        for path, place in found
+    }
 
 
 def _heredocs(block: Block) -> dict[str, Position]:

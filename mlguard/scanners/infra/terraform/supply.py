@@ -105,8 +105,8 @@ def _providers(module: Module, block: Block, deployed: bool, locked: bool) -> It
         for own in ("version", "open_end"):
             positions.setdefault((own,), positions.get(("version",), attribute.at))
         attributes: dict[str, Any] = {
-            "version": version, "source": source, "locked": locked,
-            "root": deployed or any(key.partition(".")[0] == name for key in module.folder.providers), "open_end": isinstance(version, str) and _open(version),
+            "version": version, "source": source, "locked": locked, "open_end": isinstance(version, str) and _open(version),
+            "root": deployed or any(key.partition(".")[0] == name for key in module.folder.providers),
             "builtin": isinstance(source, str) and source.startswith("terraform.io/builtin/"),
         }  # fmt: skip
         address = f"{module.prefix}terraform.required_providers.{name}"

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -97,7 +97,7 @@ class Tree:
     def _load(self, path: str) -> Folder | None:
         folder = Folder(path)
         for name in self.names(path):
-            source = self._source(posixpath.join(path, name))
+            source = self.source(posixpath.join(path, name))
             if source is None:
                 continue
             if _VALUES.search(name):
@@ -107,7 +107,8 @@ class Tree:
                 _enter(folder, source.body, bool(_OVERRIDE.search(name)))
         return folder if folder.code or folder.values else None
 
-    def _source(self, path: str) -> Source | None:
+    def source(self, path: str) -> Source | None:
+        """Return a file as read, None where that is not possible, which is kept as a gap."""
         try:
             source = parse(path, read_text(self.context, path, MAX_FILE_BYTES))
         except Unreadable as trouble:
@@ -189,12 +190,14 @@ class Tree:
                 found.add(path)
         return sorted(found)
 
-    def roots(self, folders: Sequence[str]) -> list[str]:
-        """Return the folders that nothing else calls, or that have a backend or values of their own."""
-        called = {target for path in folders for target in self.called(path)}
+    def roots(self, folders: Sequence[str], also: Collection[str] = ()) -> list[str]:
+        """Return the folders that nothing else calls (nor is among ``also``), or that have a backend or values of their own."""
+        called = {target for path in folders for target in self.called(path)} | set(also)
         own = {path for path in folders if self._stands_alone(path)}
         roots = [path for path in folders if self._has_code(path) and (path not in called or path in own)]
-        return roots or [path for path in folders if self._has_code(path)]  # folders that call each other in a ring
+        if roots or also:
+            return roots
+        return [path for path in folders if self._has_code(path)]  # folders that call each other in a ring
 
     def called(self, path: str) -> Iterator[str]:
         """Yield the folders of the local modules that a folder calls."""
