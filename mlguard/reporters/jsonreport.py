@@ -169,7 +169,7 @@ def _checker(hint: Any) -> _Check:
     if origin is typing.Literal:
         return _choice(arguments)
     if origin in (typing.Union, types.UnionType):
-        record = next((one for one in arguments if dataclasses.is_dataclass(one)), None)
+        record = next((one for one in arguments if isinstance(one, type) and dataclasses.is_dataclass(one)), None)
         return _checker(record) if record is not None else _scalar(tuple(arguments))  # None is left out when written
     if origin is not None and issubclass(origin, Mapping):
         return _mapping(_scalar((str, int, bool)))  # bool is an int to Python's type checkers

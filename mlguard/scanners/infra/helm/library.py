@@ -222,6 +222,34 @@ def _preset(run: Run, data: Any) -> str:
     return yamlout.to_yaml({"requests": amounts, "limits": amounts})
 
 
+# Where pods run
+
+
+def _affinity(kind: Any, term: dict[str, Any], required: Any, wrapped: str) -> str:
+    """Return a wish or a demand, by the words that charts use for them."""
+    if kind == "soft":
+        wish = {wrapped: term, "weight": 1}
+        return yamlout.to_yaml({"preferredDuringSchedulingIgnoredDuringExecution": [wish]})
+    return yamlout.to_yaml({"requiredDuringSchedulingIgnoredDuringExecution": required}) if kind == "hard" else ""
+
+
+def _pods(run: Run, data: Any) -> str:
+    context = _field(data, "context")
+    labels = encoding.load_yaml(_match_labels(run, {"customLabels": _field(data, "customLabels"), "context": context}))
+    component, extra = _field(data, "component"), _field(data, "extraMatchLabels")
+    labels |= {"app.kubernetes.io/component": component} if truth(component) else {}
+    labels |= extra if isinstance(extra, dict) else {}
+    term: dict[str, Any] = {"labelSelector": {"matchLabels": labels}}
+    term["topologyKey"] = _field(data, "topologyKey") or "kubernetes.io/hostname"
+    return _affinity(_field(data, "type"), term, [term], "podAffinityTerm")
+
+
+def _nodes(run: Run, data: Any) -> str:
+    values = [text_of(value) for value in _field(data, "values") or []]
+    term = {"matchExpressions": [{"key": _field(data, "key"), "operator": "In", "values": values}]}
+    return _affinity(_field(data, "type"), term, {"nodeSelectorTerms": [term]}, "preference")
+
+
 # The rest
 
 
@@ -301,6 +329,8 @@ _BODIES: dict[str, Body] = {
     "common.images.pullSecrets": _pull_secrets,
     "common.images.renderPullSecrets": _pull_secrets,
     "common.resources.preset": _preset,
+    "common.affinities.pods": _pods,
+    "common.affinities.nodes": _nodes,
     "common.ingress.backend": _backend,
     "common.ingress.certManagerRequest": _certificate,
     "common.storage.class": _storage,

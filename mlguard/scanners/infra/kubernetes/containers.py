@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlguard.scanners.infra.images import floating
+from mlguard.scanners.infra.containers import image as image_facts
 from mlguard.scanners.infra.kubernetes.literals import USER_IN_URL, secret_literal
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
@@ -72,17 +72,10 @@ class Container:
         self.environment, self.environment_at = self._environment()
         self.argv = [self._put_in(word) for word in written]
         image = self._image(images)
-        name, tag, digest = image_parts(plain(tree.value.get("image")) if not isinstance(image, str) else image)
         raw = {key: value for key, value in tree.value.items() if key not in ("env", "command", "args")}
-        open_image = "\ue000" in image
         self.attributes: dict[str, Any] = {
             **(raw if tree is not spec else {"name": plain(tree.value.get("name")) or role}),
-            "image": image,
-            "image_name": name,
-            "tag": tag,
-            "digest": digest,
-            "registry": Unknown("the image's name") if open_image else _registry(name),
-            "floating": self._floating(image),
+            **image_facts(image),
             "role": role,
             "workload_kind": one.kind,
             "fragment": one.fragment,
@@ -95,7 +88,7 @@ class Container:
             self.positions["argv", index] = at
         for variable, at in self.environment_at.items():
             self.positions["environment", variable] = at
-        for key in ("image_name", "tag", "digest", "registry", "floating"):
+        for key in ("image_name", "tag", "digest", "registry", "floating", "ended", "external"):
             if ("image",) in self.positions:
                 self.positions[(key,)] = self.positions[("image",)]
         self._security(pod)
@@ -115,16 +108,6 @@ class Container:
         if image and re.fullmatch(r"[A-Z][A-Z0-9_]+", image):
             return reference("the image's name")
         return OPEN_TEXT.sub(lambda match: reference("the image's name"), image)
-
-    def _floating(self, image: str) -> Any:
-        if not image:
-            return False
-        if "\ue000" in image:
-            tail = image.rpartition("/")[2]
-            _, colon, tag = tail.rpartition(":")
-            known = "@sha256:" in image or (bool(colon) and "\ue000" not in tag)
-            return floating(image) if known else Unknown("the image's name")
-        return floating(image)
 
     def _environment(self) -> tuple[dict[str, Any], dict[str, Position]]:
         """Return the variables by name; one that is taken from elsewhere is a mapping, never a value.
@@ -386,11 +369,6 @@ class Container:
 def _is_pattern(kind: str) -> bool:
     """Say whether objects of a kind are patterns that others fill in, or run on every node."""
     return kind.endswith(("Runtime", "Template", "Config")) or kind in ("SparkApplication", "DaemonSet")
-
-
-def _registry(name: str) -> str:
-    head = name.partition("/")[0]
-    return head if "/" in name and re.search(r"[.:]|^localhost$", head) else "docker.io"
 
 
 def _elsewhere(at: Position, held: Object | None, one: Object) -> Position:
