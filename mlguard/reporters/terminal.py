@@ -195,6 +195,9 @@ def _span(line: str, place: Location) -> tuple[int, int] | None:
 
 def _window(line: str, marked: tuple[int, int] | None, room: int, style: Style) -> tuple[str, int, int]:
     """Return the part of a line that fits, and in columns where the carets begin and how many there are."""
+    if len(line) <= room and line.isascii() and style.show(line) == line:
+        start, end = marked or (0, 0)
+        return line, start, max(0, min(end, len(line)) - start)
     shown = [style.show(char) for char in line]  # one by one, so that an escape cannot move the carets
     text = style.show(line)
     if "".join(shown) != text:  # characters that are only harmful together

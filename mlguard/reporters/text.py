@@ -64,6 +64,8 @@ def wrap(value: str, room: int) -> list[str]:
 
     No line begins with "::", which a build service would take for a command.
     """
+    if len(value) <= room and value.isascii() and value[:1] not in ("", " ") and "::" not in value:
+        return [value]
     lines, line = [], ""
     for word in value.split(" "):
         joined = f"{line} {word}" if line else harmless(word)

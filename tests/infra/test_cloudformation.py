@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlguard import tables
 from mlguard.artifacts import Artifact, kind_of
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import cloudformation
 from mlguard.scanners.infra.cloudformation.nodes import snake
+from mlguard.scanners.infra.operators import OPERATORS
 from mlguard.scanners.infra.resources import Open, Resource, Unknown, shown
 from mlguard.scanners.infra.yamltree import parse
 from tests.scanning import found, scan
@@ -559,7 +561,7 @@ VALUES = st.recursive(
                          "Fn::ForEach::X", "Fn::Equals", "Key", "Value", "Statement", "Effect", "Principal", "Ebs", "Rules", "Encrypted"]), inner, max_size=3),
     max_leaves=12,
 )  # fmt: skip
-TYPES = sorted(__import__("mlguard.tables", fromlist=["table"]).table("cloudformation")["types"]["kinds"])
+TYPES = sorted(tables.table("cloudformation")["types"]["kinds"])
 NAMES = ["BucketEncryption", "PolicyDocument", "BlockDeviceMappings", "Tags", "SecurityGroupIngress", "Policies", "ContainerDefinitions", "Events",
          "LifecycleConfiguration", "DistributionConfig", "Environment", "KeyPolicy", "Parameters", "LoadBalancerAttributes", "Users", "Properties",
          "LaunchTemplateData", "Logging", "AccessPolicies", "LogPublishingOptions", "FunctionUrlConfig", "ManagedPolicyArns", "Code"]  # fmt: skip
@@ -579,6 +581,43 @@ def test_any_value_of_any_property_ends_in_records(tmp_path: Path, kind: str, pr
     records = read(tmp_path, a_json=json.dumps(template))
 
     assert any(isinstance(record, Resource) for record in records)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kind=st.sampled_from(TYPES), properties=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
+def test_rules_judge_any_value_of_any_property(tmp_path: Path, kind: str, properties: dict[str, Any]) -> None:
+    template = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {"Data": {"Type": kind, "Properties": properties}},
+    }
+    (tmp_path / "a.json").write_text(json.dumps(template, indent=1))
+
+    assert not [gap for gap in scan(tmp_path, ("infra",)).gaps if gap.kind == "crash"]
+
+
+def test_a_condition_of_a_statement_that_is_not_known_is_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(
+        "Parameters:\n  Stage: {Type: String}\nConditions:\n  Prod: !Equals [!Ref Stage, prod]\nResources:\n  Policy:\n    Type: AWS::S3::BucketPolicy\n"
+        "    Properties:\n      Bucket: data\n      PolicyDocument:\n        Statement:\n          - Effect: Allow\n            Principal: '*'\n            Action: s3:GetObject\n"
+        "            Resource: '*'\n            Condition: !If [Prod, {StringEquals: {'aws:SourceVpce': x}}, !Ref 'AWS::NoValue']\n"
+    )
+    report = scan(tmp_path, ("infra",))
+
+    assert not found(report, "tf/public-storage")
+    assert any(gap.kind == "unresolved" for gap in report.gaps)
+
+
+def test_a_statement_whose_conditions_are_not_known_allows_nobody_for_certain() -> None:
+    statement = {
+        "effect": "Allow",
+        "principals": {"AWS": ["*"]},
+        "narrow_keys": Unknown("x"),
+        "limit_keys": Unknown("x"),
+    }
+
+    assert OPERATORS["iam_allows"](statement, {"principal": "*", "unless_condition": ["aws:source*"]}) is None
+    assert OPERATORS["iam_allows"](statement, {"principal": "*"}) is True
+    assert OPERATORS["iam_allows"](statement, {"principal": "someone", "unless_condition": True}) is False
 
 
 def test_tags_of_yaml_become_the_functions_that_they_stand_for() -> None:

@@ -355,7 +355,7 @@ def _signs(cluster: Cluster, one: Object, pod: Pod, spec: Tree, positions: Place
     volumes = list(artifact_volumes(spec, pod.containers, words))
     for index, (_, _, at) in enumerate(volumes):
         positions[("artifact_volumes", index)] = positions[("artifact_volumes", index, "what")] = at
-    unsigned = [] if cluster.signed or one.fragment else list(_model_images(pod, spec))
+    unsigned = [] if cluster.signed or one.fragment else list(_model_images(one, pod, spec))
     for index, (_, at) in enumerate(unsigned):
         positions[("unsigned_models", index)] = positions[("unsigned_models", index, "what")] = at
     unsafe: list[str] = []
@@ -408,12 +408,16 @@ def _left_out(pod: Pod, positions: Places) -> bool:
     return True
 
 
-def _model_images(pod: Pod, spec: Tree) -> Iterator[tuple[str, Position]]:
-    """Yield the images without a digest that a pod takes a model from: its first containers, and volumes that are images."""
+def _model_images(one: Object, pod: Pod, spec: Tree) -> Iterator[tuple[str, Position]]:
+    """Yield the images without a digest that a pod takes a model from.
+
+    These are its first containers, the containers of an endpoint, and volumes that are images.
+    """
+    roles = ("init", "container") if one.group in SERVING_GROUPS else ("init",)
     for role, container in pod.containers:
         node = container.get("image")
         image = plain(node.value) if node is not None else ""
-        if node is not None and role == "init" and model_image(image) and "@sha256:" not in image and "$" not in image:
+        if node is not None and role in roles and model_image(image) and "@sha256:" not in image and "$" not in image:
             yield image, node.at
     volumes = spec.get("volumes")
     for _, volume in volumes.items() if volumes is not None else ():

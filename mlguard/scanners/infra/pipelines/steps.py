@@ -365,7 +365,8 @@ CLOUD_KEYS = frozenset(
 
 def has_own_token(job: Job) -> bool:
     """Say whether a job may ask for a token of its own, with which a cloud knows it."""
-    return job.permissions["all"] == "write" or job.permissions["scopes"].get("id-token") == "write"
+    scopes = job.permissions
+    return bool(scopes["all"] == "write" or scopes["scopes"].get("id-token") == "write")
 
 
 def is_cloud_key(name: str, node: Tree) -> bool:

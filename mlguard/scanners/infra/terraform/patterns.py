@@ -17,7 +17,7 @@ MAX_PATTERN = 1_000
 MAX_PROGRAM = 2_000
 """Steps of a compiled pattern, after ``{n,m}`` is written out."""
 
-MAX_WORK = 200_000
+MAX_WORK = 100_000
 """Steps that a match may take at worst when it goes back, and possibilities that the simulation looks at."""
 
 MAX_TEXT = 2**20
@@ -388,7 +388,7 @@ class _Compiled:
             try:
                 span = self.search(text, place, budget)
             finally:
-                meter.spent += left - budget[0] + 20
+                meter.spent += (left - budget[0]) // 4 + 10
             if span is None:
                 return
             if span[1] > span[0] or span[0] != last:
@@ -413,7 +413,7 @@ def _compiled(pattern: str) -> _Compiled:
 
 
 class Meter:
-    """Counts the work of all matches, so that an evaluation can bound the sum."""
+    """Counts the work of all matches in steps of the evaluator, so that an evaluation can bound the sum."""
 
     spent = 0
 

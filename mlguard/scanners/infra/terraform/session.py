@@ -10,7 +10,7 @@ from mlguard.findings import GapKind
 from mlguard.scanners.infra.resources import Position, Unknown
 from mlguard.scanners.infra.terraform.expressions import Attribute, Block
 
-MAX_STEPS = 700_000
+MAX_STEPS = 1_000_000
 """Expressions evaluated for one root module."""
 
 MAX_OBJECTS = 20_000
