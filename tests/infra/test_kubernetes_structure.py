@@ -242,3 +242,18 @@ def test_what_terraform_only_knows_later_is_a_gap_and_no_finding(tmp_path: Path)
     rules = {"k8s/unhardened-container", "k8s/privileged-container", "k8s/missing-resource-limits", "k8s/default-service-account", "k8s/unpinned-or-unapproved-image"}  # fmt: skip
     assert [one for one in report.findings if one.rule in rules] == []
     assert any(gap.kind == "unresolved" for gap in report.gaps)
+
+
+def test_where_accelerators_run_is_asked_for_where_the_configuration_says_so(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {{name: {0}}}\nspec:\n  containers: [{{name: c, image: a:1, resources: {{requests: {{cpu: 1}}, limits: {{memory: 1Gi, nvidia.com/gpu: 1}}}}}}]\n"
+    (tmp_path / "a.yaml").write_text(
+        pod.format("a") + "---\n" + pod.format("b") + "  tolerations: [{key: nvidia.com/gpu, operator: Exists}]\n"
+    )
+
+    silent = scan(tmp_path, ["infra"])
+    asked = scan(
+        tmp_path, ["infra"], {"infra": {"params": {"k8s/missing-resource-limits": {"wanted": ["accelerator"]}}}}
+    )
+
+    assert found(silent, "k8s/missing-resource-limits") == []
+    assert found(asked, "k8s/missing-resource-limits") == [("a.yaml", 4, "k8s/missing-resource-limits")]

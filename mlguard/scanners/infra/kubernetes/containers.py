@@ -19,7 +19,7 @@ from mlguard.scanners.infra.workloads import described, wants_accelerator
 from mlguard.scanners.infra.yamltree import Tree
 
 OPEN_TEXT = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([A-Za-z_]\w*\)|<[A-Za-z_ -]+>")
-_ACCELERATOR = re.compile(
+ACCELERATOR = re.compile(
     r"(?:/|\.)(?:gpu|tpu|neuron(?:core|device)?|gaudi|mig-[\w.]+|i915|xe|Ascend\w*|vgpu\w*|gpu\.shared|npu|gpumem|dcu)(?:[.-]\w+)*$"
 )
 _BASELINE = frozenset(
@@ -343,7 +343,7 @@ class Container:
         )
         if self.role != "container" or self.one.fragment or doubt:
             return
-        held = [key for key in (*limits, *requests) if _ACCELERATOR.search(str(key))]
+        held = [key for key in (*limits, *requests) if ACCELERATOR.search(str(key))]
         for key in dict.fromkeys(held):
             asked, limit = requests.get(key), limits.get(key)
             if key not in limits:

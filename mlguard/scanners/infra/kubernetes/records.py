@@ -10,7 +10,7 @@ from mlguard import facts
 from mlguard.findings import Gap
 from mlguard.scanners.infra.kubernetes import settings
 from mlguard.scanners.infra.kubernetes.cluster import Cluster, Shared
-from mlguard.scanners.infra.kubernetes.containers import Around, Container
+from mlguard.scanners.infra.kubernetes.containers import ACCELERATOR, Around, Container
 from mlguard.scanners.infra.kubernetes.exposure import opening, plain_text
 from mlguard.scanners.infra.kubernetes.literals import literal_data
 from mlguard.scanners.infra.kubernetes.mesh import inbound_note, permissive
@@ -371,6 +371,7 @@ def _signs(cluster: Cluster, one: Object, pod: Pod, spec: Tree, positions: Place
         positions[("host_namespaces", index)] = positions[(key,)]
     left_out = _left_out(pod, positions)
     return {
+        "unplaced": _unplaced(pod, spec, positions),
         "artifact_volumes": [{"what": kind, "mount": mount} for kind, mount, _ in volumes],
         "unsigned_models": [{"what": "an image without a digest"} for _ in unsigned],
         "unsafe_sysctls": unsafe,
@@ -386,6 +387,19 @@ _SAFE_SYSCTLS = frozenset(
      "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
 )  # fmt: skip
 """Kernel settings that the baseline of the Pod Security Standards lets a pod change."""
+
+
+def _unplaced(pod: Pod, spec: Tree, positions: Places) -> str:
+    """Return "accelerator" where a pod takes one and nothing says on which nodes it may run, or ""."""
+    positions[("unplaced",)] = spec.at
+    if any(
+        spec.value.get(key)
+        for key in ("tolerations", "nodeSelector", "affinity", "nodeName", "resourceClaims", "runtimeClassName")
+    ):
+        return ""
+    limits = [container.get("resources", "limits") for _, container in pod.containers]
+    taken = any(ACCELERATOR.search(str(key)) for node in limits if node is not None for key, _ in node.items())
+    return "accelerator" if taken else ""
 
 
 def _host_ports(pod: Pod, positions: Places) -> list[int]:

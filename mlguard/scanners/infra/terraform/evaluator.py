@@ -447,6 +447,8 @@ class Module(Evaluation):
         expr = attribute.expr
         if expr.op in ("lit", "heredoc"):
             return expr.args[0]
+        if path[0] == "lifecycle" and attribute.name in ("ignore_changes", "replace_triggered_by"):
+            return _names_in(expr)
         value, seen = self.session.traced(lambda: plain(self.clean(self.ev(expr, names))))
         deep_places(expr, path, notes.positions, 0)
         if seen:
@@ -522,6 +524,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return Unknown(value.reason) if isinstance(value, Rest) else value
+
+
+def _names_in(expr: Expr) -> Any:
+    """Return the names of attributes that an expression lists: ``[tags["a"], size]`` is ``["tags", "size"]``."""
+    if expr.op == "tuple":
+        return [_names_in(item) for item in expr.args]
+    while expr.op in ("attr", "index", "splat"):
+        expr = expr.args[0]
+    return str(expr.args[0]) if expr.op in ("var", "lit") else ""
 
 
 def type_of(block: Block) -> str:
