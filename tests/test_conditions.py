@@ -217,6 +217,18 @@ def test_every_failing_element_decides() -> None:
     assert [node.path for node in outcome.nodes] == [("containers", 0, "root"), ("containers", 2, "root")]
 
 
+def test_each_part_that_fails_is_told() -> None:
+    parts = [{"path": name, "op": "eq", "value": True} for name in "abc"]
+
+    outcome = judge({"parts": parts}, resource(a=False, b=True, c=False))
+
+    assert outcome.truth is False
+    assert [node.path for node in outcome.nodes] == [("a",), ("c",)]
+    assert truth({"parts": parts}, a=True, b=True, c=True) is True
+    assert truth({"parts": parts}, a=True, b=Unknown("var.b"), c=True) is None
+    assert truth({"parts": parts}, a=False, b=Unknown("var.b"), c=True) is False
+
+
 def test_an_element_can_ask_about_its_resource() -> None:
     condition = {"each": "items[]", "cond": {"path": "$root.limit", "op": "eq", "value": 3}}
 

@@ -16,7 +16,7 @@ _HEADER = re.compile(r"<!--\s*rules:\s*(.*?)\s*-->", re.S)
 
 
 def rules_of(text: str) -> set[str]:
-    """Return the rules that a file of cases is about: its comment ``<!-- rules: tf/x, tf/y -->``."""
+    """Return the rules that a file of cases, or one case of it, is about: its comment ``<!-- rules: tf/x, tf/y -->``."""
     header = _HEADER.search(text)
     return set(re.findall(r"[a-z0-9/-]+", header.group(1))) if header else set()
 
@@ -26,7 +26,9 @@ def cases() -> list[tuple[str, Example, set[str]]]:
     for file in FILES:
         text = file.read_text("utf-8")
         wanted = rules_of(text)
-        result += [(f"{file.stem}: {tree.name}", tree, wanted) for tree in trees(file.stem, text)]
+        parts = re.split(r"^### (.*)$", text, flags=re.M)
+        own = {name: rules_of(body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+        result += [(f"{file.stem}: {tree.name}", tree, own.get(tree.name) or wanted) for tree in trees(file.stem, text)]
     return result
 
 

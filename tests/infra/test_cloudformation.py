@@ -196,6 +196,7 @@ def test_messages_use_the_words_of_the_template(tmp_path: Path) -> None:
     (tmp_path / "t.yaml").write_text(
         "Resources:\n  Files:\n    Type: AWS::EFS::FileSystem\n  Search:\n    Type: AWS::OpenSearchService::Domain\n    Properties:\n"
         "      EncryptionAtRestOptions:\n        Enabled: false\n"
+        "  Data:\n    Type: AWS::S3::Bucket\n    Properties: {AccessControl: PublicRead}\n"
     )
     report = scan(tmp_path, ("infra",))
 
@@ -203,6 +204,7 @@ def test_messages_use_the_words_of_the_template(tmp_path: Path) -> None:
     assert any("EncryptionAtRestOptions.Enabled is false" in one for one in messages)
     assert any("Encrypted is not set" in one for one in messages)
     assert not any("aws_" in one for one in messages)
+    assert any("AccessControl is PublicRead" in one.message for one in report.findings)
 
 
 @pytest.mark.parametrize(
@@ -351,6 +353,18 @@ Resources:
 
     assert {name: one.attributes["performance_mode"] for name, one in every.items()} == {"Filesa": "a", "Filesb": "b"}
     assert every["Filesb"].positions["encrypted",].line == 11
+
+
+def test_loops_in_loops_end_and_say_so(tmp_path: Path) -> None:
+    many = ",".join(map(str, range(3_000)))
+    records = read(
+        tmp_path,
+        a_yaml=f"Resources:\n  Fn::ForEach::A:\n    - X\n    - [{many}]\n    - Fn::ForEach::B:\n        - Y\n        - [{many}]\n"
+        "        - R${X}${Y}: {Type: AWS::S3::Bucket}\n",
+    )
+
+    assert len(records) < 50_000
+    assert "too-large" in [record.kind for record in records if isinstance(record, Gap)]
 
 
 NESTED = """Resources:
@@ -511,6 +525,18 @@ def test_texts_that_grow_end(tmp_path: Path) -> None:
 
     assert time.process_time() - began < 10
     assert any(isinstance(one, Resource) and isinstance(one.attributes["bucket"], Unknown) for one in records)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        "".join(f"  C{i}: !Not [!Condition C{i + 1}]\n" for i in range(4_000)),
+        "".join(f"  C{i}: !And [!Condition C{i + 1}, !Condition C{i + 1}]\n" for i in range(60)),
+        "".join(f"  C{i}: !Equals [!If [C{i + 1}, a, b], a]\n" for i in range(500)),
+    ],
+)
+def test_conditions_that_ask_each_other_end(tmp_path: Path, conditions: str) -> None:
+    read(tmp_path, a_yaml=f"Conditions:\n{conditions}Resources:\n  R: {{Type: AWS::S3::Bucket, Condition: C0}}\n")
 
 
 def test_many_resources_take_time_in_proportion(tmp_path: Path) -> None:

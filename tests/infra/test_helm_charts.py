@@ -270,3 +270,37 @@ def test_definitions_of_types_and_other_files_are_no_part_of_what_is_consumed(tm
     (ours,) = rendered(tmp_path)
 
     assert ours.consumed == {f"with-crds/{name}" for name in ("Chart.yaml", "values.yaml", "templates/all.yaml")}
+
+
+def test_a_template_alone_is_rendered_with_the_chart_around_it(tmp_path: Path) -> None:
+    write(tmp_path, "conditions")
+
+    found = list(helm.read([Artifact("conditions/charts/two/templates/all.yaml", "kubernetes", 0)], Context(tmp_path)))
+
+    assert [one.chart for one in found] == ["conditions"]
+    assert found[0].consumed == {"conditions/charts/two/templates/all.yaml"}
+    assert "conditions/charts/two/templates/all.yaml" in {path for path, _ in found[0].trees}
+
+
+def test_the_same_chart_gives_the_same_result_in_any_order(tmp_path: Path) -> None:
+    write(tmp_path, "web")
+    write(tmp_path, "aliases")
+    paths = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+
+    first = list(helm.read([Artifact(path, "yaml", 0) for path in paths], Context(tmp_path)))
+    second = list(helm.read([Artifact(path, "yaml", 0) for path in reversed(paths)], Context(tmp_path)))
+
+    assert [(one.chart, one.trees, one.gaps) for one in first] == [(one.chart, one.trees, one.gaps) for one in second]
+
+
+def test_a_chart_whose_description_lies_outside_of_the_tree_is_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "outside.yaml").write_text("apiVersion: v2\nname: c\nversion: 1.0.0\n")
+    root = tmp_path / "root"
+    chart_at(root, **{"templates/all.yaml": MAP + "  a: b\n"})
+    (root / "Chart.yaml").unlink()
+    (root / "Chart.yaml").symlink_to(tmp_path / "outside.yaml")
+
+    (ours,) = rendered(root)
+
+    assert ours.trees == ()
+    assert [gap.path for gap in ours.gaps] == ["Chart.yaml"]

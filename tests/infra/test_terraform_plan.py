@@ -348,3 +348,36 @@ def test_any_damage_ends_in_resources_or_a_gap(tmp_path: Path, data: st.DataObje
 
     for item in records(tmp_path, broken):
         assert not isinstance(item, Resource) or item.positions[()].line >= 1
+
+
+@settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_values_of_any_kind_end_in_resources_or_a_gap(tmp_path: Path, data: st.DataObject) -> None:
+    call = {
+        "m": {
+            "source": "./m",
+            "expressions": {"v": {"references": ["aws_s3_bucket.data"]}},
+            "module": {"resources": ACL_CONFIG, "outputs": {}},
+        }
+    }
+    value = json.loads(
+        text_of(plan([*ACL, change("module.m.aws_s3_bucket.data", {"bucket": "x"}, {"id": True})], ACL_CONFIG, call))
+    )
+    other = st.sampled_from(
+        [None, True, 7, "x", [], {}, [1], {"a": 1}, ["var.v", 3], {"references": 5}, {"references": [None]}]
+    )
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = value
+        while True:
+            keys = sorted(node) if isinstance(node, dict) else list(range(len(node)))
+            key = data.draw(st.sampled_from(keys))
+            if not (isinstance(node[key], (dict, list)) and node[key]) or data.draw(st.booleans()):
+                node[key] = json.loads(json.dumps(data.draw(other)))
+                break
+            node = node[key]
+        if not value:
+            break
+
+    write(tmp_path, {"main.tf": CODE})
+    for item in records(tmp_path, value):
+        assert not isinstance(item, Resource) or item.positions[()].line >= 1

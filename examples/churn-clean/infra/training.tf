@@ -37,6 +37,11 @@ data "aws_iam_policy_document" "training" {
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.training.arn}:*"]
   }
+  statement {
+    sid       = "StopIdleNotebook"
+    actions   = ["sagemaker:StopNotebookInstance"]
+    resources = ["arn:aws:sagemaker:${var.region}:${var.account}:notebook-instance/churn-explore"]
+  }
 }
 
 resource "aws_security_group" "training" {
@@ -80,10 +85,16 @@ resource "aws_sagemaker_notebook_instance" "explore" {
   kms_key_id             = aws_kms_key.churn.arn
   direct_internet_access = "Disabled"
   root_access            = "Disabled"
+  lifecycle_config_name  = aws_sagemaker_notebook_instance_lifecycle_configuration.idle.name
   tags                   = local.tags
   instance_metadata_service_configuration {
     minimum_instance_metadata_service_version = "2"
   }
+}
+
+resource "aws_sagemaker_notebook_instance_lifecycle_configuration" "idle" {
+  name     = "churn-stop-when-idle"
+  on_start = base64encode(file("${path.module}/stop-when-idle.sh"))
 }
 
 resource "aws_budgets_budget" "churn" {

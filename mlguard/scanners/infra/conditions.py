@@ -17,6 +17,7 @@ A condition is one of::
     {path: a.b[].c, op: eq, value: 1}            # value_of: other.path compares with another attribute; default: the
                                                  # value that the provider takes where the attribute is not set
     {all: [..]}  {any: [..]}  {not: ..}
+    {parts: [..]}                       # as all, but each part that fails is told, not the first of them alone
     {each: path, cond: ..}  {some: path, cond: ..}      # paths inside start at the element; "." is the element itself
     {related: {kind | class, via: .., where: .., every: true, count: {op: ge, value: 1}}}
     {chain: [{kind, via}, {kind, via, where}, <condition>]}    # joins one after the other, each seen from the one before
@@ -104,7 +105,7 @@ class _Compiler:
         if not isinstance(spec, Mapping) or not spec:
             raise self.fail(f"a condition is a mapping, not {spec!r}")
         keys = set(spec)
-        for name in ("all", "any"):
+        for name in ("all", "any", "parts"):
             if keys == {name}:
                 return self.several(name, spec[name], negated)
         if keys == {"not"}:
@@ -124,7 +125,7 @@ class _Compiler:
         if not isinstance(specs, list) or not specs:
             raise self.fail(f"{name!r} takes a list of conditions")
         parts = [self.condition(spec, negated) for spec in specs]
-        return _all(parts) if name == "all" else _any(parts)
+        return {"all": _all, "any": _any, "parts": _parts}[name](parts)
 
     def leaf(self, spec: Mapping[str, Any], negated: bool) -> Condition:
         for key in spec:
@@ -327,6 +328,18 @@ def _all(parts: Sequence[Condition]) -> Condition:
 
 def _any(parts: Sequence[Condition]) -> Condition:
     return _joined(parts, True)
+
+
+def _parts(parts: Sequence[Condition]) -> Condition:
+    whole = _all(parts)
+
+    def condition(scope: Scope) -> Outcome:
+        failed = [outcome for outcome in (part(scope) for part in parts) if outcome.truth is False]
+        if len(failed) < 2:
+            return failed[0] if failed else whole(scope)
+        return failed[0]._replace(nodes=tuple(node for one in failed for node in one.nodes))
+
+    return condition
 
 
 def _quantified(name: str, steps: Steps, inner: Condition) -> Condition:

@@ -249,7 +249,7 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
         "attribute": attribute or node.resource.spelled.get((), resource.kind),
         "found": "a value"
         if secret and isinstance(node.value, (str, list, tuple, Mapping))
-        else found_text(node.value),
+        else found_text(node.resource.spelled.get((*node.path, "="), node.value)),
         "expected": node.expected,
         "element": _element(node),
     }

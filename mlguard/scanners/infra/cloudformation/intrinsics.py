@@ -116,12 +116,14 @@ class Evaluator:
         for value in values[:MAX_ITEMS]:
             held = dict(self.stack.loops)
             self.stack.loops[parts[0].value] = str(value)
-            self.stack.steps -= 1
+            self.stack.turns -= 1
+            if self.stack.turns < 0:
+                self.stack.steps = -1
             try:
                 for key, child in self.expanded(parts[2]):
                     if self.stack.steps < 0:
                         return
-                    yield key, _bound(child, self.stack.loops)
+                    yield key, _bound(child, self.stack)
             finally:
                 self.stack.loops = held
 
@@ -315,7 +317,7 @@ class Evaluator:
         parts = argument.children if isinstance(argument.children, tuple) else ()
         if len(parts) != 3 or not isinstance(parts[0].value, str):
             return Node(Unknown("a condition that cannot be read"), tree.at)
-        truth = self.condition(parts[0].value)
+        truth = self.condition(parts[0].value, depth)
         if not isinstance(truth, Unknown):
             return self.node(parts[1 if truth else 2], depth)
         one, other = (self.node(part, depth) for part in parts[1:])
@@ -369,15 +371,17 @@ class Evaluator:
 
     # Conditions
 
-    def condition(self, name: str) -> bool | Unknown:
+    def condition(self, name: str, depth: int = 0) -> bool | Unknown:
         """Return whether a condition holds, or why that is not known."""
         stack = self.stack
         if name not in stack.truths:
             tree = stack.conditions.get(name)
             if tree is None:
                 return Unknown(f"the condition {name}, which is not declared")
+            if depth > MAX_DEPTH:
+                return Unknown("conditions that are nested too deeply")
             stack.truths[name] = Unknown("a condition that depends on itself")
-            stack.truths[name] = self.judge(tree, 0)
+            stack.truths[name] = self.judge(tree, depth + 1)
         return stack.truths[name]
 
     def judge(self, tree: Tree, depth: int) -> bool | Unknown:
@@ -389,7 +393,7 @@ class Evaluator:
         argument = next(iter(tree.children.values())) if name and isinstance(tree.children, Mapping) else tree
         parts = argument.children if isinstance(argument.children, tuple) else ()
         if name == "Condition" and isinstance(argument.value, str):
-            return self.condition(argument.value)
+            return self.condition(argument.value, depth + 1)
         if name == "Fn::Equals" and len(parts) == 2:
             return self._equal(parts[0], parts[1], depth)
         if name in ("Fn::And", "Fn::Or"):
@@ -434,9 +438,9 @@ class Evaluator:
         return all(one in second for one in first)
 
 
-def _bound(tree: Tree, loops: Mapping[str, str]) -> Tree:
+def _bound(tree: Tree, stack: Stack) -> Tree:
     """Return what stands in a loop with the loop's names filled in."""
-    names = dict(loops)
+    names = dict(stack.loops)
 
     def text(value: str) -> str:
         for name, item in names.items():
@@ -444,7 +448,8 @@ def _bound(tree: Tree, loops: Mapping[str, str]) -> Tree:
         return value
 
     def one(node: Tree, depth: int) -> Tree:
-        if depth > MAX_DEPTH:
+        stack.steps -= 1
+        if depth > MAX_DEPTH or stack.steps < 0:
             return node
         if isinstance(node.children, Mapping):
             name = node.value["Ref"] if is_call(node) == "Ref" else None

@@ -21,6 +21,9 @@ MAX_TEXT = 2**18
 MAX_STEPS = 4_000_000
 """Values that are looked at for one template; a file of 50,000 resources needs a tenth of it."""
 
+MAX_TURNS = 20_000
+"""Turns of all loops of one template."""
+
 MAX_MADE = 32 * 2**20
 """Characters of all texts that the functions of one template make."""
 
@@ -34,6 +37,7 @@ class Node:
 
     ``word`` is the path of the property as the template spells it, once it has another name. ``refs`` are the resources that an unknown value
     depends on. ``secret`` is the default of a NoEcho parameter. ``open`` says why a mapping may have more keys.
+    ``said`` is the value as the template spells it, where Terraform has another word for it.
     """
 
     value: Any
@@ -43,6 +47,7 @@ class Node:
     refs: tuple[str, ...] = ()
     secret: str = ""
     open: str = ""
+    said: str = ""
 
     def get(self, *path: str) -> Node | None:
         """Return the node at a path of names below, or None."""
@@ -82,6 +87,7 @@ class Stack:
     truths: dict[str, bool | Unknown] = field(default_factory=dict)
     loops: dict[str, str] = field(default_factory=dict)
     steps: int = MAX_STEPS
+    turns: int = MAX_TURNS
     made: int = MAX_MADE
 
 

@@ -189,7 +189,7 @@ class Translator:
         if wanted is not None and not isinstance(node.value, Unknown):
             found = wanted.get(text_of(node.value), _DROPPED)
             if found is not _DROPPED:
-                node = Node(found, node.at, None, path)
+                return Node(found, node.at, None, path, said=text_of(node.value))
         if path in shape.lists and node.value is not None:
             return Node(None, node.at, [Node(node.value, node.at, None, path, node.refs)], path)
         return Node(node.value, node.at, None, path, node.refs, node.secret)
@@ -367,6 +367,8 @@ def _taken(node: Node, path: Path, held: _Parts, depth: int) -> Any:
     held.positions[path] = node.at
     if node.word and not isinstance(path[-1], int):
         held.spelled[path] = node.word
+    if node.said:
+        held.spelled[(*path, "=")] = node.said
     if node.refs:
         held.references[path] = node.refs
     value = node.value

@@ -67,12 +67,26 @@ def is_test(document: Tree) -> bool:
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
     """Yield each chart that is no dependency inside another one, with its own values and with each file of others."""
     paths = {artifact.path for artifact in artifacts}
-    folders = sorted(posixpath.dirname(path) for path in paths if posixpath.basename(path) == "Chart.yaml")
-    for number, folder in enumerate(roots(folders)):
+    for number, folder in enumerate(roots(_folders(paths, context))):
         if number >= MAX_CHARTS:
             yield Rendered(folder, (), (Gap("infra", folder, "sampled", f"over {MAX_CHARTS} charts"),), frozenset())
             return
         yield from _chart(folder, paths, context)
+
+
+def _folders(paths: set[str], context: Context) -> list[str]:
+    """Return the folders of charts that files belong to, also where Chart.yaml itself is not among them."""
+    found = {posixpath.dirname(path) for path in paths if posixpath.basename(path) == "Chart.yaml"}
+    looked: set[str] = set()
+    for path in paths:
+        steps = path.split("/")
+        for index in range(len(steps) - 1) if "templates" in steps or _PLAIN.search(path) else ():
+            folder = "/".join(steps[:index])
+            if folder not in looked:
+                looked.add(folder)
+                if (context.root / folder / "Chart.yaml").is_file():
+                    found.add(folder)
+    return sorted(found)
 
 
 def roots(folders: Sequence[str]) -> list[str]:

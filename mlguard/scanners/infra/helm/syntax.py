@@ -19,6 +19,9 @@ MAX_DEPTH = 60
 MAX_PARSED = 512
 """Templates that are kept after they were parsed, by their text."""
 
+MAX_REMEMBERED = 2**17
+"""Characters of the longest template that is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -161,9 +164,13 @@ def source(path: str, text: str) -> Source:
     return Source(path, text, (0, *(match.end() for match in re.finditer("\n", text))))
 
 
-@lru_cache(maxsize=MAX_PARSED)
 def parse(text: str) -> Template:
     """Return the parsed template. Raises Malformed."""
+    return _remembered(text) if len(text) <= MAX_REMEMBERED else _Parser(text).template()
+
+
+@lru_cache(maxsize=MAX_PARSED)
+def _remembered(text: str) -> Template:
     return _Parser(text).template()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePosixPath
 
 from mlguard.scanners.infra.kubernetes.exposure import asks_who, internal, service_names
@@ -111,6 +112,7 @@ class Cluster:
         for one in kinds["ConfigMap"]:
             self.configuration[one.namespace].setdefault(one.name, one)
         self.filled = self._filled()
+        self.filled_somewhere: frozenset[str] = frozenset().union(*self.filled.values()) if self.filled else frozenset()
         self.quotas = {one.namespace for kind in ("ResourceQuota", "LimitRange") for one in kinds[kind]}
 
     def _kustomize_images(self) -> dict[str, str]:
@@ -182,7 +184,7 @@ class Cluster:
         places = self.routes.get(service)
         if not places:
             return
-        names = (near.namespace, "") if near.namespace else sorted(places)
+        names = (near.namespace, "") if near.namespace else tuple(islice(places, MAX_SELECTING))
         for namespace in dict.fromkeys(names):
             for route, asks in places.get(namespace, ())[:MAX_SELECTING]:
                 if not asks:
@@ -248,12 +250,12 @@ class Cluster:
         near = self.configuration.get(one.namespace, {})
         if not one.namespace:
             return near
-        return {**self.configuration.get("", {}), **near}
+        return ChainMap(near, self.configuration.get("", {}))
 
     def limit_range(self, one: Object) -> frozenset[str]:
         """Return what limit ranges fill in for the containers of an object."""
         if not one.namespace:
-            return frozenset().union(*self.filled.values()) if self.filled else frozenset()
+            return self.filled_somewhere
         return self.filled.get(one.namespace, frozenset()) | self.filled.get("", frozenset())
 
     def _patched(self, one: Object, pod: Pod) -> Tree:

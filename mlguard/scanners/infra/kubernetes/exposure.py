@@ -139,7 +139,7 @@ def plain_text(one: Object, positions: Places) -> list[dict[str, str]]:
             notes.get("alb.ingress.kubernetes.io/listen-ports")
         )
         if not tls and not secured:
-            add("no host has a certificate", "spec")
+            add("no host has a certificate", "spec", "rules")
         elif tls and all(entry.get("hosts") for entry in tls) and not secured:
             for index, rule in enumerate(listed(spec.get("rules"))):
                 host = plain(mapping(rule).get("host"))

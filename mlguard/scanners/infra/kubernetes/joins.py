@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from mlguard.scanners.infra.inventory import selects
@@ -70,7 +71,7 @@ class Selecting:
                 yield self._near.get(("", pair), [])
             else:
                 yield self._anywhere.get(pair, [])
-        for place in (namespace, "") if namespace else sorted(self._rest):
+        for place in (namespace, "") if namespace else islice(self._rest, MAX_SELECTING):
             yield self._rest.get(place, [])
 
 

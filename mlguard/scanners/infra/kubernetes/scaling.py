@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from mlguard.scanners.infra.kubernetes.joins import Named, Selecting
+from mlguard.scanners.infra.kubernetes.joins import MAX_SELECTING, Named, Selecting
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, same_namespace, unknown, vague
 from mlguard.scanners.infra.kubernetes.pods import LONG_RUNNING, Pod
 
@@ -74,8 +74,8 @@ class Scaling:
         dangling = (
             kind in LONG_RUNNING
             and bool(name)
-            and any(same_namespace(one, other) and not other.fragment for other in held[:1000])
             and self._named.get(kind, name, one) is None
+            and any(same_namespace(one, other) and not other.fragment for other in held[:MAX_SELECTING])
         )
         spec = mapping(one.at("spec"))
         least, most = (

@@ -10,7 +10,7 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
-from mlguard.scanners.infra.kustomize.build import Build
+from mlguard.scanners.infra.kustomize.build import Build, Sources
 from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered
 from mlguard.scanners.infra.treeedits import items, plain
 from mlguard.scanners.infra.yamltree import MAX_BYTES, parse
@@ -25,19 +25,20 @@ def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
     named, components = _named(files, tree)
     folders = sorted(posixpath.dirname(path) for path in files)
     roots = [folder for folder in folders if folder not in named and folder not in components]
+    sources = Sources(tree.read, tree.exists)
     for folder in roots or [folder for folder in folders if folder not in components]:
-        build = Build(tree.read, tree.exists)
+        build = Build(sources)
         docs = build.folder(folder)
         documents = tuple((doc.path, doc.tree) for doc in docs)
         yield Rendered(folder, "kustomize", documents, tuple(build.gaps), frozenset(build.consumed))
     alone = sorted(components - named)
     if alone:
-        yield _unused(alone, tree)
+        yield _unused(alone, sources)
 
 
-def _unused(folders: Sequence[str], tree: _Tree) -> Rendered:
+def _unused(folders: Sequence[str], sources: Sources) -> Rendered:
     """Return what components change that nothing uses: their patches are no objects, and nothing shows what they do."""
-    build = Build(tree.read, tree.exists)
+    build = Build(sources)
     gaps = []
     for folder in folders:
         build.folder(folder)

@@ -6,6 +6,7 @@ import base64
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
@@ -55,11 +56,28 @@ Read = Callable[[str], str]
 """Gives the text of a file in the tree. Raises Unreadable."""
 
 
-class Build:
-    """One build from the top: what is read and what is missing goes into ``consumed`` and ``gaps``."""
+class Sources:
+    """The files and folders that builds read, each parsed and each base built once for all of them."""
 
     def __init__(self, read: Read, exists: Callable[[str], bool]) -> None:
         self.read, self.exists = read, exists
+        self.built: dict[str, tuple[list[Doc], list[Gap], set[str]]] = {}
+        self._parsed: dict[str, tuple[tuple[Tree, ...], str]] = {}
+
+    def trees(self, path: str) -> tuple[tuple[Tree, ...], str]:
+        """Return the documents of a file at their places, and what was broken in it. Raises Unreadable."""
+        if path not in self._parsed:
+            found = parse(self.read(path))
+            self._parsed[path] = tuple(stamped(tree, path) for tree in found.trees[:MAX_DOCUMENTS]), found.broken
+        return self._parsed[path]
+
+
+class Build:
+    """One build from the top: what is read and what is missing goes into ``consumed`` and ``gaps``."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.read, self.exists = sources.read, sources.exists
         self.gaps: list[Gap] = []
         self.consumed: set[str] = set()
         self.left = MAX_BUILDS
@@ -82,16 +100,30 @@ class Build:
             where = self.file_of(above[-1]) if above else folder
             self.gap(where, f"{folder or '.'}: kustomizations that name each other, or too many of them")
             return []
+        if base is None and folder in self.sources.built:
+            docs, gaps, consumed = self.sources.built[folder]
+            self.gaps += [gap for gap in gaps if gap not in self.gaps]
+            self.consumed |= consumed
+            return [replace(doc, past=list(doc.past)) for doc in docs]
         self.consumed.add(file)
         try:
-            trees = parse(self.read(file)).trees
+            trees, _ = self.sources.trees(file)
         except Unreadable as trouble:
             self.gap(file, str(trouble), "unreadable")
             return []
         if not trees or not is_mapping(trees[0]):
             self.gap(file, "a kustomization is a mapping", "unreadable")
             return []
-        return _Level(self, folder, file, stamped(trees[0], file), (*above, folder)).build(base or [])
+        if base is not None:
+            return _Level(self, folder, file, trees[0], (*above, folder)).build(base)
+        inner = Build(self.sources)
+        inner.left = self.left
+        docs = _Level(inner, folder, file, trees[0], (*above, folder)).build([])
+        self.left = inner.left
+        self.gaps += [gap for gap in inner.gaps if gap not in self.gaps]
+        self.consumed |= {file, *inner.consumed}
+        self.sources.built[folder] = docs, inner.gaps, {file, *inner.consumed}
+        return [replace(doc, past=list(doc.past)) for doc in docs]
 
 
 class _Level:
@@ -123,7 +155,7 @@ class _Level:
         docs = self.json_patched(docs)
         transforms.scaled(docs, items(self.tree.get("replicas")))
         transforms.imaged(docs, items(self.tree.get("images")))
-        self.replace(docs)
+        self.replacements(docs)
         return docs
 
     def path(self, name: str) -> str | None:
@@ -172,16 +204,15 @@ class _Level:
         found = self.text(name)
         if found is None:
             return
-        path, text = found
+        path = found[0]
         try:
-            parsed = parse(text)
+            trees, broken = self.outer.sources.trees(path)
         except Unreadable as trouble:
             self.outer.gap(path, str(trouble), "unreadable")
             return
-        if parsed.broken:
-            self.outer.gap(path, parsed.broken, "unreadable")
-        for tree in parsed.trees[:MAX_DOCUMENTS]:
-            tree = stamped(tree, path)
+        if broken:
+            self.outer.gap(path, broken, "unreadable")
+        for tree in trees:
             listed = plain(tree.get("kind")).endswith("List") and is_list(tree.get("items"))
             for one in items(tree.get("items")) if listed else [tree]:
                 if is_mapping(one) and plain(one.get("kind")):
@@ -327,7 +358,7 @@ class _Level:
                 return False
         return True
 
-    def replace(self, docs: Sequence[Doc]) -> None:
+    def replacements(self, docs: Sequence[Doc]) -> None:
         for entry in items(self.tree.get("replacements")):
             path = plain(entry.get("path"))
             found = self.text(path) if path else None
@@ -399,7 +430,6 @@ def _moved(tree: Tree, line: int) -> Tree:
     """Return a tree that was read from a block of text, at the lines where the block stands in its file."""
     if not line:
         return tree
-    from dataclasses import replace
 
     def shift(at: Position) -> Position:
         return replace(at, line=at.line + line, end_line=at.end_line + line if at.end_line else 0)

@@ -339,7 +339,7 @@ class _Job:
         if not gates and not named:
             return
         how, place = self._soft()
-        if how:
+        if how and (gates or how == "allow_failure"):  # a job that is only named so may be the approval itself
             self._add("gates", {"gate": gates[0][2] if gates else named, "soft": how}, place)
             return
         for script, at, name in gates:

@@ -94,8 +94,8 @@ PUBLISHES = re.compile(
 )
 
 _SILENCES = re.compile(
-    r"(?:^|\s)(--ignore-vuln(?:[= ]\S+)|--skip-check[= ]\S+|--ignore[= ](?:\d{4,}|CVE-\S+|GHSA-\S+)|--skip[= ][BS]\d+\S*|-s[= ]B\d+\S*|--ignorefile[= ]\S+|--skip-dirs?[= ]\S+"
-    r"|--exclude-rule[= ]\S+|--disable[= ]\S+|--ignore-vulns?[= ]\S+|--ignore-unfixed)"
+    r"(?:^|\s)(--ignore-vuln(?:[= ]\S+)|--skip-check[= ]\S+|--ignore[= ](?:\d{4,}|CVE-\S+|GHSA-\S+)|--skip[= ][BS]\d+\S*|-s[= ]B\d+\S*|--ignorefile[= ]\S+"
+    r"|--exclude-rule[= ]\S+|--ignore-vulns?[= ]\S+)"
 )
 
 

@@ -195,7 +195,7 @@ def variables(step: Step, hops: int = 0) -> dict[str, Taint]:
     """Return the variables of a step's script that hold a stranger's text: from env, and from each other."""
     if hops in step.variables_known:
         return step.variables_known[hops]
-    held: dict[str, Taint] = {}
+    held = {"GITHUB_HEAD_REF": Taint("stranger", "$GITHUB_HEAD_REF")}  # the runner sets it for pull requests
     step.variables_known[hops] = held
     for name, node in {**step.file.env, **step.job.own_env, **step.own_env}.items():
         if isinstance(node.value, str):

@@ -69,7 +69,13 @@ def _dependabot(path: str, tree: Tree) -> Iterator[Resource]:
             continue
         name = text(one.value.get("package-ecosystem"))
         positions: dict[Path, Position] = {path: at for path, at in one.positions().items() if len(path) < 3}
-        attributes = {"ecosystem": name, "cooldown": one.value.get("cooldown")}
+        attributes = {
+            "ecosystem": name,
+            "cooldown": one.value.get("cooldown"),
+            "execution": text(one.value.get("insecure-external-code-execution")),
+        }
+        if ("insecure-external-code-execution",) in positions:
+            positions[("execution",)] = positions[("insecure-external-code-execution",)]
         yield Resource(
             "dependabot.update",
             name,

@@ -36,7 +36,7 @@ def _google_policy(handle: Handle, name: str) -> Any:
     if name != "policy_data":
         return None
     body, positions = handle.module.evaluated(handle.block, handle.instance)
-    known = [(index, one) for index, one in enumerate(body.get("binding") or []) if isinstance(one, dict)]
+    known = [(index, one) for index, one in enumerate(texts(body.get("binding"))) if isinstance(one, dict)]
     bindings = [{"role": one.get("role"), "members": texts(one.get("members"))} for _, one in known]
     result = PolicyText(json.dumps({"bindings": bindings}, ensure_ascii=False, default=text_of))
     parts: tuple[Path, ...] = ((), ("role",), ("members",))
@@ -57,7 +57,13 @@ def _ready_made(handle: Handle, name: str) -> Any:
     if name not in ("arn", "id"):
         return None
     arn, given = handle.given("arn"), handle.given("name")
-    return arn if arn is not None else f"arn:aws:iam::aws:policy/{given}" if given in _READY_MADE else None
+    return (
+        arn
+        if arn is not None
+        else f"arn:aws:iam::aws:policy/{given}"
+        if isinstance(given, str) and given in _READY_MADE
+        else None
+    )
 
 
 def _region(handle: Handle, name: str) -> Any:

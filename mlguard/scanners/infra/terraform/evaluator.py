@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlguard.scanners.infra.resources import Open, Path, Position, Unknown, reference
 from mlguard.scanners.infra.terraform import datasources
+from mlguard.scanners.infra.terraform.bodies import Notes, deep_places, names_in, plain, type_of
 from mlguard.scanners.infra.terraform.expressions import Attribute, Block, Expr
 from mlguard.scanners.infra.terraform.files import CWD
-from mlguard.scanners.infra.terraform.operations import Evaluation, Root, Whole
+from mlguard.scanners.infra.terraform.operations import Evaluation, Root, Undeclared, Whole
 from mlguard.scanners.infra.terraform.policydocs import PolicyText, json_text, statements_of
 from mlguard.scanners.infra.terraform.session import Folder, Session
 from mlguard.scanners.infra.terraform.types import converted
@@ -245,7 +245,9 @@ class Module(Evaluation):
         kind = root.type if data else root.name
         block = (self.folder.data if data else self.folder.resources).get((kind, name))
         address = f"data.{kind}.{name}" if data else f"{kind}.{name}"
-        return self.handles(block, address, data) if block else Unknown(f"{address}, which is not declared")
+        if block is None:
+            return Unknown(f"{address}, which is not declared") if data else Undeclared(address)
+        return self.handles(block, address, data)
 
     def _path(self, name: str) -> Any:
         if name == "cwd":
@@ -448,7 +450,7 @@ class Module(Evaluation):
         if expr.op in ("lit", "heredoc"):
             return expr.args[0]
         if path[0] == "lifecycle" and attribute.name in ("ignore_changes", "replace_triggered_by"):
-            return _names_in(expr)
+            return names_in(expr)
         value, seen = self.session.traced(lambda: plain(self.clean(self.ev(expr, names))))
         deep_places(expr, path, notes.positions, 0)
         if seen:
@@ -503,41 +505,8 @@ class Module(Evaluation):
             yield None, None, f"more than {MAX_INSTANCES} elements"
 
 
-@dataclass(slots=True)
-class Notes:
-    """Where the attributes of a resource stand, and what they refer to."""
-
-    positions: dict[Path, Position] = field(default_factory=dict)
-    references: dict[Path, tuple[str, ...]] = field(default_factory=dict)
-
-
 _META = frozenset({"count", "for_each", "provider", "depends_on"})
 _MODULE_META = frozenset({"count", "for_each", "providers", "depends_on", "source", "version"})
-
-
-def plain(value: Any) -> Any:
-    """Return the value with its sets, lists and maps as those of Python."""
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, Open):
-        return Open({key: plain(item) for key, item in value.items()}, value.reason)
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return Unknown(value.reason) if isinstance(value, Rest) else value
-
-
-def _names_in(expr: Expr) -> Any:
-    """Return the names of attributes that an expression lists: ``[tags["a"], size]`` is ``["tags", "size"]``."""
-    if expr.op == "tuple":
-        return [_names_in(item) for item in expr.args]
-    while expr.op in ("attr", "index", "splat"):
-        expr = expr.args[0]
-    return str(expr.args[0]) if expr.op in ("var", "lit") else ""
-
-
-def type_of(block: Block) -> str:
-    """Return the type of a nested block, of a ``dynamic`` one that of the blocks it makes."""
-    return block.labels[0] if block.type == "dynamic" and block.labels else block.type
 
 
 def _enabled(block: Block) -> Expr | None:
@@ -573,24 +542,3 @@ def provider_name(expr: Expr | None) -> str:
     if expr.op == "attr" and expr.args[0].op in ("var", "lit"):
         return f"{expr.args[0].args[0]}.{expr.args[1]}"
     return provider_name(expr.args[0]) if expr.op == "index" else ""
-
-
-def deep_places(expr: Expr, path: Path, positions: dict[Path, Position], depth: int) -> None:
-    """Enter the places of what is written out inside an expression, also as the argument of jsonencode."""
-    if depth > 12:
-        return
-    if (
-        expr.op == "call"
-        and expr.args[0] in ("jsonencode", "merge", "toset", "tolist", "tomap")
-        and len(expr.args[1]) == 1
-    ):
-        expr = expr.args[1][0]
-    if expr.op == "object":
-        for key, value, at in expr.args:
-            if key.op == "lit":
-                positions[(*path, str(key.args[0]))] = at
-                deep_places(value, (*path, str(key.args[0])), positions, depth + 1)
-    elif expr.op == "tuple":
-        for index, item in enumerate(expr.args):
-            positions[(*path, index)] = item.at
-            deep_places(item, (*path, index), positions, depth + 1)

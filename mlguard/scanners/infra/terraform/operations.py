@@ -113,6 +113,8 @@ class Evaluation:
             return base
         if isinstance(base, Root):
             return Unknown("a traversal that is not complete")
+        if isinstance(base, Undeclared):
+            return Unknown(base.doubt)
         if isinstance(base, str) and REFERENCE.fullmatch(base):
             return self.ev(expr.args[1], {**names, "\0item": base})
         items = [] if base is None else base if isinstance(base, list) else [base]
@@ -313,6 +315,21 @@ class Whole:
         """Return an attribute or output."""
         raise NotImplementedError
 
+
+class Undeclared(Whole):
+    """A managed resource that no file declares: what identifies it will be there all the same, and no more is known."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, f"{address}, which is not declared")
+
+    def get(self, name: str) -> Any:
+        """Return a reference to what every resource has, so that an attribute that takes it counts as set."""
+        return reference(f"{self.address}.{name}") if name in _IDENTITIES else Unknown(self.doubt)
+
+
+_IDENTITIES = frozenset(
+    "id arn name self_link key_id key_arn email unique_id principal_id client_id object_id resource_id versionless_id".split()
+)
 
 _CLEANED = frozenset(
     {"jsonencode", "yamlencode", "format", "formatlist", "join", "toset", "sort", "contains", "tostring"}

@@ -118,7 +118,8 @@ class Configuration:
             return None
         if "constant_value" in expression:
             return expression["constant_value"]
-        for text in expression.get("references") or []:
+        found = expression.get("references")
+        for text in found if isinstance(found, list) else []:
             parts = str(text).split(".")
             if parts[0] == "var" and len(parts) > 1 and not names:
                 value = _dict(self.variables.get(parts[1])).get("value")

@@ -34,7 +34,7 @@ def policy_document(body: Mapping[str, Any], positions: Mapping[Path, Position],
             parts.setdefault(path[1], {})[path] = place
     for name in ("source_json", "source_policy_documents", "statement", "override_json", "override_policy_documents"):
         if name == "statement":
-            for index, one in enumerate(body.get("statement") or []):
+            for index, one in enumerate(texts(body.get("statement"))):
                 own = _statement(one) if isinstance(one, dict) else text_of(one)
                 _put(statements, places, own, _statement_places(("statement", index), one, parts.get(index, {})))
             continue
@@ -95,14 +95,14 @@ def _statement(body: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None and value != [] and value != "":
             result[key] = _interpolated(value)
     for name, key in (("principals", "Principal"), ("not_principals", "NotPrincipal")):
-        for one in body.get(name) or []:
+        for one in texts(body.get(name)):
             if isinstance(one, dict):
                 held, kind = texts(_interpolated(one.get("identifiers"))), text_of(one.get("type"))
                 kind = "AWS" if kind == "*" else kind
                 result.setdefault(key, {}).setdefault(kind, []).extend(held)
             else:
                 result.setdefault(key, {}).setdefault("AWS", []).append(text_of(one))
-    for one in body.get("condition") or []:
+    for one in texts(body.get("condition")):
         if isinstance(one, dict):
             tests = result.setdefault("Condition", {}).setdefault(text_of(one.get("test")), {})
             tests.setdefault(text_of(one.get("variable")), []).extend(texts(_interpolated(one.get("values"))))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.scanners.infra.resources import Path, Position
-from mlguard.scanners.infra.terraform.evaluator import Module, deep_places, type_of
+from mlguard.scanners.infra.terraform.bodies import deep_places, type_of
+from mlguard.scanners.infra.terraform.evaluator import Module
 from mlguard.scanners.infra.terraform.expressions import Block
 from mlguard.scanners.infra.terraform.planned import Configuration, Names
 from mlguard.scanners.infra.terraform.session import Folder, Session

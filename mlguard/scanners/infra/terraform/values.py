@@ -96,6 +96,14 @@ def number_of(value: Any) -> int | float:
     return int(value) if value.is_integer() else value
 
 
+def whole(value: Any) -> int:
+    """Return a value as a whole number. Raises ValueError."""
+    number = number_of(value)
+    if isinstance(number, float):
+        raise ValueError("not a whole number")
+    return number
+
+
 def holds_reference(value: Any, depth: int = 0) -> bool:
     """Say whether a part of the value is only known to the provider."""
     if isinstance(value, str):
