@@ -283,6 +283,9 @@ class _Job:
             for command in script.commands:
                 if marks := installs.marks(command):
                     self._add("commands", {"program": command.program, **marks}, script.at(command.start, command.end))
+            for item in shell.remote_execution(script.text):
+                if item["how"] == "pipe":
+                    self._add("remote", {"how": "pipe"}, script.at(item["start"], item["end"]))
             for match in scripts.personal_stores(script.text):
                 self._add("reads_store", match.group(), script.at(match.start(), match.end()))
             for command in scripts.dumps(script.commands, self.whole):

@@ -21,7 +21,7 @@ DANGEROUS = frozenset(
 
 LISTS = (
     "injected", "input_injected", "uploads", "reads_store", "dumps", "commands", "echoed", "environment_writes", "keys", "silenced",
-    "insecure_env",
+    "insecure_env", "remote",
 )  # fmt: skip
 """Attributes of which each element is a place that a rule speaks about. The class ``ci.<name>`` marks who has one."""
 
@@ -198,6 +198,10 @@ class StepReader:
         for command in step.commands:
             if marks := installs.marks(command):
                 self._add("commands", {"program": command.program, **marks}, script.at(command.start, command.end))
+        if "|" in run or "<(" in run or "$(" in run:
+            for item in shell.remote_execution(run):
+                if item["how"] == "pipe":
+                    self._add("remote", {"how": "pipe"}, script.at(item["start"], item["end"]))
         if step.file.source.secrets:
             env = {key: found[0] for key, node in step.env.items() if (found := texts.secrets(node.value))}
             for command, secret in scripts.printed(run, step.commands, env):

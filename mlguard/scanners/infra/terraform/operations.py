@@ -286,7 +286,7 @@ class Evaluation:
             return value
         if isinstance(value, Whole):
             self.session.trace.add(value.address)
-            return reference(value.address)
+            return Unknown(value.doubt) if isinstance(value, Undeclared) else reference(value.address)
         if isinstance(value, Root):
             return Unknown(f"the name {value.name}, which means nothing here")
         if depth > 60:
