@@ -22,7 +22,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "a bomb of anchors": ({"bad.yaml": BOMB + POD, "pod.yaml": POD}, "without end"),
     "tabs in YAML": ({"bad.yaml": "apiVersion: v1\nkind: Pod\nspec:\n\tcontainers: []\n", "pod.yaml": POD}, "not valid YAML"),
     "a key that stands twice": ({"bad.yaml": POD.replace("kind: Pod", "kind: Pod\nkind: Pod"), "pod.yaml": POD}, "stands twice"),
-    "nesting without end": ({"bad.yaml": "apiVersion: v1\nkind: Pod\nspec: " + "[" * 5000, "pod.yaml": POD}, "nested"),
+    "nesting without end": ({"bad.yaml": "apiVersion: v1\nkind: Pod\nspec: " + "[" * 300 + "]" * 300, "pod.yaml": POD}, "nested"),
     "Terraform with broken syntax": ({"bad/main.tf": 'resource "a" "b" {\n  x = = 1\n', "main.tf": BUCKET}, "not valid HCL"),
     "Terraform that reads the machine": ({"main.tf": BUCKET + 'output "p" { value = file("/etc/passwd") }\nresource "aws_ssm_parameter" "x" {\n  type  = "String"\n  value = file("/etc/passwd")\n}\n'}, "outside"),
     "Terraform that leaves the tree": ({"main.tf": BUCKET + 'resource "aws_ssm_parameter" "x" {\n  type  = "String"\n  value = file("../../../../etc/passwd")\n}\n'}, "outside"),
@@ -84,8 +84,8 @@ def test_windows_line_ends_and_a_byte_order_mark_move_no_finding(
 
 
 def test_modules_that_call_each_other_and_values_that_need_themselves_end(tmp_path: Path) -> None:
-    ring = 'module "x" {{\n  source = "../{}"\n}}\n' + BUCKET
-    write(tmp_path, {"a/main.tf": ring.format("b"), "b/main.tf": ring.format("a"), "c/main.tf": "locals {\n  a = local.b\n  b = local.a\n}\n" + BUCKET.replace("false", "local.a")})  # fmt: skip
+    ring = 'module "x" {\n  source = "../OTHER"\n}\n' + BUCKET
+    write(tmp_path, {"a/main.tf": ring.replace("OTHER", "b"), "b/main.tf": ring.replace("OTHER", "a"), "c/main.tf": "locals {\n  a = local.b\n  b = local.a\n}\n" + BUCKET.replace("false", "local.a")})  # fmt: skip
 
     report = judged(tmp_path)
 

@@ -137,7 +137,7 @@ def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Res
 def _rendered(group: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
     """Yield what the charts and kustomizations of a group become."""
     names = {posixpath.basename(artifact.path) for artifact in group}
-    if "Chart.yaml" in names:
+    if any("/templates/" in f"/{artifact.path}" or artifact.path.endswith("Chart.yaml") for artifact in group):
         from mlguard.scanners.infra import helm
 
         for one in helm.read(group, context):

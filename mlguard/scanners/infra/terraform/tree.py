@@ -191,13 +191,26 @@ class Tree:
         return sorted(found)
 
     def roots(self, folders: Sequence[str], also: Collection[str] = ()) -> list[str]:
-        """Return the folders that nothing else calls (nor is among ``also``), or that have a backend or values of their own."""
-        called = {target for path in folders for target in self.called(path)} | set(also)
+        """Return the folders that nothing else calls (nor is among ``also``), or that have a backend or values of their own.
+
+        Of folders that call each other in a ring, which no other folder leads to, the first is a root.
+        """
+        calls = {path: list(self.called(path)) for path in folders}
+        called = {target for targets in calls.values() for target in targets} | set(also)
         own = {path for path in folders if self._stands_alone(path)}
-        roots = [path for path in folders if self._has_code(path) and (path not in called or path in own)]
-        if roots or also:
-            return roots
-        return [path for path in folders if self._has_code(path)]  # folders that call each other in a ring
+        coded = [path for path in folders if self._has_code(path)]
+        roots = [path for path in coded if path not in called or path in own]
+        reached: set[str] = set()
+        for path in [*roots, *also, *coded]:
+            if path in coded and path not in reached and path not in roots and path not in also:
+                roots.append(path)
+            ahead = [path]
+            while ahead:
+                one = ahead.pop()
+                if one not in reached:
+                    reached.add(one)
+                    ahead += calls.get(one, self.called(one))
+        return sorted(roots)
 
     def called(self, path: str) -> Iterator[str]:
         """Yield the folders of the local modules that a folder calls."""
