@@ -5,6 +5,7 @@ A check on a rule's page::
     select: {kind: aws_s3_bucket | [..] | class: container, where: <condition>}     # a kind may be a shell pattern
     require: <condition>        # or forbid: <condition>
     report: <path> | self | related     # optional: which attribute to show; default: the one that decided
+    report: set                         # the one that decided where it is written down, else the resource
     message, fix, params: {name: value}, unresolved: skip      # optional; skip: an unknown is no gap
     severity: low                       # optional: lower than the rule's
     scaled: true                        # optional: of a store whose data class is declared as unprotected nothing is said,
@@ -430,7 +431,7 @@ def _sorted(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One compiled check of a rule. ``report`` is None for the deciding attribute, "self" or "related", or the steps of a path."""
+    """One compiled check of a rule. ``report`` is None for the deciding attribute, "self", "set" or "related", or the steps of a path."""
 
     rule: str
     name: str
@@ -508,7 +509,7 @@ def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
         where=compiler.condition(select["where"]) if "where" in select else None,
         condition=compiler.condition(spec["forbid" if forbids else "require"], forbids),
         forbids=forbids,
-        report=report if report in (None, "self", "related") else compiler.path(report),
+        report=report if report in (None, "self", "set", "related") else compiler.path(report),
         params=params,
         skips_unknown=spec.get("unresolved") == "skip",
         scaled=bool(spec.get("scaled")),

@@ -160,15 +160,19 @@ def _wanted(node: Node) -> str:
 
 def _reported(check: Check, resource: Resource, node: Node) -> Node:
 
-    if check.report is None or check.report == "related":
+    if check.report in (None, "related") or (check.report == "set" and _is_written(node)):
         return node
-    if check.report == "self":
+    if check.report in ("self", "set"):
         return node._replace(resource=resource, path=(), value=MISSING)
     steps = cast(Any, check.report)
     wanted = place(steps, node.path if node.resource is resource else ())
     values = dict(walk(scope_of(resource, Inventory(()), {}), steps))
     path = wanted if wanted in values else next(iter(values), wanted)
     return node._replace(resource=resource, path=path, value=values.get(path, MISSING))
+
+
+def _is_written(node: Node) -> bool:
+    return node.path in node.resource.positions and isinstance(node.value, (str, bool, int, float))
 
 
 def _position(node: Node) -> Position:
@@ -246,7 +250,7 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
         "resource": public(resource.address),
         "kind": resource.spelled.get((), resource.kind),
         "name": redact.text(shown(resource.name)),
-        "attribute": attribute or node.resource.spelled.get((), resource.kind),
+        "attribute": attribute or "what is asked for",
         "found": "a value"
         if secret and isinstance(node.value, (str, list, tuple, Mapping))
         else found_text(node.resource.spelled.get((*node.path, "="), node.value)),
