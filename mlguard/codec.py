@@ -31,15 +31,23 @@ def encode(record: object) -> dict[str, Any]:
     return {"type": type(record).__name__, **body} if type(record).__name__ in _TYPES else body
 
 
+_ATOMS = frozenset({str, int, bool, float, type(None)})
+"""Most of what there is: it stays as it is."""
+
+
 def _plain(value: object) -> object:
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:  # most of what there is
+    if kind in _ATOMS:
         return value
     if dataclasses.is_dataclass(kind):
-        given = ((name, getattr(value, name), default) for name, default in _fields(kind))
-        return {name: _plain(item) for name, item, default in given if item != default}
+        body = {}
+        for name, default in _fields(kind):
+            item = getattr(value, name)
+            if item is not default and item != default:
+                body[name] = item if type(item) in _ATOMS else _plain(item)
+        return body
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [item if type(item) in _ATOMS else _plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(value[key]) for key in sorted(value)}
     return value
@@ -65,33 +73,46 @@ def decode(value: Mapping[str, Any]) -> findings.Record:
 def build(kind: type, value: Mapping[str, Any]) -> Any:
     """Return an instance of the dataclass ``kind`` from plain JSON values. Raises UsageError."""
     hints = _hints(kind)
-    unknown = sorted(set(value) - set(hints))
+    unknown = sorted(set(value) - set(hints)) if not hints.keys() >= value.keys() else ()
     if unknown:
         raise UsageError(
             f"{kind.__name__} has no field {unknown[0]!r}; was the file written by another version of mlguard?"
         )
     try:
-        return kind(**{name: _shaped(hints[name], item) for name, item in value.items()})
+        return kind(**{name: _shaped(hint, item) if (hint := hints[name]) else item for name, item in value.items()})
     except (TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{kind.__name__} is incomplete or malformed: {error}") from None
 
 
 @cache
 def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+    """Return the types of the fields, None for those whose values need no shaping."""
+    return {name: hint if _composed(hint) else None for name, hint in typing.get_type_hints(kind).items()}
+
+
+def _composed(hint: Any) -> bool:
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint) or typing.get_origin(hint) in (tuple, *_UNIONS)
+
+
+_UNIONS = (typing.Union, types.UnionType)
+
+
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def _shaped(hint: Any, value: Any) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin, arguments = _parts(hint)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return build(hint, value)
     if origin is tuple:
         if not isinstance(value, list):
             raise ValueError(f"a list is expected, not {type(value).__name__}")
         if arguments[-1] is Ellipsis:
-            return tuple(_shaped(arguments[0], item) for item in value)
+            return tuple(value) if arguments[0] is str else tuple(_shaped(arguments[0], item) for item in value)
         return tuple(_shaped(part, item) for part, item in zip(arguments, value, strict=True))
-    if origin in (typing.Union, types.UnionType):
+    if origin in _UNIONS:
         if value is None:
             return None
         if isinstance(value, Mapping) and "type" in value:
@@ -111,4 +132,7 @@ def loads(text: str | bytes) -> Any:
 
 def dumps(value: object) -> str:
     """Return compact JSON in ASCII with sorted keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _COMPACT.encode(value)
+
+
+_COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

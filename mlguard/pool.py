@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
-import subprocess
+import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 from mlguard import codec
 from mlguard.findings import GapKind, Record
-from mlguard.workers import Progress, Setting, Task, lost
+from mlguard.workers import Progress, Setting, Task, lost, serve
 
 SHARE_BYTES = 8 * 2**20
 """A second child joins a scanner's queue when more than this is left: below, loading its libraries costs more."""
 
 READ_BYTES = 2**20
+
+PIPE_BYTES = 2**20
+"""What a pipe from a child may hold, where the system lets us say: a child that may write on needs no answer."""
+
+PAUSE = 0.002
+"""Seconds from one look at the children to the next: each look at a record of its own would cost more than the record."""
 
 _CHILD = "import sys; sys.path.append({!r}); from mlguard.workers import serve; serve()"
 
@@ -38,18 +46,93 @@ def perform(
         pool.close()
 
 
+class _Process(Protocol):
+    """What this module asks of a child process, as ``subprocess.Popen`` has it."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+
+    def poll(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def wait(self) -> int: ...
+
+
+class _Fork:
+    """A copy of this process that serves: what is loaded here it need not load again. ``inherited`` is not for it."""
+
+    def __init__(self, inherited: Iterable[IO[bytes] | selectors.BaseSelector]) -> None:
+        (task_end, sink), (source, answer_end) = os.pipe(), os.pipe()
+        self._status: int | None = None
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                os.dup2(task_end, 0)
+                os.dup2(answer_end, 1)
+                for descriptor in (task_end, sink, source, answer_end):
+                    os.close(descriptor)
+                _alone(inherited)
+                serve()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        os.close(task_end)
+        os.close(answer_end)
+        self.stdin: IO[bytes] | None = os.fdopen(sink, "wb")
+        self.stdout: IO[bytes] | None = os.fdopen(source, "rb", 0)
+
+    def poll(self) -> int | None:
+        return self._waited(os.WNOHANG)
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        status = self._waited(0)
+        assert status is not None
+        return status
+
+    def _waited(self, options: int) -> int | None:
+        if self._status is None:
+            pid, status = os.waitpid(self._pid, options)
+            self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+
+def _alone(inherited: Iterable[IO[bytes] | selectors.BaseSelector]) -> None:
+    """Let go of what a fork has of its parent: pipes to other children, the working folder, and imports from there."""
+    for one in inherited:
+        with contextlib.suppress(OSError):
+            one.close()
+    os.chdir(os.sep)
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry)]
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _can_fork() -> bool:
+    """Say whether a copy of this process is sure to work: of several threads only one would live on in it."""
+    return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
+
+
+def _spawned() -> _Process:
+    import subprocess
+
+    # -P keeps the working directory off the path: it may be the scanned tree, from which nothing is imported.
+    command = [sys.executable, "-P", "-c", _CHILD.format(str(Path(__file__).resolve().parent.parent))]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.sep
+    )
+
+
 class _Child:
     """One child process, the task in its hands, and what it has sent of a line."""
 
-    def __init__(self, setting: Setting) -> None:
-        # -P keeps the working directory off the path: it may be the scanned tree, from which nothing is imported.
-        command = [sys.executable, "-P", "-c", _CHILD.format(str(Path(__file__).resolve().parent.parent))]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.sep
-        )
+    def __init__(self, setting: Setting, inherited: Iterable[IO[bytes] | selectors.BaseSelector] = ()) -> None:
+        self.process: _Process = _Fork(inherited) if _can_fork() else _spawned()
         assert self.process.stdin is not None and self.process.stdout is not None
         self.sink, self.source = self.process.stdin, self.process.stdout
         os.set_blocking(self.source.fileno(), False)
+        _widen(self.source.fileno())
         self.task: Task | None = None
         self.scanner = ""  # whose libraries it has loaded
         self.deadline = 0.0
@@ -91,6 +174,15 @@ class _Child:
         return self.process.wait() if status is None else status
 
 
+def _widen(pipe: int) -> None:
+    """Let a pipe hold more than 64 KiB: Linux, fcntl(2)."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # the limit for one user may be reached
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
 class Pool:
     """Tasks in a queue for each scanner, and children that each keep to one scanner as long as it has tasks."""
 
@@ -124,13 +216,16 @@ class Pool:
                 elif progress and task and child.told[0]:
                     progress(self.done, self.total, task.group[0].path, *child.told)
                 child.told = (0, 0)
+            if all(child.task for child in self.children):
+                time.sleep(PAUSE)
 
     def _hand_out(self) -> None:
         for child in self.children:
             if child.task is None and (task := self._next(child.scanner)):
                 child.give(task, self.timeout)
         while len(self.children) < self.processes and (task := self._next("")):
-            child = _Child(self.setting)
+            ours = [pipe for other in self.children for pipe in (other.sink, other.source)]
+            child = _Child(self.setting, [self.selector, *ours])
             self.children.append(child)
             self.selector.register(child.source, selectors.EVENT_READ, child)
             child.give(task, self.timeout)

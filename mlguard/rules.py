@@ -94,8 +94,8 @@ def severity_for(rule: Rule, check: str, facts: Mapping[str, str | int]) -> Seve
     return cast(Severity, spec.get("severity", rule.severity))
 
 
-def parse(rule_id: str, text: str, where: str) -> Rule:
-    """Return the rule of one page. Raises UsageError that names the page and the key."""
+def parse(rule_id: str, text: str, where: str, defaults: Mapping[str, Any] | None = None) -> Rule:
+    """Return the rule of one page, whose keys come before ``defaults``. Raises UsageError that names page, line and key."""
     import yaml
 
     text = text.replace("\r\n", "\n")
@@ -105,10 +105,14 @@ def parse(rule_id: str, text: str, where: str) -> Rule:
     try:
         front = tables.plain_yaml(match.group(1))
     except yaml.YAMLError as error:
-        raise UsageError(f"{where}: the front matter is not valid YAML: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        at = f", line {mark.line + 2}" if mark else ""  # the front matter begins on the page's second line
+        what = getattr(error, "problem", None) or "it holds characters that YAML does not allow"
+        raise UsageError(f"{where}{at}: the front matter is not valid YAML: {what}") from None
     if not isinstance(front, dict):
         raise UsageError(f"{where}: the front matter is not a mapping")
-    return _rule(rule_id, front, text[match.end() :], where)
+    _examine(rule_id, {**(defaults or {}), **front}, match.group(1).split("\n"), where)
+    return _rule(rule_id, {**(defaults or {}), **front}, text[match.end() :])
 
 
 _REQUIRED = ("title", "severity", "confidence", "message", "fix", "scanner", "controls", "on_fail", "on_pass", "since")
@@ -121,27 +125,44 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _rule(rule_id: str, front: dict[str, Any], prose: str, where: str) -> Rule:
+def _examine(rule_id: str, front: Mapping[str, Any], lines: list[str], where: str) -> None:
+    """Raise UsageError when the front matter lacks a key, has one that is not known, or a value that is none."""
+
+    def at(key: object) -> str:
+        return next(
+            (f"{where}, line {number}" for number, line in enumerate(lines, 2) if line.startswith(f"{key}:")), where
+        )
+
     if not _ID.match(rule_id):
         raise UsageError(f"{where}: the id {rule_id!r} is not <area>/<slug> in lower case")
-    for key in _REQUIRED:
-        if key not in front:
-            raise UsageError(f"{where}: the key {key!r} is missing")
     for key in front:
         if key not in _KNOWN:
             from difflib import get_close_matches
 
             near = get_close_matches(str(key), _KNOWN, 1)
-            raise UsageError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise UsageError(f"{at(key)}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    missing = [repr(key) for key in _REQUIRED if key not in front]
+    if missing:
+        verb = "key {} is" if len(missing) == 1 else "keys {} are"
+        raise UsageError(f"{where}: the {verb.format(', '.join(missing))} missing")
     for key, choices in _CHOICES.items():
         if front[key] not in choices:
-            raise UsageError(f"{where}: {key} is {front[key]!r}, which is none of {', '.join(choices)}")
-    for name, check in (front.get("checks") or {}).items():
+            raise UsageError(f"{at(key)}: {key} is {front[key]!r}, which is none of {', '.join(choices)}")
+    for key in ("controls", "gdpr", "cwe", "aliases"):
+        if not isinstance(front.get(key, []), list):
+            raise UsageError(f"{at(key)}: {key} is a list, not {front[key]!r}")
+    checks = front.get("checks") or {}
+    if not isinstance(checks, Mapping) or not all(isinstance(check or {}, Mapping) for check in checks.values()):
+        raise UsageError(f"{at('checks')}: checks is a mapping of names to conditions")
+    for name, check in checks.items():
         own = (check or {}).get("severity", front["severity"])
         if own not in SEVERITIES or SEVERITIES.index(own) < SEVERITIES.index(front["severity"]):
             raise UsageError(
                 f"{where}: the severity of check {name!r} is {own!r}, but a check may only be milder than its rule"
             )
+
+
+def _rule(rule_id: str, front: Mapping[str, Any], prose: str) -> Rule:
     return Rule(
         id=rule_id,
         title=str(front["title"]),

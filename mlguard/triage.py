@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlguard.config import AcceptedGap, Allow, Config, Ignore
-from mlguard.findings import Finding, Gap
+from mlguard.findings import Aside, Finding, Gap
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -38,7 +38,8 @@ def _triaged(
             return replace(finding, state="ignored", reason=reason, aside=None)
     if honoured:
         return _commented(finding, today)
-    return finding if finding.state == "new" else replace(finding, state="new", reason="")
+    reason = f"{_named(finding.aside)} counts for nothing: gate.comments is refuse" if finding.aside else ""
+    return finding if (finding.state, finding.reason) == ("new", reason) else replace(finding, state="new", reason=reason)
 
 
 def _commented(finding: Finding, today: datetime.date) -> Finding:
@@ -46,13 +47,17 @@ def _commented(finding: Finding, today: datetime.date) -> Finding:
     comment = finding.aside
     if comment is None:
         return replace(finding, state="new", reason="") if finding.state != "new" or finding.reason else finding
-    name = f"the {comment.tool} comment on line {comment.line}"
+    name = _named(comment)
     if comment.problem:
         return replace(finding, state="new", reason=f"{name} counts for nothing: it {comment.problem}")
     if comment.until and datetime.date.fromisoformat(comment.until) < today:
         return replace(finding, state="new", reason=f"{name} has expired ({comment.until})")
     until = f" (until {comment.until})" if comment.until else ""
     return replace(finding, state="ignored", reason=f"{name}: {comment.reason or 'no reason is given'}{until}")
+
+
+def _named(comment: Aside) -> str:
+    return f"the {comment.tool} comment on line {comment.line}"
 
 
 def _meant(entry: Ignore | Allow, finding: Finding) -> bool:

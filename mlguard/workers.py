@@ -300,7 +300,7 @@ def serve() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
@@ -310,20 +310,21 @@ def serve() -> None:
     _limit_memory(setting.memory, for_good=True)
     last = [time.monotonic()]
 
+    def answer(value: object) -> None:
+        answers.write(codec.dumps(value).encode("ascii") + b"\n")
+        answers.flush()  # what was seen must survive whatever comes next
+
     def alive(rows: int = 0, of: int = 0) -> None:
         if time.monotonic() > last[0] + ALIVE_SECONDS:
             last[0] = time.monotonic()
-            answers.write(codec.dumps({"alive": [rows, of]}) + "\n")
-            answers.flush()
+            answer({"alive": [rows, of]})
 
     examine_task = examiner(setting, alive)
     for line in tasks:
         task: Task = codec.build(Task, codec.loads(line))
         for record in examine_task(task):
-            answers.write(codec.dumps({"record": codec.encode(record)}) + "\n")
-            answers.flush()
-        answers.write('{"done":true}\n')
-        answers.flush()
+            answer({"record": codec.encode(record)})
+        answer({"done": True})
 
 
 def _end_with_parent() -> None:

@@ -99,7 +99,42 @@ def test_only_negated_operators_and_empty_hold_for_something_missing(op: str) ->
     expected = (op in NEGATED) != (op == "empty" or NEGATED.get(op) == "empty")
     assert truth(condition) is expected
     assert truth(condition, a=None) is expected
-    assert truth(condition, a=Unknown("var.a")) is None
+    assert truth(condition, a=Unknown("var.a")) is (False if op == "suggests" else None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"require": {"path": "key", "op": "not_empty"}}, True),
+        ({"require": {"path": "key", "op": "exists"}}, True),
+        ({"require": {"path": "key", "op": "own_key"}}, True),
+        ({"require": {"not": {"path": "key", "op": "empty"}}}, True),
+        ({"forbid": {"path": "key", "op": "absent"}}, True),
+        ({"forbid": {"path": "key", "op": "exists"}}, None),
+        ({"forbid": {"path": "key", "op": "not_empty"}}, None),
+        ({"require": {"path": "key", "op": "absent"}}, None),
+        ({"require": {"path": "key", "op": "eq", "value": "x"}}, None),
+    ],
+)
+def test_an_input_that_must_be_given_counts_as_set_but_only_for_a_pass(
+    spec: Mapping[str, Any], expected: bool | None
+) -> None:
+    store = resource(key=Unknown("var.key", given=True))
+    judged = compile_check("tf/x", "y", {"select": {"kind": store.kind}, **spec}).judge(store, Inventory([store]), {})
+
+    assert judged is not None and judged.truth is expected
+
+
+def test_an_input_that_must_be_given_selects_nothing() -> None:
+    store = resource(key=Unknown("var.key", given=True), open=True)
+    spec = {
+        "select": {"kind": store.kind, "where": {"path": "key", "op": "exists"}},
+        "forbid": {"path": "open", "op": "eq", "value": True},
+    }
+
+    judged = compile_check("tf/x", "y", spec).judge(store, Inventory([store]), {})
+
+    assert judged is not None and judged.truth is None
 
 
 @pytest.mark.parametrize(
@@ -217,13 +252,14 @@ def test_every_failing_element_decides() -> None:
     assert [node.path for node in outcome.nodes] == [("containers", 0, "root"), ("containers", 2, "root")]
 
 
-def test_each_part_that_fails_is_told() -> None:
+def test_each_part_with_a_wrong_value_is_told() -> None:
     parts = [{"path": name, "op": "eq", "value": True} for name in "abc"]
 
-    outcome = judge({"parts": parts}, resource(a=False, b=True, c=False))
-
-    assert outcome.truth is False
-    assert [node.path for node in outcome.nodes] == [("a",), ("c",)]
+    for condition in ({"parts": parts}, {"all": parts}):
+        told = [node.path for node in judge(condition, resource(a=False, b=True, c=False)).nodes]
+        assert told == [("a",), ("c",)]
+    assert [node.path for node in judge({"parts": parts}, resource(b=False)).nodes] == [("b",)]
+    assert [node.path for node in judge({"parts": parts}, resource()).nodes] == [("a",)]
     assert truth({"parts": parts}, a=True, b=True, c=True) is True
     assert truth({"parts": parts}, a=True, b=Unknown("var.b"), c=True) is None
     assert truth({"parts": parts}, a=False, b=Unknown("var.b"), c=True) is False

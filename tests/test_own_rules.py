@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from click.testing import CliRunner
 from mlguard.cli.commands import group
 from mlguard.errors import UsageError
 from mlguard.examples import trees
-from mlguard.scanners.infra import own
+from mlguard.scanners.infra import conditions, inventory, own
+from mlguard.scanners.infra.operators import NEGATED, OPERATORS
 
 PAGE = """\
 ---
@@ -143,3 +145,54 @@ def test_a_scan_judges_by_pages_of_ones_own(tmp_path: Path, monkeypatch: pytest.
 def test_an_example_writes_no_file_outside_its_tree() -> None:
     with pytest.raises(UsageError, match="outside its tree"):
         trees("Bad", "```yaml file=../../x.yaml\na: b\n```\n")
+
+
+def test_a_page_may_leave_out_what_a_finding_means_for_controls(tmp_path: Path) -> None:
+    text = PAGE
+    for line in ("confidence: high", "scanner: infra", "controls: []", "on_fail: gap", "on_pass: none", 'since: "1"'):
+        text = text.replace(f"{line}\n", "")
+
+    assert outcome_of(page(tmp_path, text))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("title: Training node without a price limit\n", ""), "md: the key 'title' is missing"),
+        (("fix: ", "fixx: "), "md, line 7: unknown key 'fixx'; did you mean 'fix'"),
+        (("severity: low", "severity: bad"), "md, line 3: severity is 'bad'"),
+        (("controls: []", "controls: GDPR-0"), "md, line 8: controls is a list, not 'GDPR-0'"),
+        (("op: exists}", "op: exists]"), "md, line 15: the front matter is not valid YAML"),
+    ],
+)
+def test_a_mistake_in_the_front_matter_is_told_with_page_line_and_key(
+    tmp_path: Path, change: tuple[str, str], told: str
+) -> None:
+    code, output = outcome_of(page(tmp_path, PAGE.replace(*change)))
+
+    assert code == 2
+    assert told in output
+
+
+def test_the_language_is_described_with_every_operator_key_and_own_name() -> None:
+    told = CliRunner().invoke(group, ["rules", "language"], standalone_mode=False).output
+
+    for name in (
+        *OPERATORS,
+        *NEGATED,
+        *conditions._CHECK_KEYS,
+        *inventory._OWN,
+        "value_of",
+        "default",
+        "$json",
+        "param",
+    ):
+        assert re.search(rf"(?<![\w$]){re.escape(name)}(?!\w)", told), name
+
+
+def test_one_check_is_explained_with_its_conditions() -> None:
+    told = CliRunner().invoke(group, ["explain", "tf/public-storage/bucket-acl"], standalone_mode=False)
+    other = CliRunner().invoke(group, ["explain", "tf/public-storage/nothing"], standalone_mode=False)
+
+    assert "public-read" in told.output and "forbid:" in told.output
+    assert "has no check 'nothing'; it has" in str(other.exception)

@@ -32,7 +32,7 @@ def test_bad_examples_are_reported_on_the_marked_lines_and_nowhere_else(rule_id:
 
         report = scan(root, scanners_for(rule), history=bool(tree.past))
 
-        expected = sorted(mark for mark in tree.expected if mark[2] == rule_id)
+        expected = sorted({mark for mark in tree.expected if mark[2] == rule_id})
         assert expected, f"no line of {tree.name!r} is marked with expect: {rule_id}"
         assert found(report, rule_id) == expected, tree.name
         assert set(tree.expected) <= set(found(report)), tree.name

@@ -25,13 +25,20 @@ _CEILINGS = {
 @click.command("explain")
 @click.argument("name")
 def command(name: str) -> int:
-    """Explain a rule (area/slug) or a control (such as GDPR-32.1.b-4): why it matters, how to mend it, with examples."""
+    """Explain a rule (area/slug) or a control (such as GDPR-32.1.b-4): why it matters, how to mend it, with examples.
+
+    With area/slug/check, show one of its checks as the page has it: what it looks at, and its conditions.
+    """
     catalogue = catalogue_here()
     control = catalogue.controls.get(name.upper()) or catalogue.controls.get(name)
     if control is None and re.match(r"(?:GDPR|ACCESS|MLOPS)-", name, re.I):
         near = get_close_matches(name.upper(), catalogue.controls, 1)
         raise UsageError(f"there is no control {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    output.emit(_control(control, catalogue) if control else _rule(catalogue.rule(name), catalogue))
+    rule_id, _, check = name.rpartition("/")
+    if "/" in rule_id:
+        output.emit(_check(catalogue.rule(rule_id), check))
+    else:
+        output.emit(_control(control, catalogue) if control else _rule(catalogue.rule(name), catalogue))
     return 0
 
 
@@ -45,6 +52,28 @@ def _rule(rule: Rule, catalogue: Catalogue) -> str:
     if rule.checks:
         lines.append(f"checks {', '.join(sorted(rule.checks))}")
     return "\n".join([*lines, "", re.sub(r"[ \t]*(?:#|//|<!--)\s*expect:.*$", "", rule.body.strip(), flags=re.M), ""])
+
+
+def _check(rule: Rule, name: str) -> str:
+    import yaml
+
+    if name not in rule.checks:
+        raise UsageError(f"{rule.id} has no check {name!r}; it has {', '.join(sorted(rule.checks)) or 'none'}")
+    spec = {"message": rule.message, "fix": rule.fix, **rule.checks[name]}
+    said = yaml.safe_dump(_plain(spec), sort_keys=False, width=100, allow_unicode=True, default_flow_style=None)
+    return f"{rule.id}, check {name} (mlguard rules language describes conditions)\n\n{said}"
+
+
+_ORDER = ("message", "fix", "severity", "select", "kind", "class", "require", "forbid", "each", "some", "path", "op")
+"""Keys that come first, as pages have them; the compiled catalogue has lost the order."""
+
+
+def _plain(value: Any) -> Any:
+    """Return mappings and lists as new ones each, in the order of pages: what a page says twice is shown twice."""
+    if isinstance(value, Mapping):
+        keys = sorted(value, key=lambda key: _ORDER.index(key) if key in _ORDER else len(_ORDER))
+        return {key: _plain(value[key]) for key in keys}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _control(control: Mapping[str, Any], catalogue: Catalogue) -> str:

@@ -1,4 +1,4 @@
-"""mlguard rules: lists the rules, and runs the examples of pages of one's own."""
+"""mlguard rules: lists the rules, and helps with pages of one's own."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def test(folder: Path | None) -> int:
 
     A page is area/slug.md, written like mlguard's own: front matter with conditions under checks, and the sections Bad
     and Good. Each line of a Bad example that is marked "# expect: area/slug" must be reported, and no other line.
-    Ends with 0 when every page holds what it says, else with 1.
+    Ends with 0 when every page holds what it says, else with 1. mlguard rules language describes pages and
+    conditions; mlguard explain AREA/SLUG/CHECK shows a check of mlguard's own.
     """
     from mlguard.scanners.infra import own
 
@@ -103,6 +104,15 @@ def test(folder: Path | None) -> int:
             output.emit(f"       {line}")
     output.emit(f"{len(pages) - failed} of {len(pages)} pages hold what they say.")
     return 1 if failed else 0
+
+
+@command.command("language")
+def language() -> int:
+    """Describe the pages of rules of one's own: their keys, the conditions, operators, kinds and classes."""
+    from mlguard.scanners.infra.language import reference
+
+    output.emit(reference())
+    return 0
 
 
 def _trouble(rule: rules.Rule, catalogue: rules.Catalogue, folder: str) -> Iterator[str]:

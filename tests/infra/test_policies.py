@@ -280,7 +280,7 @@ def test_roles_of_google_and_azure_and_attached_policies_are_grants() -> None:
         ("r", "arn:aws:iam::aws:policy/ReadOnlyAccess", "*"),
     ]
     assert all(isinstance(one, facts.Grant) for owner in owners for one in grants(owner))
-    assert [one.attributes["level"] for one in bindings(owners[1])] == ["project"]
+    assert [one.attributes["level"] for one in bindings(owners[1], {})] == ["project"]
 
 
 # Credentials
@@ -373,7 +373,7 @@ def test_any_value_at_all_ends_in_resources(value: Any, kind: str) -> None:
     ]
     owner = resource(kind, dict.fromkeys(names, value) | {"direction": "INGRESS", "action": "allow"})
 
-    yielded = [*statements(owner, {}), *ingress(owner), *bindings(owner), *credentials(owner, {}), owner]
+    yielded = [*statements(owner, {}), *ingress(owner), *bindings(owner, {}), *credentials(owner, {}), owner]
     list(grants(owner))
     for one in policies.completed(yielded):
         if one.kind == "aws.iam.statement":

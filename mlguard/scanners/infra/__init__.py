@@ -126,7 +126,7 @@ def _tests(tree: Tree) -> bool:
 
 def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Resource]:
     """Yield the objects of Kubernetes that resources of Terraform create, which are judged together."""
-    if any(resource.kind.startswith("kubernetes_") for resource in resources):
+    if any(resource.kind.startswith(("kubernetes_", "kubectl_manifest")) for resource in resources):
         from mlguard.scanners.infra import kubernetes
         from mlguard.scanners.infra.kubernetes import provider
 

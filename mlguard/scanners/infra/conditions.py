@@ -4,9 +4,10 @@ A check on a rule's page::
 
     select: {kind: aws_s3_bucket | [..] | class: container, where: <condition>}     # a kind may be a shell pattern
     require: <condition>        # or forbid: <condition>
-    report: <path> | self | related     # optional: which attribute to show; default: the one that decided
-    report: set                         # the one that decided where it is written down, else the resource
-    message, fix, params: {name: value}, unresolved: skip      # optional; skip: an unknown is no gap
+    report: <path> | self               # optional: which attribute to show, or the resource; default: what decided
+    message, fix                        # optional: instead of those of the page
+    params: {name: value}               # optional: "param(name)" as a value stands for it; the configuration may set it
+    unresolved: skip                    # optional: an unknown is no gap
     severity: low                       # optional: lower than the rule's
     scaled: true                        # optional: of a store whose data class is declared as unprotected nothing is said,
                                         # and of one without a data class only a note (severity low)
@@ -18,32 +19,36 @@ A condition is one of::
     {path: a.b[].c, op: eq, value: 1}            # value_of: other.path compares with another attribute; default: the
                                                  # value that the provider takes where the attribute is not set
     {all: [..]}  {any: [..]}  {not: ..}
-    {parts: [..]}                       # as all, but each part that fails is told, not the first of them alone
+    {parts: [..]}                       # as all, but each part in which a wrong value is written is told, not the first alone
     {each: path, cond: ..}  {some: path, cond: ..}      # paths inside start at the element; "." is the element itself
     {related: {kind | class, via: .., where: .., every: true, count: {op: ge, value: 1}}}
+                                        # linked resources that meet ``where``: one or more, or as many as ``count`` says;
+                                        # every: and no linked one that does not meet it
     {chain: [{kind, via}, {kind, via, where}, <condition>]}    # joins one after the other, each seen from the one before
 
 Paths: names with dots, ``[]`` for the elements of a list (one value counts as a list of itself, and a name after a list
 goes into each element), ``[0]``, ``*`` or a pattern for keys, ``['a.b/c']`` for a key with dots, ``$root.`` for the
-resource from inside an element, ``.$json.`` for what a JSON text says, and ``$name $kind $address $namespace $path $region
-$data_class $format`` of the resource.
+resource from inside an element, ``.$json.`` for what a JSON text says, and ``$name $kind $classes $address $namespace $path
+$region $data_class $format`` of the resource.
+The outermost ``all`` of what is required and ``any`` of what is forbidden tell each part as ``parts`` does; where one
+attribute follows from another, put it one level deeper.
 A comparison over several values holds when it holds for one; a negated operator (ne, not_in, absent, not_matches ..)
-holds when it holds for all, and for something missing.
+holds when it holds for all, and for something missing. A value that only a deployment knows makes a comparison unknown; a
+check that comes to unknown neither passes nor fails, and leaves a gap that names the value.
 
-``via`` links the other resource with this one; a list of links must hold together::
+``via`` links the other resource with this one (without it, any will do); a list of links must hold together::
 
-    {path: bucket, refers_to: self, match: [id, bucket]}     # its attribute names this one, by reference or literally
+    {path: bucket, refers_to: self, match: [id, bucket]}     # its attribute names this one: by reference, or literally as
+                                                             # one of these attributes (default: id, name, arn)
     {path: subnet_id, refers_to: other, match: [id]}         # this one's attribute names the other
     {equal: {its.path: our.path}}                            # both are set and equal
     {selector: spec.selector, labels: spec.template.metadata.labels, refers_to: self | other}   # a label selector picks
-
-``"param(name)"`` as a value stands for a parameter of the check, which the configuration may set.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -82,12 +87,16 @@ class Outcome(NamedTuple):
 
 Condition = Callable[[Scope], Outcome]
 
+_ASKS_WHETHER_SET = frozenset({"exists", "empty", "own_key"})
+"""Operators that an input without a default satisfies, as far as that lets a check pass: never to select or to fail."""
+
 
 class _Compiler:
     """Turns the plain values of one check into closures. Raises ConditionError that names rule, check and key."""
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.lenient = False  # whether what is compiled decides that a check passes
         self.part: object = None  # what is being compiled
 
     def fail(self, text: str) -> ConditionError:
@@ -126,7 +135,14 @@ class _Compiler:
         if not isinstance(specs, list) or not specs:
             raise self.fail(f"{name!r} takes a list of conditions")
         parts = [self.condition(spec, negated) for spec in specs]
-        return {"all": _all, "any": _any, "parts": _parts}[name](parts)
+        return _parts(parts, False) if name == "parts" else _all(parts) if name == "all" else _any(parts)
+
+    def outermost(self, spec: Any, forbids: bool) -> Condition:
+        """Compile what a check asks as a whole: each part of it in which a wrong value is written is told."""
+        name = "any" if forbids else "all"
+        if isinstance(spec, Mapping) and set(spec) == {name} and isinstance(spec[name], list) and spec[name]:
+            return _parts([self.condition(one, forbids) for one in spec[name]], forbids)
+        return self.condition(spec, forbids)
 
     def leaf(self, spec: Mapping[str, Any], negated: bool) -> Condition:
         for key in spec:
@@ -136,10 +152,14 @@ class _Compiler:
         op = op.lower() if isinstance(spec.get("op"), bool) else op  # YAML reads true as a boolean
         positive = NEGATED.get(op, op)
         if positive not in OPERATORS:
-            raise self.fail(f"unknown operator {op!r}; known are {', '.join(sorted({*OPERATORS, *NEGATED}))}")
+            from difflib import get_close_matches
+
+            near = get_close_matches(op, {*OPERATORS, *NEGATED}, 1)
+            advice = f"did you mean {near[0]!r}? " if near else ""
+            raise self.fail(f"unknown operator {op!r}; {advice}(mlguard rules language lists them)")
         if op not in BARE and "value" not in spec and "value_of" not in spec:
             raise self.fail(f"the operator {op!r} needs a value")
-        if positive == "matches":
+        if positive in ("matches", "suggests"):
             for pattern in as_list(spec.get("value")):
                 try:
                     re.compile(str(pattern))
@@ -148,7 +168,9 @@ class _Compiler:
         argument = self.path(spec["value_of"]) if "value_of" in spec else None
         expected = _expected(op, spec.get("value", spec.get("value_of")), negated)
         default = spec.get("default", MISSING)
-        return _leaf(self.path(spec["path"]), positive, op != positive, spec.get("value"), argument, expected, default)
+        steps = self.path(spec["path"])
+        set_is_fine = self.lenient and positive in _ASKS_WHETHER_SET and (op in ("absent", "empty")) is negated
+        return _leaf(steps, positive, op != positive, spec.get("value"), argument, expected, default, set_is_fine)
 
     def kinds(self, spec: Mapping[str, Any]) -> tuple[Names, Names]:
         kinds = tuple(str(item) for item in as_list(spec.get("kind")))
@@ -165,10 +187,12 @@ class _Compiler:
             if key not in ("kind", "class", "via", "where", "every", "count"):
                 raise self.fail(f"unknown key {key!r} of 'related'")
         kinds, classes = self.kinds(spec)
-        where = self.condition(spec["where"], negated) if "where" in spec else None
-        links = [self.link(link, kinds, classes) for link in as_list(spec.get("via"))]
         count = spec.get("count", {"op": "ge", "value": 1})
         count = count if isinstance(count, Mapping) else {"op": "eq", "value": count}
+        lenient, self.lenient = self.lenient, self.lenient and count.get("op", "ge") in ("ge", "gt")
+        where = self.condition(spec["where"], negated) if "where" in spec else None
+        self.lenient = lenient
+        links = [self.link(link, kinds, classes) for link in as_list(spec.get("via"))]
         if count.get("op", "ge") not in ("eq", "lt", "le", "gt", "ge") or not isinstance(count.get("value"), int):
             raise self.fail("'count' takes an op (eq, lt, le, gt, ge) and a whole number")
         return _related(kinds, classes, links, where, bool(spec.get("every")), count)
@@ -219,17 +243,25 @@ def _expected(op: str, value: Any, negated: bool) -> str:
         "absent": "not set", "empty": "empty", "not_empty": "not empty", "true": "true", "false": "false",
         "lt": f"below {text}", "le": f"at most {text}", "gt": f"above {text}", "ge": f"at least {text}",
         "glob_in": f"one of {text}", "not_glob_in": f"none of {text}", "contains": text, "not_contains": f"without {text}",
-        "intersects": f"one of {text}", "not_intersects": f"none of {text}", "subset": f"only {text}", "includes": text,
+        "own_key": "a key of your own", "intersects": f"one of {text}", "not_intersects": f"none of {text}", "subset": f"only {text}", "includes": text,
     }.get(op, "")  # fmt: skip
     return "" if not phrase else (f"not {phrase}" if negated else phrase)
 
 
 def _leaf(
-    steps: Steps, name: str, negative: bool, value: Any, other: Steps | None, expected: str, default: Any = MISSING
+    steps: Steps,
+    name: str,
+    negative: bool,
+    value: Any,
+    other: Steps | None,
+    expected: str,
+    default: Any = MISSING,
+    set_is_fine: bool = False,
 ) -> Condition:
     test = OPERATORS[name]
     on_missing = name == "empty"
     param = re.fullmatch(r"param\((\w+)\)", value) if isinstance(value, str) else None
+    fixed = other is None and param is None
 
     def argument(scope: Scope) -> Any:
         if other is not None:
@@ -237,11 +269,13 @@ def _leaf(
             return found[0] if len(found) == 1 else (found or MISSING)
         return scope.params.get(param.group(1)) if param else value
 
-    only = steps[0][1] if len(steps) == 1 and steps[0][0] == "key" else None
-
     def judged(found: Any, wanted: Any, causes: list[str]) -> bool | None:
         if found is MISSING:
             return on_missing if default is MISSING else test(default, wanted)
+        if set_is_fine and isinstance(found, Unknown) and found.given:
+            return name != "empty"
+        if name == "suggests" and isinstance(found, Unknown):
+            return False
         if isinstance(found, Unknown) or isinstance(wanted, Unknown):
             causes.append(found.reason if isinstance(found, Unknown) else wanted.reason)
             return None
@@ -253,17 +287,17 @@ def _leaf(
         return result
 
     def positive(scope: Scope) -> Outcome:
-        wanted = argument(scope)
+        wanted = value if fixed else argument(scope)
         hits: list[Node] = []
         rest: list[Node] = []
         causes: list[str] = []
-        if only is not None and type(scope.value) is dict:  # most conditions: one attribute, without a walk
-            held_value = scope.value.get(only)
-            found = MISSING if held_value is None else held_value
+        places = walk(scope, steps)
+        if type(places) is list and len(places) == 1:  # most conditions: one attribute
+            path, found = places[0]
             result = judged(found, wanted, causes)
-            nodes = (Node(scope.resource, (*scope.base, only), found, expected),)
+            nodes = (Node(scope.resource, path, found, expected),)
             return Outcome(None if causes else bool(result), nodes, tuple(causes))
-        for path, found in walk(scope, steps):
+        for path, found in places:
             node = Node(scope.resource, path, found, expected)
             (hits if judged(found, wanted, causes) else rest).append(node)
         if hits:
@@ -291,8 +325,8 @@ def _cause(value: Any) -> str:
 
 def _negation(inner: Condition) -> Condition:
     def condition(scope: Scope) -> Outcome:
-        outcome = inner(scope)
-        return outcome if outcome.truth is None else outcome._replace(truth=not outcome.truth)
+        truth, nodes, causes, trail = inner(scope)
+        return Outcome(None if truth is None else not truth, nodes, causes, trail)
 
     return condition
 
@@ -301,26 +335,36 @@ def _joined(parts: Sequence[Condition], decisive: bool) -> Condition:
     """``all`` is decided by the first False, ``any`` by the first True; otherwise the first part that is set speaks."""
 
     def condition(scope: Scope) -> Outcome:
-        best = Outcome(None)
-        causes: list[str] = []
-        for part in parts:
-            outcome = part(scope)
-            if outcome.truth is decisive:
-                return outcome
-            causes += outcome.causes
-            if _rank(outcome.nodes) > _rank(best.nodes):
-                best = outcome
-        truth = None if causes else not decisive
-        return Outcome(truth, best.nodes, tuple(dict.fromkeys(causes)), best.trail)
+        return _settled((part(scope) for part in parts), decisive)
 
     return condition
+
+
+def _settled(outcomes: Iterable[Outcome], decisive: bool) -> Outcome:
+    """Return the first outcome that decides, else what all come to."""
+    best, rank = Outcome(None), 0
+    causes: list[str] = []
+    for outcome in outcomes:
+        if outcome.truth is decisive:
+            return outcome
+        causes += outcome.causes
+        if rank < MOST_SAID and (own := _rank(outcome.nodes)) > rank:
+            best, rank = outcome, own
+    truth = None if causes else not decisive
+    return Outcome(truth, best.nodes, tuple(dict.fromkeys(causes)), best.trail)
+
+
+MOST_SAID = 3
 
 
 def _rank(nodes: tuple[Node, ...]) -> int:
     """How much nodes say: an attribute that is set more than a missing one, that more than the resource as a whole."""
     if not nodes:
         return 0
-    return 3 if any(node.path and node.value is not MISSING for node in nodes) else 2 if nodes[0].path else 1
+    for node in nodes:
+        if node.path and node.value is not MISSING:
+            return MOST_SAID
+    return 2 if nodes[0].path else 1
 
 
 def _all(parts: Sequence[Condition]) -> Condition:
@@ -331,14 +375,16 @@ def _any(parts: Sequence[Condition]) -> Condition:
     return _joined(parts, True)
 
 
-def _parts(parts: Sequence[Condition]) -> Condition:
-    whole = _all(parts)
+def _parts(parts: Sequence[Condition], decisive: bool) -> Condition:
+    """Join like ``_joined``; of the parts that decide each is told that has written the wrong value, not the first alone."""
 
     def condition(scope: Scope) -> Outcome:
-        failed = [outcome for outcome in (part(scope) for part in parts) if outcome.truth is False]
-        if len(failed) < 2:
-            return failed[0] if failed else whole(scope)
-        return failed[0]._replace(nodes=tuple(node for one in failed for node in one.nodes))
+        outcomes = [part(scope) for part in parts]
+        told = [one for one in outcomes if one.truth is decisive]
+        if not told:
+            return _settled(outcomes, decisive)
+        written = tuple(node for one in told for node in one.nodes if node.path and node.value is not MISSING)
+        return told[0]._replace(nodes=written) if written else told[0]
 
     return condition
 
@@ -428,10 +474,12 @@ def _sorted(
 
 # Checks
 
+_CERTAIN = Outcome(True)
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One compiled check of a rule. ``report`` is None for the deciding attribute, "self", "set" or "related", or the steps of a path."""
+    """One compiled check of a rule. ``report`` is None for the deciding attribute, "self", or the steps of a path."""
 
     rule: str
     name: str
@@ -444,6 +492,7 @@ class Check:
     params: Mapping[str, Any] = field(default_factory=dict)
     skips_unknown: bool = False
     hides: bool = False  # the source line holds a secret, so an excerpt shows no more than what was found
+    secret: bool = False  # what it finds is a secret
     scaled: bool = False  # as bad as the data that the resource holds
 
     def judge(self, resource: Resource, inventory: Inventory, params: Mapping[str, Any]) -> Outcome | None:
@@ -451,12 +500,12 @@ class Check:
         if self.scaled and resource.data_class and not protected(resource.data_class):
             return None
         scope = scope_of(resource, inventory, {**self.params, **params} if params else self.params)
-        applies = self.where(scope) if self.where else Outcome(True)
+        applies = self.where(scope) if self.where else _CERTAIN
         if applies.truth is False:
             return None
         outcome = self.condition(scope)
         if self.forbids and outcome.truth is not None:
-            outcome = outcome._replace(truth=not outcome.truth)
+            outcome = Outcome(not outcome.truth, outcome.nodes, outcome.causes, outcome.trail)
         if applies.truth is None and outcome.truth is not True:
             return Outcome(None, (), (*applies.causes, *outcome.causes))
         return outcome
@@ -501,19 +550,22 @@ def compile_check(rule: str, name: str, spec: Mapping[str, Any]) -> Check:
     kinds, classes = compiler.kinds(select)
     forbids = "forbid" in spec
     report = spec.get("report")
+    where = compiler.condition(select["where"]) if "where" in select else None
+    compiler.lenient = True
     return Check(
         rule=rule,
         name=name,
         kinds=kinds,
         classes=classes,
-        where=compiler.condition(select["where"]) if "where" in select else None,
-        condition=compiler.condition(spec["forbid" if forbids else "require"], forbids),
+        where=where,
+        condition=compiler.outermost(spec["forbid" if forbids else "require"], forbids),
         forbids=forbids,
-        report=report if report in (None, "self", "set", "related") else compiler.path(report),
+        report=report if report in (None, "self") else compiler.path(report),
         params=params,
         skips_unknown=spec.get("unresolved") == "skip",
         scaled=bool(spec.get("scaled")),
         hides=bool(spec.get("hide")) or "is_secret_like" in str(spec),
+        secret="is_secret_like" in str(spec),
     )
 
 

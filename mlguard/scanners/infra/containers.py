@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.scanners.infra.images import ended, floating
-from mlguard.scanners.infra.operators import image_parts
+from mlguard.scanners.infra.operators import image_parts, registry_of
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Unknown
-from mlguard.scanners.infra.services import open_services
+from mlguard.scanners.infra.services import WORDS, open_services
 from mlguard.scanners.infra.workloads import described
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a container starts, each word and variable with its place. ``exposed``: it is reached from outside."""
+    """What a container starts, each word and variable with its place. ``exposed``: it is reached from outside.
+
+    ``words_at``: where the words stand as a whole, when that is another place than that of the first.
+    """
 
     image: str
     argv: Sequence[str] = ()
@@ -24,6 +26,7 @@ class Started:
     environment: Mapping[str, Any] = field(default_factory=dict)
     environment_at: Mapping[str, Position] = field(default_factory=dict)
     exposed: bool = False
+    words_at: Position | None = None
 
 
 def seen(
@@ -51,6 +54,8 @@ def seen(
         place = started.environment_at.get(service.variable, at) if service.variable else at
         if 0 <= service.argument < len(started.argv_at):
             place = started.argv_at[service.argument]
+        elif service.argument == WORDS and not service.variable and started.argv_at:
+            place = started.words_at or started.argv_at[0]
         positions |= {("open_services", index, *rest): place for rest in ((), ("service",), ("why",))}
     attributes["open_services"] = [{"service": one.service, "why": one.why} for one in found]
     more, places = described(started.image, argv, environment, started.argv_at, started.environment_at, at)
@@ -61,9 +66,8 @@ def image(name: str) -> dict[str, Any]:
     """Return what the name of an image says; what a variable in it leaves open is unknown."""
     base, tag, digest = image_parts(name)
     first = base.partition("/")[0]
-    own = "/" in base and re.search(r"[.:]|^localhost$", first)
     found: dict[str, Any] = {"image": name, "image_name": base, "tag": tag, "digest": digest, "external": bool(name)}
-    found["registry"] = first if own else "docker.io"
+    found["registry"] = registry_of(name)
     causes = REFERENCE.findall(name)
     if not causes:
         return {**found, "floating": bool(name) and floating(name), "ended": ended(name)}

@@ -131,7 +131,9 @@ def _text(
         if isinstance(inner, (dict, list)):
             stack.append((path, inner, environment, depth + 1))
             return
-    special = len(path) == 1 and (owner.kind, name) in _SPECIAL
+    special = (len(path) == 1 and (owner.kind, name) in _SPECIAL) or (
+        owner.kind.startswith("azurerm_container_app") and path[0] == "secret" and name == "value"
+    )
     special = special or (
         owner.kind == "aws_ssm_parameter" and name == "value" and owner.attributes.get("type") == "SecureString"
     )

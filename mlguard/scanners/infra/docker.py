@@ -31,6 +31,9 @@ MAX_BYTES = 2 * 2**20
 MAX_EXPANSION = 10_000
 """Characters that a text may grow to when variables are put in."""
 
+MAX_NAMES = 1_000
+"""Names in the folder of a Dockerfile that are looked at."""
+
 MAX_HEREDOCS = 32
 """Blocks of text that one instruction may carry."""
 
@@ -284,6 +287,12 @@ class _Stage:
     command: list[str] = field(default_factory=list)
     command_at: Position | None = None
     healthcheck: bool = False
+    healthcheck_at: Position | None = None
+    earlier: frozenset[str] = frozenset()
+
+    def is_before(self, name: str) -> bool:
+        """Say whether a stage of this file before this one has the name or the number."""
+        return name.isdigit() or name.lower() in self.earlier
 
 
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource | Gap]:
@@ -343,6 +352,10 @@ def _stages(instructions: Sequence[Instruction]) -> list[_Stage]:
     return stages
 
 
+_NOTEBOOKS = re.compile(r"(?:^|/)jupyter/[\w-]+(?:[:@]|$)")
+"""Images of the Jupyter Docker Stacks, which say as whom they run in NB_UID and NB_USER."""
+
+
 def _from(instruction: Instruction, stages: Sequence[_Stage], outer: Mapping[str, str | None]) -> _Stage:
     words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"\S+", instruction.text)]
     raw, start, end = words[0] if words else ("", 0, 0)
@@ -353,6 +366,7 @@ def _from(instruction: Instruction, stages: Sequence[_Stage], outer: Mapping[str
     stage = _Stage(
         len(stages), name, base, flags.get("platform", ""), instruction.at, instruction.position(start, end), parent, {}
     )
+    stage.earlier = frozenset(one.name.lower() for one in stages if one.name)
     if parent is not None:
         stage.user, stage.user_at, stage.workdir = parent.user, parent.user_at, parent.workdir
         stage.environment, stage.environment_at = dict(parent.environment), dict(parent.environment_at)
@@ -361,6 +375,8 @@ def _from(instruction: Instruction, stages: Sequence[_Stage], outer: Mapping[str
         stage.command, stage.command_at = parent.command, parent.command_at
         stage.healthcheck = parent.healthcheck
         stage.variables = dict(parent.environment)
+    elif _NOTEBOOKS.search(base):
+        stage.variables = {"NB_UID": "1000", "NB_USER": "jovyan", "NB_GID": "100"}
     return stage
 
 
@@ -393,7 +409,7 @@ def _apply(stage: _Stage, instruction: Instruction, outer: Mapping[str, str | No
             stage.ports.append(expand(match.group(), stage.variables))
             stage.ports_at.append(instruction.position(match.start(), match.end()))
     elif keyword == "HEALTHCHECK":
-        stage.healthcheck = text.strip().upper() != "NONE"
+        stage.healthcheck, stage.healthcheck_at = text.strip().upper() != "NONE", instruction.at
     elif keyword == "ENTRYPOINT":
         stage.entrypoint, stage.entrypoint_at = _argv(text), whole
         stage.command, stage.command_at = [], None  # as the builder does for a CMD of the base
@@ -452,12 +468,18 @@ def _stage(path: str, stage: _Stage, last: bool, shipped: bool) -> Resource:
     if external and not REFERENCE.search(stage.base):
         attributes |= image(stage.base)
     elif external:
-        attributes |= {"image": stage.base, "floating": _open_tag(stage.base)}
+        attributes |= {
+            "image": stage.base,
+            "registry": image(stage.base)["registry"],
+            "floating": _open_tag(stage.base),
+        }
     positions: dict[Path, Position] = {(): stage.at}
     for name in ("base", "image", "tag", "floating", "ended", "image_name"):
         positions[(name,)] = stage.base_at
     if stage.user_at is not None:
         positions[("user",)] = stage.user_at
+    if stage.healthcheck_at is not None:
+        positions[("healthcheck",)] = stage.healthcheck_at
     positions |= {("environment", name): at for name, at in stage.environment_at.items()}
     positions |= {("ports", index): at for index, at in enumerate(stage.ports_at)}
     label = stage.name or f"stage-{stage.index}"
@@ -531,6 +553,15 @@ class _BuildContext:
             return False
         folders = (self.root / folder / source.lstrip("/") for folder in (self.folder, PurePosixPath()))
         return any(os.path.isfile(folder / "__init__.py") for folder in folders)
+
+    def data(self) -> list[str]:
+        """Return what lies beside the Dockerfile and looks like a data set by its name."""
+        try:
+            with os.scandir(self.root / self.folder) as entries:
+                names = sorted(entry.name for entry in islice(entries, MAX_NAMES))
+        except OSError:
+            return []
+        return [name for name in names if _source(name, "")["data"] and not self.is_package(name)]
 
     def leaks(self) -> list[str]:
         """Return which sensitive names lie in the context although an ignore file is there."""
@@ -710,12 +741,21 @@ def _add_copy(
         "destination": expand(spans[-1][0], stage.variables) if spans else "",
         "from": from_stage,
         "whole_context": not from_stage and any(entry["whole"] for entry in entries),
+        "copied_image": {},
     }
+    if from_stage and not stage.is_before(from_stage):
+        name = expand(from_stage, stage.variables)
+        attributes["copied_image"] = {
+            **image(name),
+            "floating": _open_tag(name) if REFERENCE.search(name) else floating(name),
+        }
     attributes["ignored"] = not entries or from_stage != "" or build.ignore_file()[0]
     if attributes["whole_context"]:
         first = next(index for index, entry in enumerate(entries) if entry["whole"])
         attributes["ignore_file"] = build.ignore_file()[0]
         attributes["leaks"] = build.leaks()
+        attributes["context_data"] = build.data() if not attributes["ignore_file"] else []
+        positions[("context_data",)] = positions[("sources", first)]
         positions[("ignore_file",)] = positions[("leaks",)] = positions[("sources", first)]
 
 

@@ -45,6 +45,10 @@ CHECKS = frozenset(
 _LOADS = re.compile(
     r"\b(?P<name>\w+\.from_pretrained|from_pretrained|snapshot_download|hf_hub_download|SentenceTransformer|CrossEncoder|pipeline|torch\.hub\.load|hub\.load|load_dataset_builder)\s*\("
 )
+_FIRST_MODELS = re.compile(
+    r"^(?:distil)?(?:bert|gpt2|roberta)(?:-(?:base|large|medium|xl))?(?:-(?:un)?cased|-multilingual-cased)?(?:-distilled-squad)?$|^(?:al|xlm-ro|debe)bert[a-z]*-(?:base|large)[\w-]*$|^t5-(?:small|base|large|3b|11b)$|^(?:facebook-)?(?:xlnet|electra)-[\w-]+$"
+)
+"""Models of the hub's first days, whose names have no owner."""
 _TRUSTS = re.compile(r"\btrust_remote_code\s*=\s*True\b")
 _REVISION = re.compile(r"\brevision\s*=\s*['\"][0-9a-f]{40}['\"]|\brevision\s*=\s*(?!['\"])[\w.\[\]'\"]+")
 _REPOSITORY = re.compile(r"^\s*(?:(?:repo_id|model|model_name_or_path|pretrained_model_name_or_path|repo_or_dir)\s*=\s*)?f?['\"](?P<id>[\w.-]+(?:/[\w.:-]+)?)['\"]|\b(?:model|repo_id)\s*=\s*['\"](?P<named>[\w.-]+/[\w.-]+)['\"]")  # fmt: skip
@@ -73,7 +77,8 @@ def code_fetches(code: str) -> Iterator[Fetch]:
         repository = _REPOSITORY.search(arguments)
         name = (repository["id"] or repository["named"]) if repository else ""
         hub = match["name"].endswith("hub.load")
-        if not name or ("/" not in name and match["name"] != "SentenceTransformer") or _REVISION.search(arguments):
+        short = "/" not in name and match["name"] != "SentenceTransformer" and not _FIRST_MODELS.match(name)
+        if not name or short or _REVISION.search(arguments):
             continue
         if name.startswith(("./", "../")) or (hub and ":" in name and _COMMIT.match(name.partition(":")[2])):
             continue

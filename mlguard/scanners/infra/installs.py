@@ -193,6 +193,10 @@ _SWITCHES: Mapping[str, re.Pattern[str]] = {
     **dict.fromkeys(("yum", "dnf", "microdnf"), re.compile(r"(?i)(sslverify)=(?:false|0)|(--nogpgcheck)\b")),
     **dict.fromkeys(("aws", "hf", "huggingface-cli", "gsutil"), re.compile(r"(?:^|\s)(--no-verify-ssl)(?=\s|$)")),
     **dict.fromkeys(
+        ("Invoke-WebRequest", "Invoke-RestMethod", "iwr", "irm", "invoke-webrequest", "invoke-restmethod"),
+        re.compile(r"(?i)(?:^|\s)(-SkipCertificateCheck)(?=[:\s]|$)(?!:\$false)"),
+    ),
+    **dict.fromkeys(
         ("helm", "kubectl", "argocd", "oc", "skopeo", "podman", "buildah", "docker", "mc", "vault", "http", "https", "lftp", "aria2c"),
         _INSECURE,
     ),

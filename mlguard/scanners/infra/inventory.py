@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from mlguard.scanners.infra.operators import as_list
@@ -39,8 +39,7 @@ class Node(NamedTuple):
     expected: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Where a condition is looked at: an element of a resource, among all resources of the group."""
 
     resource: Resource
@@ -96,15 +95,25 @@ def parse_path(text: str) -> Steps:
     return tuple(steps)
 
 
-def walk(scope: Scope, steps: Steps) -> Iterator[tuple[Path, Any]]:
-    """Yield each value of a path with its place, in order; MISSING where a branch ends early."""
-    base, value = scope.base, scope.value
+def walk(scope: Scope, steps: Steps) -> Iterable[tuple[Path, Any]]:
+    """Yield each value of a path with its place, in order; MISSING where a branch ends early. What is one for sure is a list."""
+    base, whole = scope.base, scope.value
     if steps and steps[0][0] == "own":
         if steps[0][1] != "$root":
             text = getattr(scope.resource, _OWN[steps[0][1]])
-            yield (), text if text not in ("", None) else MISSING
-            return
-        base, value, steps = (), scope.resource.attributes, steps[1:]
+            return [((), text if text not in ("", None) else MISSING)]
+        base, whole, steps = (), scope.resource.attributes, steps[1:]
+    value = whole
+    for kind, name in steps:  # most paths go through plain mappings
+        if kind != "key" or type(value) is not dict:
+            return _walk_all(base, whole, steps)
+        value = value.get(name)
+        if value is None:
+            break
+    return [(base + _rest(steps, 0), MISSING if value is None else value)]
+
+
+def _walk_all(base: Path, value: Any, steps: Steps) -> Iterator[tuple[Path, Any]]:
     for count, found in enumerate(_walk(base, value, steps, 0), 1):
         yield found
         if count >= MAX_VALUES:
@@ -176,6 +185,7 @@ def _keys(path: Path, value: Mapping[str, Any], steps: Steps, at: int) -> Iterat
         yield (*path, *_rest(steps, at)), MISSING
 
 
+@lru_cache(10_000)
 def _rest(steps: Steps, at: int) -> Path:
     return tuple(str(name) for kind, name in steps[at:] if kind in ("key", "glob"))
 
@@ -402,7 +412,9 @@ def label_link(selector: Steps, labels: Steps, side: str, kinds: Names, classes:
 
 
 def _first(scope: Scope, steps: Steps) -> Any:
-    return next((value for _, value in walk(scope, steps)), MISSING)
+    for _, value in walk(scope, steps):
+        return value
+    return MISSING
 
 
 def _pairs(value: Any) -> list[tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from mlguard.scanners.infra.conditions import Check, Outcome, compile_check, pla
 from mlguard.scanners.infra.inventory import MISSING, Inventory, Node, scope_of, walk
 from mlguard.scanners.infra.operators import as_list
 from mlguard.scanners.infra.own import catalogue
-from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, public, shown
+from mlguard.scanners.infra.resources import Resource, Unknown, nearest, public, shown
 
 if TYPE_CHECKING:
     from mlguard.rules import Rule
@@ -103,19 +104,37 @@ def judge(inventory: Inventory, paths: set[str], context: Context, seen: set[tup
     for (rule_id, address), holds in sorted(proven.items()):
         if holds:
             yield Proof(rule_id, public(address), inventory.by_address[address].path)
-    for (path, cause), number in sorted(unresolved.items()):
+    for path, cause, number in _told_once(unresolved):
         yield _gap(path, cause, number)
+
+
+def _told_once(unresolved: Mapping[tuple[str, str], int]) -> list[tuple[str, str, int]]:
+    """Return each cause with the first file and the number of checks that need it; the files of a folder share causes."""
+    first: dict[tuple[str, str], str] = {}
+    numbers: dict[tuple[str, str], int] = defaultdict(int)
+    for (path, cause), number in sorted(unresolved.items()):
+        key = (posixpath.dirname(path), cause) if _HCL.search(path) else (path, cause)
+        first.setdefault(key, path)
+        numbers[key] += number
+    return [(first[key], key[1], number) for key, number in numbers.items()]
 
 
 def _gap(path: str, cause: str, number: int) -> Gap:
     need = "1 check needs" if number == 1 else f"{number} checks need"
     what = redact.printable(redact.text(shown(cause), 120))
     hint = "give the value a default" + (" or a .tfvars file" if _HCL.search(path) else "")
+    hint = next((advice for start, advice in _HINTS.items() if cause.startswith(start)), hint)
     return Gap("infra", path, "unresolved", f"{need} {what}", hint)
 
 
 _HCL = re.compile(r"\.(?:tf|tofu)(?:\.json)?$")
 
+
+_HINTS = {
+    "the region of the stack": "name the region in samconfig.toml, or accept the gap in mlguard.yaml",
+    "the region of the provider": "name the region in the provider's block, or accept the gap in mlguard.yaml",
+}
+"""Advice by what a cause begins with."""
 
 _NO_PARAMS: Mapping[str, Any] = {}
 
@@ -160,9 +179,9 @@ def _wanted(node: Node) -> str:
 
 def _reported(check: Check, resource: Resource, node: Node) -> Node:
 
-    if check.report in (None, "related") or (check.report == "set" and _is_written(node)):
+    if check.report is None:
         return node
-    if check.report in ("self", "set"):
+    if check.report == "self":
         return node._replace(resource=resource, path=(), value=MISSING)
     steps = cast(Any, check.report)
     wanted = place(steps, node.path if node.resource is resource else ())
@@ -171,20 +190,8 @@ def _reported(check: Check, resource: Resource, node: Node) -> Node:
     return node._replace(resource=resource, path=path, value=values.get(path, MISSING))
 
 
-def _is_written(node: Node) -> bool:
-    return node.path in node.resource.positions and isinstance(node.value, (str, bool, int, float))
-
-
-def _position(node: Node) -> Position:
-    """Return the place of an attribute, or of the nearest one around it."""
-    path: Path = node.path
-    while path and path not in node.resource.positions:
-        path = path[:-1]
-    return node.resource.positions.get(path, Position(1))
-
-
 def _location(node: Node) -> Location:
-    at = _position(node)
+    at = nearest(node.resource.positions, node.path)
     return Location(at.path or node.resource.path, at.line, at.column, at.end_line, at.end_column)
 
 
@@ -241,7 +248,7 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
     """Return what fills the message: the usual facts, and attributes that the message names itself."""
     spec = rule.checks[check.name]
     attribute = ".".join(str(step) for step in node.path if not isinstance(step, int))
-    secret = "is_secret_like" in str(spec) or _SECRET_NAME.search(attribute) is not None
+    secret = check.secret or _SECRET_NAME.search(attribute) is not None
     if node.resource.format == "cloudformation" and attribute:
         from mlguard.scanners.infra.cloudformation import spelling
 
@@ -259,12 +266,15 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
     }
     if check.scaled and not resource.data_class:
         result["data_class"] = "undeclared"
-    for wanted in re.findall(r"\{([a-z_]+)\}", str(spec.get("message", rule.message))):
-        if wanted not in _GIVEN:
-            result[wanted] = (
-                "a value" if _SECRET_NAME.search(wanted) else found_text(_attribute(node, resource, wanted))
-            )
+    for wanted in _asked(str(spec.get("message", rule.message))):
+        result[wanted] = "a value" if _SECRET_NAME.search(wanted) else found_text(_attribute(node, resource, wanted))
     return result
+
+
+@lru_cache(2048)
+def _asked(message: str) -> tuple[str, ...]:
+    """Return the placeholders of a message that name attributes."""
+    return tuple(name for name in re.findall(r"\{([a-z_]+)\}", message) if name not in _GIVEN)
 
 
 def _attribute(node: Node, resource: Resource, name: str) -> Any:

@@ -92,7 +92,7 @@ def derived(owner: Resource, heredocs: Mapping[str, Position]) -> Iterator[Deriv
     yield from downloads(owner)
     for rule in ingress(owner):
         yield rule if rule.format else replace(rule, format=owner.format)
-    yield from bindings(owner)
+    yield from bindings(owner, heredocs)
     yield from grants(owner)
     yield from credentials(owner, heredocs)
     yield from _deployments(owner)
@@ -163,6 +163,9 @@ def effective_region(attributes: Mapping[str, Any], kind: str, default: Any) -> 
             return plain_region(value), name
     if kind == "google_bigquery_dataset":
         return "us", ""  # where the service puts a data set that names no place
+    config = attributes.get("config") if kind == "google_spanner_instance" else None
+    if isinstance(config, str):
+        return plain_region(config.rsplit("/", 1)[-1].removeprefix("regional-")), "config"
     if kind.startswith("azurerm_"):
         return None, ""
     if default is not None:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlguard.scanners.infra.resources import Path, Position, Resource
+from mlguard.scanners.infra.jsonplaces import heredoc_places
+from mlguard.scanners.infra.resources import Path, Position, Resource, nearest
 from mlguard.scanners.infra.terraform.policydocs import json_text
 
 MAX_DEFINITION = 2**20
@@ -83,37 +84,16 @@ class _Document:
     """Knows where the parts of a definition stand: in a heredoc by the lines of its text, else as far as the attribute shows."""
 
     def __init__(self, owner: Resource, name: str, text: str, heredoc: Position | None) -> None:
-        self.owner, self.name, self.text, self.heredoc = owner, name, text, heredoc
-        self.node: Any = None
-        if heredoc is not None:
-            import yaml
-
-            try:
-                self.node = yaml.compose(text.replace("\t", " "), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-            except (yaml.YAMLError, RecursionError, ValueError):
-                self.node = None
+        self.owner, self.name = owner, name
+        self.lines = heredoc_places(text, heredoc) if heredoc is not None else {}
+        if self.lines and heredoc is not None:
+            self.lines[()] = Position(heredoc.line + 1, path=heredoc.path)
 
     def at(self, path: Path) -> Position:
-        if self.node is not None and self.heredoc is not None:
-            return self._in_text(path, self.heredoc)
-        place: Path = (self.name, *path)
-        while place and place not in self.owner.positions:
-            place = place[:-1]
-        return self.owner.positions.get(place, Position(1))
-
-    def _in_text(self, path: Path, heredoc: Position) -> Position:
-        node, line = self.node, 0
-        for step in path:
-            if node.id == "mapping":
-                pair = next((pair for pair in node.value if pair[0].value == step), None)
-            else:
-                inside = node.id == "sequence" and isinstance(step, int) and step < len(node.value)
-                pair = (node.value[step], node.value[step]) if inside else None
-            if pair is None:
-                break
-            node, line = pair[1], pair[0].start_mark.line
-        top = heredoc.line + 1 + line
-        return Position(top, 1, top, 0, heredoc.path)
+        if not self.lines:
+            return nearest(self.owner.positions, (self.name, *path))
+        place = nearest(self.lines, path)
+        return Position(place.line, 1, place.line, 0, place.path)
 
 
 def _resource(owner: Resource, document: _Document, job: Job) -> Resource:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +36,7 @@ BARE = frozenset(
         "cidr_public",
         "not_cidr_public",
         "is_secret_like",
+        "own_key",
         "image_digest",
         "true",
         "false",
@@ -92,6 +93,8 @@ def _plain(value: Any) -> str:
 @operator
 def eq(value: Any, wanted: Any) -> bool | None:
     """Equal, where ``"true"`` is true and ``"5"`` is 5, as Terraform converts them."""
+    if type(value) is type(wanted) is str and "\ue000" not in value:
+        return bool(value == wanted)
     if isinstance(value, Unknown):
         return None
     if _is_open(value):
@@ -120,7 +123,7 @@ def false(value: Any, _: Any = None) -> bool | None:
 @operator
 def in_(value: Any, wanted: Any) -> bool | None:
     """Equal to one of a list."""
-    return any_of(eq(value, item) for item in as_list(wanted))
+    return any_of([eq(value, item) for item in as_list(wanted)])
 
 
 @operator
@@ -135,6 +138,15 @@ def empty(value: Any, _: Any = None) -> bool | None:
     return value is None or (isinstance(value, (str, list, tuple, dict)) and not value)
 
 
+@operator
+def own_key(value: Any, _: Any = None) -> bool | None:
+    """Names a key that is not one of the provider's own."""
+    if empty(value):
+        return False
+    shared = matches(value, "alias/aws/")
+    return None if shared is None else not shared
+
+
 @lru_cache(1024)
 def _regex(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
@@ -146,9 +158,16 @@ def matches(value: Any, pattern: Any) -> bool | None:
     if isinstance(value, (dict, list, tuple)):
         return any_of(matches(item, pattern) for item in value) if not isinstance(value, dict) else False
     text = _plain(value)
-    if any_of(bool(_regex(one).search(shown(text))) for one in as_list(pattern)):
+    readable = shown(text)
+    if any(_regex(one).search(readable) for one in as_list(pattern)):
         return True
     return None if _is_open(text) and not all(_IDENTITY.search(name) for name in REFERENCE.findall(text)) else False
+
+
+@operator
+def suggests(value: Any, pattern: Any) -> bool | None:
+    """As ``matches``, of a name that only hints at what something is: as long as it is not known, it hints at nothing."""
+    return matches(value, pattern) is True
 
 
 @operator
@@ -156,7 +175,13 @@ def glob_in(value: Any, patterns: Any) -> bool | None:
     """One of the shell patterns fits the whole text, in any case."""
     if _is_open(value):
         return None
-    return any(fnmatchcase(_plain(value).lower(), str(pattern).lower()) for pattern in as_list(patterns))
+    return _globs(tuple(map(str, as_list(patterns)))).match(_plain(value).lower()) is not None
+
+
+@lru_cache(1024)
+def _globs(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return an expression that fits what one of the shell patterns does, in small letters."""
+    return re.compile("|".join(translate(pattern.lower()) for pattern in patterns) or r"(?!)")
 
 
 @operator
@@ -371,6 +396,13 @@ def image_parts(image: str) -> tuple[str, str, str]:
     if colon and "/" not in tail:
         return head, tail, digest
     return name, "", digest
+
+
+def registry_of(image: str) -> str:
+    """Return the registry of an image reference, docker.io where it names none."""
+    base = image_parts(image)[0]
+    first = base.partition("/")[0]
+    return first if "/" in base and re.search(r"[.:]|^localhost$", first) else "docker.io"
 
 
 @operator

@@ -19,6 +19,11 @@ MAX_PAGES = 2_000
 MAX_BYTES = 2**20
 """The largest page that is read."""
 
+DEFAULTS: Mapping[str, Any] = {
+    "confidence": "high", "scanner": "infra", "controls": [], "on_fail": "gap", "on_pass": "none", "since": "",
+}  # fmt: skip
+"""What a page of one's own may leave out: keys that say what a finding means for a control."""
+
 
 @cache
 def catalogue(folder: str = "") -> Catalogue:
@@ -34,8 +39,12 @@ def catalogue(folder: str = "") -> Catalogue:
             raise UsageError(f"{Path(folder) / rule.id}.md: mlguard has a rule {rule.id} already; take another name")
         for control in rule.controls:
             if control not in shipped.controls:
+                from difflib import get_close_matches
+
+                near = get_close_matches(str(control), shipped.controls, 1)
                 raise UsageError(
-                    f"{Path(folder) / rule.id}.md: there is no control {control!r} (mlguard report lists them)"
+                    f"{Path(folder) / rule.id}.md: there is no control {control!r}"
+                    + (f"; did you mean {near[0]!r}?" if near else "")
                 )
     digest = hashlib.sha256("\0".join([shipped.digest, *map(repr, found.values())]).encode())
     return replace(shipped, rules={**shipped.rules, **found}, digest=digest.hexdigest())
@@ -60,7 +69,7 @@ def _page(path: Path) -> Rule:
         text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise UsageError(f"{path}: the page is not valid UTF-8") from None
-    rule = parse(f"{path.parent.name}/{path.stem}", text, str(path))
+    rule = parse(f"{path.parent.name}/{path.stem}", text, str(path), DEFAULTS)
     if rule.scanner != "infra":
         raise UsageError(f"{path}: scanner is {rule.scanner!r}; pages of your own are judged by infra, as conditions")
     if not rule.checks:

@@ -16,9 +16,14 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A value that cannot be told without running something. It neither passes nor fails."""
+    """A value that cannot be told without running something. It neither passes nor fails.
+
+    ``given`` says that nothing is created before somebody has given it (an input without a default): what asks only
+    that the attribute is set may take it as set.
+    """
 
     reason: str
+    given: bool = field(default=False, compare=False)
 
 
 class Open(dict[str, Any]):
@@ -40,7 +45,7 @@ def reference(name: str) -> str:
 
 def shown(text: str) -> str:
     """Return the text for people, with ``${name}`` where a value is not known before it exists."""
-    return REFERENCE.sub(lambda match: "${" + match.group(1) + "}", text)
+    return REFERENCE.sub(lambda match: "${" + match.group(1) + "}", text) if "\ue000" in text else text
 
 
 _KEY = re.compile(r'\["(.*?)"\]')
@@ -77,6 +82,13 @@ class Position:
     end_line: int = 0
     end_column: int = 0
     path: str = ""
+
+
+def nearest(positions: Mapping[Path, Position], path: Path) -> Position:
+    """Return the place of an attribute, or of the nearest one around it."""
+    while path and path not in positions:
+        path = path[:-1]
+    return positions.get(path, Position(1))
 
 
 @dataclass(frozen=True, slots=True)

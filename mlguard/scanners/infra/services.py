@@ -7,10 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+WORDS = -2
+"""In place of the index of a word: the block of words as a whole, or the container where it has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenService:
-    """A service that anyone can use. ``argument`` is the index of the deciding word, ``variable`` its environment name."""
+    """A service that anyone can use. ``argument`` is the index of the deciding word, ``variable`` its environment name.
+
+    Where a word is missing, ``argument`` is WORDS: all of them together.
+    """
 
     service: str
     why: str
@@ -88,8 +94,6 @@ _OPEN_VARIABLES: Mapping[str, tuple[str, re.Pattern[str], str]] = {
     "LABEL_STUDIO_PASSWORD": ("workflow-or-labelling-tool", re.compile(r"^(?!\$|\{\{|<)[^\ue000]+$"), "its first password is written out"),
     "RSTUDIO_DISABLE_AUTH": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "its login is switched off"),
     "DISABLE_AUTH": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "its login is switched off"),
-    "MINIO_ROOT_PASSWORD": ("workflow-or-labelling-tool", re.compile("^(?:minioadmin|minio123|minio)$"), "it keeps the password of the documentation"),
-    "MINIO_SECRET_KEY": ("workflow-or-labelling-tool", re.compile("^(?:minioadmin|minio123|minio)$"), "it keeps the password of the documentation"),
     "OLLAMA_ORIGINS": ("llm-server", re.compile(r"^\*$"), "it answers the pages of every site"),
     "POSTGRES_HOST_AUTH_METHOD": ("vector-database", re.compile("^trust$"), "it asks nobody for a password"),
     "DISABLE_SECURITY_PLUGIN": ("vector-database", re.compile("(?i)^true$"), "its security is switched off"),
@@ -119,7 +123,7 @@ def open_services(
     if (
         _MLFLOW.search(text) or (argv[:1] in (["server"], ["ui"]) and re.search(r"(?:^|[/_-])mlflow\b", image))
     ) and not re.search(r"--app-name(?:[= ])\S*auth", text):
-        yield OpenService("mlflow", "its server has no login", _index(argv, "mlflow"))
+        yield OpenService("mlflow", "its server has no login", WORDS)
     if (
         re.search(r"\bray\s+start\b", text)
         and "--head" in text
@@ -127,13 +131,18 @@ def open_services(
     ):
         yield OpenService("ray-dashboard", "its dashboard has no login", _index(argv, "--dashboard-host"))
     if _TENSORBOARD.search(text) and _ANY_HOST.search(text):
-        yield OpenService("dashboard", "TensorBoard has no login", _index(argv, "tensorboard"))
+        listens = next((i for i, word in enumerate(argv) if re.match(r"--(?:bind_all|host)\b", word)), -1)
+        yield OpenService(
+            "dashboard", "TensorBoard has no login", listens if listens >= 0 else _index(argv, "tensorboard")
+        )
     if (
         _LLM.search(f"{image} {text}")
         and not _KEYED.search(text)
         and not any(environment.get(key) for key in _KEY_NAMES)
     ):
-        yield OpenService("llm-server", "no key is asked for", 0 if argv else -1)
+        listens = "OLLAMA_HOST" if "OLLAMA_HOST" in environment and "ollama" in f"{image} {text}" else ""
+        place = _index(argv, "--model-control-mode") if "tritonserver" in f"{image} {text}" else -1
+        yield OpenService("llm-server", "no key is asked for", place if place >= 0 else WORDS, listens)
     if (match := _VECTOR.search(image)) and not _database_has_login(match.group(), environment):
         yield OpenService("vector-database", "no key is asked for")
 
@@ -154,7 +163,7 @@ def _tools(image: str, text: str, argv: Sequence[str], environment: Mapping[str,
     """Yield what has no login by itself."""
     for service, runs, login, names, why in _OPEN_TOOLS:
         if runs.search(f"{image} {text}") and not login.search(text) and not any(environment.get(one) for one in names):
-            yield OpenService(service, why, 0 if argv else -1)
+            yield OpenService(service, why, WORDS)
     if (
         _REDIS.search(image)
         and not re.search(r"--requirepass|--aclfile|--user\s", text)

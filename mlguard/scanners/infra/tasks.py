@@ -8,7 +8,7 @@ from typing import Any
 
 from mlguard.scanners.infra.containers import Started, seen
 from mlguard.scanners.infra.operators import as_list
-from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
+from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, nearest
 from mlguard.scanners.infra.terraform.policydocs import json_text
 
 MAX_CONTAINERS = 200
@@ -105,10 +105,7 @@ class _Places:
         self.owner, self.path = owner, path
 
     def at(self, *keys: str | int) -> Position:
-        path: Path = (*self.path, *keys)
-        while path and path not in self.owner.positions:
-            path = path[:-1]
-        return self.owner.positions.get(path, Position(1))
+        return nearest(self.owner.positions, (*self.path, *keys))
 
 
 def _environment(block: Mapping[str, Any], places: _Places) -> tuple[dict[str, Any], dict[str, Position]]:

@@ -300,8 +300,14 @@ _AZURE = (
 _REGION = re.compile(rf"^(?:{_AWS}|{_GOOGLE}(?:-[a-z])?|{_AZURE}|us|eu|asia)$")
 _REGION_HOST = re.compile(
     rf"(?:[./-])(?P<aws>{_AWS})\.(?:\w+\.)?amazonaws\.com|//(?P<google>{_GOOGLE})-aiplatform\.googleapis\.com|\.(?P<rep>{_GOOGLE})\.rep\.googleapis\.com"
-    rf"|//s3[.-](?P<s3>{_AWS})\."
+    rf"|//s3[.-](?P<s3>{_AWS})\.|\b(?:s3[an]?|gs)://[\w.-]*[-.](?P<bucket>{_AWS}|{_GOOGLE})(?=[-./]|$)"
 )
+
+
+def named_regions(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each region that a variable names or in which its address lies, and the variable's name."""
+    for one in _regions("", (), environment):
+        yield one.what, one.variable
 
 
 def _regions(image: str, argv: Sequence[str], environment: Mapping[str, Any]) -> Iterator[Trait]:

@@ -195,6 +195,9 @@ def _plain(artifact: Artifact, text: str) -> Iterator[Record]:
                 special.append((Hit(entry.start, entry.end, "value of a Secret", entry.key), entry.secret))
         except Unreadable as error:
             trouble = error
+        sealed = list(kubernetes.sealed(text))
+    else:
+        sealed = []
     if terraform.is_state(artifact.path):
         try:
             special += [
@@ -214,6 +217,7 @@ def _plain(artifact: Artifact, text: str) -> Iterator[Record]:
         hit
         for hit in find(text, _style(artifact))
         if all(hit.end <= other.start or other.end <= hit.start for other in taken)
+        and not any(start <= hit.start < end for start, end in sealed)
     ]
     scopes = {(hit.start, hit.end): scope for hit, scope in special}
     yield from _detections(artifact, text, sorted([*hits, *taken], key=lambda hit: hit.start), 1, scopes)
@@ -293,7 +297,7 @@ def _excerpt(lines: Lines, number: int, hits: Iterable[Hit]) -> str:
 _COPIED = re.compile(r"^[ \t]*(?:COPY|ADD)[ \t]+(?P<arguments>[^\n#]+)$", re.I | re.M)
 _COPIED_FILE = re.compile(
     r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.netrc|\.aws(?:/credentials|/)?|\.ssh/?|\.pgpass|\.pypirc|\.npmrc|\.git-credentials|kaggle\.json|"
-    r"\.kaggle/?|id_(?:rsa|dsa|ecdsa|ed25519)|credentials\.json|[\w-]*service[-_]?account[\w-]*\.json|\.kube/?(?:config)?|\.docker/config\.json|\.databrickscfg|client_secrets?\.json|[\w.-]+\.(?:pem|p12|pfx|jks))$",
+    r"\.kaggle/?|\.huggingface(?:/token|/)?|application_default_credentials\.json|id_(?:rsa|dsa|ecdsa|ed25519)|credentials\.json|[\w-]*service[-_]?account[\w-]*\.json|\.kube/?(?:config)?|\.docker/config\.json|\.databrickscfg|client_secrets?\.json|[\w.-]+\.(?:pem|p12|pfx|jks))$",
     re.I,
 )
 

@@ -18,6 +18,7 @@ from mlguard.scanners.secrets.values import is_made_of_words, is_placeholder
 _SECRET = lazy.pattern(
     r"^[ \t-]*[\"']?kind[\"']?\s*:\s*[\"']?Secret[\"']?\s*,?\s*(?:#.*)?$|[\"']kind[\"']\s*:\s*[\"']Secret[\"']", re.M
 )
+_SEALED = lazy.pattern(r"^[\"']?kind[\"']?\s*:\s*[\"']?SealedSecret\b", re.M)
 _BREAK = lazy.pattern(r"^---(?:\s.*)?$", re.M)
 _PUBLIC = lazy.pattern(
     r"(?i)^(?:user(?:name)?|user_?id|login|email|host(?:name)?|port|database|db_?name|dbname|name|namespace|region|endpoint|ca\.crt|tls\.crt|.*\.(?:crt|pub)|"
@@ -41,6 +42,13 @@ class Entry:
 def has_secret(text: str) -> bool:
     """Say whether a manifest holds an object of kind Secret."""
     return "Secret" in text and bool(_SECRET.search(text))
+
+
+def sealed(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the documents of kind SealedSecret stand, whose values only the cluster can open."""
+    for start, document in _documents(text) if "SealedSecret" in text else ():
+        if _SEALED.search(document):
+            yield start, start + len(document)
 
 
 def entries(text: str) -> Iterator[Entry]:

@@ -307,7 +307,9 @@ def _parameter(name: str, tree: Tree, given: Mapping[str, Any]) -> Parameter:
             kind.startswith("AWS::") or hidden or (isinstance(spec.get("MinLength"), int) and spec["MinLength"] > 0)
         )
         return Parameter(
-            reference(f"{name}.id") if certain and not texts else Unknown(f"the parameter {name}"), hidden, texts
+            reference(f"{name}.id") if certain and not texts else Unknown(f"the parameter {name}", "" not in texts),
+            hidden,
+            texts,
         )
     return Parameter(_typed(value, kind), hidden, texts)
 

@@ -23,22 +23,37 @@ from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 _STORES = re.compile(
     r"(?i)(?:^|/)(?:postgres(?:ql)?|pgvector|postgis|timescaledb|mysql|mariadb|mongo(?:db)?|redis(?:-stack(?:-server)?)?|valkey|memcached|elasticsearch|opensearch|minio|mlflow"
     r"|jupyter\w*|[\w-]*-notebook|rabbitmq|kafka|qdrant|weaviate|milvus|chroma|clickhouse(?:-server)?|neo4j|cassandra|influxdb|couchdb|etcd|zookeeper|ray|label-studio|mssql[\w-]*|server-mssql|feast[\w-]*|tensorboard"
-    r"|cockroach|arangodb|scylla|surrealdb|dragonfly|keydb|percona[\w-]*|mongo-express|phpmyadmin|pgadmin4?|adminer|kibana|marimo|vault|consul|nats|solr|typesense|meilisearch|lancedb|vespa|zeppelin)$"
+    r"|cockroach|arangodb|scylla|surrealdb|dragonfly|keydb|percona[\w-]*|mongo-express|phpmyadmin|pgadmin4?|adminer|kibana|marimo|vault|consul|nats|solr|typesense|meilisearch|lancedb|vespa|zeppelin|mssql/server)$"
 )
 """Images of databases, caches, queues, notebooks and trackers, which are not meant for everybody on the network."""
 
-_STORE_PORTS = frozenset(
+_STORE_WORDS = frozenset(
     {
-        "5432", "3306", "27017", "6379", "9200", "9300", "9000", "5000", "8888", "6333", "6334", "19530", "9042", "7687", "7474",
-        "11211", "8265", "1433", "1521", "2379", "6006", "8123", "5984", "8086", "26257", "9092", "2181", "5672", "15672", "8200",
+        "postgres", "postgresql", "pg", "pgvector", "postgis", "timescaledb", "mysql", "mariadb", "mongo", "mongodb", "redis", "valkey",
+        "memcached", "elasticsearch", "opensearch", "minio", "mlflow", "jupyter", "jupyterlab", "jupyterhub", "notebook", "notebooks",
+        "rabbitmq", "kafka", "qdrant", "weaviate", "milvus", "chroma", "chromadb", "clickhouse", "neo4j", "cassandra", "influxdb",
+        "tensorboard", "mssql", "oracle", "db", "database", "cache", "vectordb",
     }
 )  # fmt: skip
+"""Words in the name of a service or of an image of one's own that say the same."""
+
+_NO_STORE_WORDS = frozenset(
+    {"exporter", "operator", "client", "backup", "proxy", "init", "migrate", "migrations", "ui", "worker", "api", "app", "web", "service", "controller", "frontend", "backend"}
+)  # fmt: skip
+_STORE_PORTS = frozenset(
+    {
+        "5432", "3306", "27017", "6379", "9200", "9300", "6333", "6334", "19530", "9042", "7687", "7474", "11211", "8265", "1433",
+        "1521", "2379", "5984", "26257", "9092", "2181", "5672",
+    }
+)  # fmt: skip
+"""Ports of databases, caches and queues that hardly anything else takes."""
 _STORE_COMMAND = re.compile(
     r"\bmlflow\s+(?:server|ui)\b|\bjupyter[\s-](?:lab|notebook|server|hub)\b|\btensorboard\b|\bray\s+start\b|\bredis-server\b|\bmongod\b|\bpostgres\b"
 )
 _HERE = re.compile(r"^(?:127\.\d+\.\d+\.\d+|\[?::1\]?|localhost)$")
 _SOCKETS = re.compile(
-    r"(?:docker|containerd|crio|podman)(?:/[\w-]+)?\.sock$|^/(?:$|(?:etc|root|boot|proc|sys|dev|var/lib/docker|var/run|run)/?$)"
+    r"(?:docker|containerd|crio|podman)(?:/[\w-]+)?\.sock$|^/(?:$|(?:etc|root|boot|proc|sys|dev|usr|lib|var|var/lib|var/run|run)$"
+    r"|(?:etc/(?:kubernetes|passwd|shadow|sudoers|ssh|pam\.d|docker)|root/\.(?:ssh|aws|kube|docker|gnupg)|var/lib/(?:kubelet|docker|containerd|etcd|rancher))(?:/|$))"
 )
 
 
@@ -73,12 +88,15 @@ def _service(project: Project, name: str, tree: Tree, files: Files) -> Resource:
     environment, environment_at = _environment(tree, project, files)
     image = put_in(plain(tree.get("image")), project.variables)
     published = list(_ports(tree, project))
-    store = bool(_STORES.search(image_parts(image)[0])) or bool(_STORE_COMMAND.search(" ".join(argv)))
+    store = _is_store(name, image, argv)
     exposed = [] if [plain(one) for one in items(tree.get("profiles"))] == ["test"] else published
-    shown = [(port, at) for port, at in exposed if store or (not image and port in _STORE_PORTS)]
+    shown = [(port, at) for port, at in exposed if store or port in _STORE_PORTS]
     positions |= {("published", index): at for index, (_, at) in enumerate(shown)}
     node = tree.get("image")
-    started = Started(image, argv, places, environment, environment_at, bool(exposed))
+    words = tree.get("command") or tree.get("entrypoint")
+    started = Started(
+        image, argv, places, environment, environment_at, bool(exposed), words.at if words is not None else None
+    )
     attributes, at = seen(started, tree.at, node.at if node is not None else tree.at)
     positions |= at
     if tree.get("build") is not None:
@@ -91,7 +109,8 @@ def _service(project: Project, name: str, tree: Tree, files: Files) -> Resource:
         "exposure": [f"the published port {port}" for port, _ in exposed],
         "build": tree.get("build") is not None,
         "user": plain(tree.get("user")),
-        "healthcheck": _healthcheck(tree),
+        "healthcheck": _healthcheck(tree, positions),
+        "goes_on": bool(published) or _goes_on(tree),
     }
     _rights(tree, project, attributes, positions)
     data_class = next((plain(n) for key, n in _labels(tree) if re.search(r"(?i)data-?class", key)), "")
@@ -136,22 +155,41 @@ def _mounts(tree: Tree, project: Project) -> Iterator[tuple[str, Position]]:
     """Yield the folders and files of the host that a service gets to see."""
     for node in items(tree.get("volumes")):
         if is_mapping(node):
-            source = plain(node.get("source")) if plain(node.get("type")) in ("bind", "") else ""
+            place = node.get("source") or node.get("src") or node
+            source = plain(place) if plain(node.get("type")) in ("bind", "") and place is not node else ""
         else:
+            place = node
             source = plain(node).partition(":")[0]
         source = put_in(source, project.variables)
         if source.startswith("/"):
-            yield source, node.at
+            yield source, place.at
 
 
-def _healthcheck(tree: Tree) -> str:
-    """Return ``set``, ``off`` or "" (whatever the image has)."""
+def _healthcheck(tree: Tree, positions: dict[Path, Position]) -> str:
+    """Return ``set``, ``off`` or "" (whatever the image has), and enter what decided."""
     node = tree.get("healthcheck")
     if node is None:
         return ""
-    test = node.get("test")
+    disable, test = node.get("disable"), node.get("test")
     words = [plain(one) for one in items(test)] or [plain(test)]
-    return "off" if plain(node.get("disable")) == "true" or words[:1] == ["NONE"] else "set"
+    off = disable if plain(disable) == "true" else test if words[:1] == ["NONE"] else None
+    positions[("healthcheck",)] = (off or node).at
+    return "set" if off is None else "off"
+
+
+def _goes_on(tree: Tree) -> bool:
+    """Say whether a service is there to go on running: it serves a port, or is started again whenever it ends."""
+    restart = plain(tree.get("restart")) or plain(tree.get("deploy", "restart_policy", "condition"))
+    return tree.get("expose") is not None or restart in ("always", "unless-stopped", "any")
+
+
+def _is_store(name: str, image: str, argv: Sequence[str]) -> bool:
+    """Say whether a service is a database, cache, queue, notebook or tracker, by its image, its command or its name."""
+    base, tag, _ = image_parts(image)
+    if _STORES.search(base) or "jupyter" in tag or _STORE_COMMAND.search(" ".join(argv)):
+        return True
+    words = set(re.split(r"[-_.]", (base.rpartition("/")[2] or name).lower()))
+    return bool(words & _STORE_WORDS) and not words & _NO_STORE_WORDS
 
 
 def _labels(tree: Tree) -> Iterator[tuple[str, Tree]]:

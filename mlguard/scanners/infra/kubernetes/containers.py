@@ -11,10 +11,10 @@ from mlguard.scanners.infra.containers import image as image_facts
 from mlguard.scanners.infra.kubernetes.literals import USER_IN_URL, secret_literal
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
-from mlguard.scanners.infra.kubernetes.pods import LONG_RUNNING, Pod, argv_of, ray_command
+from mlguard.scanners.infra.kubernetes.pods import LONG_RUNNING, Pod, argv_of, ray_command, ray_dashboard
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import Open, Path, Position, Unknown, reference
-from mlguard.scanners.infra.services import open_services
+from mlguard.scanners.infra.services import WORDS, open_services
 from mlguard.scanners.infra.workloads import described, wants_accelerator
 from mlguard.scanners.infra.yamltree import Tree
 
@@ -298,7 +298,7 @@ class Container:
         self._resources()
 
     def _services(self) -> None:
-        argv = self.argv or self.started
+        argv = [*self.argv, *self.started]
         image = plain(self.tree.value.get("image"))
         services = list(open_services(image, argv, self.environment, bool(self.around.exposure)))
         for index, service in enumerate(services):
@@ -312,7 +312,12 @@ class Container:
             return self.environment_at[variable]
         if 0 <= argument < len(self.argv_at):
             return self.argv_at[argument]
-        return self.positions.get(("image",), self.tree.at)
+        if argument >= len(self.argv_at) and (told := ray_dashboard(self.one)) is not None:
+            return told
+        words = (
+            node.at for key in ("args", "command") if argument == WORDS and (node := self.tree.get(key)) is not None
+        )
+        return next(words, self.tree.at)
 
     def _resources(self) -> None:
         """Find what of memory, requests and accelerators is not said, with the place: the innermost block that lacks it."""

@@ -9,7 +9,7 @@ from typing import Any
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
 from mlguard.scanners.infra.operators import cidr_public
-from mlguard.scanners.infra.resources import Path
+from mlguard.scanners.infra.resources import nearest
 
 _PRIVATE_VALUES = re.compile(
     r"(?i)^(?:internal|intranet|private|cluster-?local)$|^(?:true|1|yes)$|^(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))[./]"
@@ -124,10 +124,8 @@ def plain_text(one: Object, positions: Places) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
 
     def add(what: str, *path: str | int) -> None:
-        at: Path = path
-        while at and at not in positions:
-            at = at[:-1]
-        positions[("plain_text", len(found))] = positions[("plain_text", len(found), "what")] = positions[at]
+        at = nearest(positions, path)
+        positions[("plain_text", len(found))] = positions[("plain_text", len(found), "what")] = at
         found.append({"what": what})
 
     spec = mapping(one.at("spec"))
@@ -139,7 +137,7 @@ def plain_text(one: Object, positions: Places) -> list[dict[str, str]]:
             notes.get("alb.ingress.kubernetes.io/listen-ports")
         )
         if not tls and not secured:
-            add("no host has a certificate", "spec", "rules")
+            add("no host has a certificate", "spec")
         elif tls and all(entry.get("hosts") for entry in tls) and not secured:
             for index, rule in enumerate(listed(spec.get("rules"))):
                 host = plain(mapping(rule).get("host"))

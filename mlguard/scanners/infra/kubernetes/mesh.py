@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain
 from mlguard.scanners.infra.kubernetes.places import Places
-from mlguard.scanners.infra.resources import Path
+from mlguard.scanners.infra.resources import Path, nearest
 
 _OPEN_MODES = frozenset({"PERMISSIVE", "DISABLE"})
 _PLAIN = {"PERMISSIVE": "plain traffic is accepted beside mTLS", "DISABLE": "mTLS is switched off"}
@@ -27,10 +27,8 @@ def permissive(one: Object, positions: Places) -> list[dict[str, str]]:
     """Return what a policy of a mesh leaves open, with its place."""
     found: list[dict[str, str]] = []
     for what, path in _found(one):
-        at: Path = path
-        while at and at not in positions:
-            at = at[:-1]
-        positions[("permissive", len(found))] = positions[("permissive", len(found), "what")] = positions[at]
+        at = nearest(positions, path)
+        positions[("permissive", len(found))] = positions[("permissive", len(found), "what")] = at
         found.append({"what": what})
     return found
 

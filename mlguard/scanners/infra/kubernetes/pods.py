@@ -232,6 +232,13 @@ def ray_head(one: Object) -> Mapping[str, Any]:
     return next((head for way in ways if (head := mapping(one.at("spec", *way)))), {})
 
 
+def ray_dashboard(one: Object) -> Position | None:
+    """Return where a Ray cluster says on which addresses its dashboard listens."""
+    ways = (("headGroupSpec",), ("rayClusterConfig", "headGroupSpec"), ("rayClusterSpec", "headGroupSpec"))
+    found = (one.tree.get("spec", *way, "rayStartParams", "dashboard-host") for way in ways)
+    return next((node.at for node in found if node is not None), None)
+
+
 def ray_command(one: Object, pod: Pod) -> list[str]:
     """Return the command with which the operator starts the head of a Ray cluster.
 

@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mlguard.errors import Unreadable
 from mlguard.scanners.infra.kubernetes.objects import Object, objects_of
-from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, reference
+from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, nearest, reference
 from mlguard.scanners.infra.treeedits import mapping, sequence
-from mlguard.scanners.infra.yamltree import Tree
+from mlguard.scanners.infra.yamltree import Tree, parse
+
+MAX_MANIFEST = 1_000_000
+"""Characters of a manifest inside an attribute."""
 
 MAX_DEPTH = 30
 """Blocks inside each other."""
@@ -56,18 +60,45 @@ def objects(resources: Sequence[Resource]) -> list[Object]:
     """Return the objects that resources of the provider stand for."""
     found: list[Object] = []
     for resource in resources:
-        if resource.kind.startswith("kubernetes_"):
-            tree = (
-                _manifest(resource)
-                if resource.kind in ("kubernetes_manifest", "kubectl_manifest")
-                else _object(resource)
-            )
-            if tree is not None:
+        if resource.kind.startswith(("kubernetes_", "kubectl_manifest")):
+            for tree in _trees(resource):
                 found += [
                     replace(one, name=one.name or resource.name)
                     for one in objects_of(tree, resource.path, resource.format)
                 ]
     return found
+
+
+def _trees(resource: Resource) -> Iterator[Tree]:
+    """Yield the manifests that a resource of the provider, or of the one called kubectl, stands for."""
+    if resource.kind == "kubectl_manifest":
+        yield from _written_out(resource)
+    else:
+        tree = _manifest(resource) if resource.kind == "kubernetes_manifest" else _object(resource)
+        if tree is not None:
+            yield tree
+
+
+def _written_out(resource: Resource) -> Iterator[Tree]:
+    """Yield the documents of a manifest that is a text; the lines are those of the heredoc where it is one."""
+    text, at = resource.attributes.get("yaml_body"), _at(resource, ("yaml_body",))
+    if not isinstance(text, str) or len(text) > MAX_MANIFEST:
+        return
+    try:
+        documents = parse(text)
+    except Unreadable:
+        return
+    first = at.line if at.end_line - at.line > text.rstrip().count("\n") else 0
+
+    def moved(tree: Tree) -> Tree:
+        place = replace(at, line=first + tree.at.line, column=1, end_line=0, end_column=0) if first else at
+        if isinstance(tree.children, Mapping):
+            children: Any = {key: moved(child) for key, child in tree.children.items()}
+        else:
+            children = tuple(map(moved, tree.children))
+        return replace(tree, at=place, value_at=None, children=children)
+
+    yield from map(moved, documents.trees)
 
 
 def _manifest(resource: Resource) -> Tree | None:
@@ -151,9 +182,7 @@ def _leaf(value: Any, at: Position) -> Tree:
 
 
 def _at(resource: Resource, path: Path) -> Position:
-    while path and path not in resource.positions:
-        path = path[:-1]
-    found = resource.positions.get(path, Position(1))
+    found = nearest(resource.positions, path)
     return found if found.path else replace(found, path=resource.path)
 
 

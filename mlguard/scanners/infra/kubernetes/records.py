@@ -341,7 +341,7 @@ def _account(cluster: Cluster, one: Object, pod: Pod, spec: Tree, positions: Pla
             positions[("account_reaches", index, *rest)] = named.at if named is not None else spec.at
     return {
         "account": name or "default",
-        "account_unnamed": mine and mounted and name in ("", "default"),
+        "account_unnamed": mine and name in ("", "default"),
         "token_mounted": mine and mounted and not needed,
         "account_reaches": [
             {"what": what, "role": right.role, "binding": right.binding.name} for right, what in reached if mounted

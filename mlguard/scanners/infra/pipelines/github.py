@@ -288,7 +288,9 @@ def _workflow(file: File, readers: Mapping[str, JobReader], release: bool) -> Re
     }
     positions = _workflow_positions(file)
     attributes["insecure_env"] = texts.insecure_variables(file.env, positions)
-    classes = tuple(f"ci.{name}" for name in ("for_every_step", "permissions_all", "insecure_env") if attributes[name])
+    attributes["regions"] = texts.regions(file.env, positions)
+    kept = ("for_every_step", "permissions_all", "insecure_env", "regions")
+    classes = tuple(f"ci.{name}" for name in kept if attributes[name])
     classes += ("ci.insecure_commands",) if texts.insecure_commands(file.env) else ()
     return Resource("github.workflow", name, file.path, file.path, attributes, positions, classes, format="github")
 

@@ -12,12 +12,14 @@ from mlguard.artifacts import Artifact
 from mlguard.findings import Gap
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.infra import installs, shell
-from mlguard.scanners.infra.pipelines import scripts, taint, texts
+from mlguard.scanners.infra.operators import registry_of
+from mlguard.scanners.infra.pipelines import cloudkeys, scripts, taint, texts
 from mlguard.scanners.infra.pipelines.gitlab_files import Pipeline, included
 from mlguard.scanners.infra.pipelines.steps import LISTS
 from mlguard.scanners.infra.pipelines.taint import Taint
-from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, items, names, text
+from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, children, items, names, text
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
+from mlguard.scanners.infra.workloads import named_regions
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 
 _STRANGERS = frozenset(
@@ -37,6 +39,9 @@ _SECRET = re.compile(
     r"^(?:CI_JOB_TOKEN|CI_JOB_JWT\w*|CI_REGISTRY_PASSWORD|CI_DEPLOY_PASSWORD|CI_DEPENDENCY_PROXY_PASSWORD|CI_REPOSITORY_URL"
     r"|\w*(?:_TOKEN|_PASSWORD|_PASSWD|_SECRET|_SECRET_KEY|_ACCESS_KEY|_API_KEY|_PRIVATE_KEY)|TOKEN|PASSWORD)$"
 )
+_INPUT = re.compile(r"\$\[\[\s*inputs\.([\w-]+)([^\]]*)\]\]")
+_DAEMON = re.compile(r"(?:^|/)docker(?:@|:.*)?dind|(?:^|/)[\w-]*-dind(?:[:@]|$)|(?:^|/)dind(?:[:@]|$)")
+_SHARED_RUNNER = re.compile(r"(?i)^(?:saas-|gitlab-org)")
 _SECURITY_JOB = re.compile(
     r"(?i)(?:^|[-_:. ])(?:sast|dast|secret[-_]?detection|secret[-_]?scan|dependency[-_]scanning|container[-_]scanning|iac[-_]scan\w*|license[-_]scanning"
     r"|security|compliance|mlguard|privacy|gdpr|gemnasium|gate|vulnerabilit\w+)(?:$|[-_:. ])"
@@ -120,7 +125,19 @@ class _Reader:
         attributes["insecure_env"] = texts.insecure_variables(
             self.pipeline.variables(self.pipeline.keys.get("variables")), positions
         )
-        classes = tuple(f"ci.{name}" for name in ("images", "insecure_env") if attributes[name])
+        attributes["regions"] = texts.regions(self.pipeline.variables(self.pipeline.keys.get("variables")), positions)
+        variables = self.pipeline.variables(self.pipeline.keys.get("variables"))
+        attributes["job"] = "every job"
+        key = next((name for name, node in variables.items() if cloudkeys.is_key(name) and "$" in text(node.value)), "")
+        attributes["keys"] = [{"input": key}] if key else []
+        if key:
+            positions[("keys", 0, "input")] = variables[key].at
+        tokens = default.get("id_tokens") if default is not None else None
+        attributes["tokens_for_all"] = sorted(children(tokens))
+        if tokens is not None:
+            positions[("tokens_for_all",)] = tokens.at
+        names_of = ("images", "insecure_env", "regions", "keys", "tokens_for_all")
+        classes = tuple(f"ci.{name}" for name in names_of if attributes[name])
         return Resource(
             "gitlab.pipeline",
             self.pipeline.path,
@@ -145,7 +162,8 @@ class _Reader:
         if re.search(r":[^/]*\$|\$\{?\w+\}?$", value):
             return  # the tag, or all of the name's end, is only known when it runs
         positions[("images", len(found))] = positions[("images", len(found), "image")] = image.at
-        found.append({"image": value})
+        positions[("images", len(found), "registry")] = image.at
+        found.append({"image": value, "registry": "" if value.startswith("$") else registry_of(value)})
 
     def expanded(self, value: str) -> str:
         """Return a text with the variables of the pipeline put in that are plain texts."""
@@ -251,6 +269,8 @@ class _Job:
         if deploys is not None:
             self.positions[("deploys",)] = deploys
         self._commands()
+        self._identity()
+        self._daemon()
         self._gate()
         self._artifacts()
         self._images()
@@ -272,6 +292,8 @@ class _Job:
         for name, node in self.reader.pipeline.variables(self.tree.get("variables")).items():
             if installs.tls_variable(name, text(node.value)):
                 self._add("insecure_env", {"variable": name}, node.at)
+            for region, _ in named_regions({name: text(node.value)}):
+                self._add("regions", {"what": region}, node.at)
         for script in self.scripts:
             for command in script.commands:
                 for assignment in command.assignments:
@@ -280,6 +302,11 @@ class _Job:
                         held[name] = source
             for command, found in taint.executed(script.text, script.commands, held):
                 self._add("injected", {"source": found.source, "in": "script"}, script.at(command.start, command.end))
+            for match in _INPUT.finditer(script.text) if self.reader.pipeline.open_inputs else ():
+                own = not script.node.at.path or script.node.at.path == self.path
+                if own and match[1] in self.reader.pipeline.open_inputs and "posix_escape" not in match[2]:
+                    source = {"source": f"inputs.{match[1]}", "in": "script"}
+                    self._add("input_injected", source, script.at(match.start(), match.end()))
             for command in script.commands:
                 if marks := installs.marks(command):
                     self._add("commands", {"program": command.program, **marks}, script.at(command.start, command.end))
@@ -290,9 +317,45 @@ class _Job:
                 self._add("reads_store", match.group(), script.at(match.start(), match.end()))
             for command in scripts.dumps(script.commands, self.whole):
                 self._add("dumps", command.program, script.at(command.start, command.end))
-            used = {match[1]: match[1] for match in re.finditer(r"\$\{?(\w+)", script.text) if _SECRET.match(match[1])}
+            used = {
+                match[1]: match[1]
+                for match in re.finditer(r"(?:\$\{?|\bprintenv )(\w+)", script.text)
+                if _SECRET.match(match[1])
+            }
             for command, secret in scripts.printed(script.text, script.commands, used) if used else ():
                 self._add("echoed", secret, script.at(command.start, command.end))
+
+    def _identity(self) -> None:
+        """Find stored keys of clouds in a job that has no token of its own, and tokens for more than one party."""
+        tokens = children(self.tree.get("id_tokens"))
+        for node in tokens.values():
+            parties = node.get("aud")
+            if parties is not None and isinstance(parties.value, list) and len(parties.value) > 1:
+                self._add("shared_tokens", {"parties": len(parties.value)}, parties.at)
+        if tokens:
+            return
+        for name, node in self.reader.pipeline.variables(self.tree.get("variables")).items():
+            if cloudkeys.is_key(name) and "$" in text(node.value):
+                self._add("keys", {"input": name}, node.at)
+                return
+        for script in self.scripts:
+            for command, how, value in cloudkeys.sign_ins(script.commands):
+                if not value or "$" in value:
+                    self._add("keys", {"input": how}, script.at(command.start, command.end))
+                    return
+
+    def _daemon(self) -> None:
+        """Find a Docker daemon beside the job: it needs a privileged runner, and TLS may be switched off to it."""
+        services = [one if isinstance(one.value, str) else one.get("name") for one in items(self.tree.get("services"))]
+        daemon = next((one for one in services if one is not None and _DAEMON.search(text(one.value))), None)
+        if daemon is None:
+            return
+        tags = [text(one.value) for one in items(self.tree.get("tags"))]
+        if tags and not any(_SHARED_RUNNER.match(tag) for tag in tags):
+            self._add("privileged", {"what": text(daemon.value)}, daemon.at)
+        folder = self.variables.get("DOCKER_TLS_CERTDIR")
+        if folder is not None and folder.value in ("", None):
+            self._add("plain_daemon", {"variable": "DOCKER_TLS_CERTDIR"}, folder.at)
 
     def _tainted(self) -> dict[str, Taint]:
         """Return the variables that hold what a stranger wrote, also by way of other variables."""

@@ -118,6 +118,7 @@ class Pipeline:
         self.includes: list[Tree] = []
         self.keys: dict[str, Tree] = {}
         self.head: Tree | None = None
+        self.open_inputs: frozenset[str] = frozenset()
         self._load(path, 0)
 
     def _load(self, path: str, depth: int) -> None:
@@ -144,6 +145,7 @@ class Pipeline:
         tree = tree if path == self.path else located(tree, path)
         if path == self.path:
             self.head = tree
+            self.open_inputs = frozenset(name for one in trees for name in _open_inputs(one.get("spec", "inputs")))
         include = tree.get("include")
         for one in items(include):
             self.includes.append(one)
@@ -242,6 +244,14 @@ class Pipeline:
             name: inner if isinstance(node.value, dict) and (inner := node.get("value")) is not None else node
             for name, node in children(tree).items()
         }
+
+
+def _open_inputs(declared: Tree | None) -> Iterator[str]:
+    """Yield the inputs into which whoever starts the pipeline, or includes the file, may put any text."""
+    for name, node in children(declared).items():
+        settings = node.value if isinstance(node.value, dict) else {}
+        if settings.get("type", "string") == "string" and not settings.get("options") and not settings.get("regex"):
+            yield name
 
 
 def included(include: Tree) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mlguard.scanners.infra.pipelines import conditions, expressions, scripts, texts
+from mlguard.scanners.infra.operators import registry_of
+from mlguard.scanners.infra.pipelines import artifacts, conditions, expressions, scripts, texts
 from mlguard.scanners.infra.pipelines.heads import brings_head
 from mlguard.scanners.infra.pipelines.model import Job
 from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
@@ -14,6 +15,10 @@ from mlguard.scanners.infra.pipelines.steps import DANGEROUS, StepReader, has_ow
 from mlguard.scanners.infra.pipelines.uses import TEST_CLUSTER_ACTION
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
 from mlguard.scanners.infra.yamltree import Tree
+
+_PRIVILEGED = re.compile(
+    r"(?:^|\s)(?:--privileged(?:=true)?|--cap-add[= ](?:ALL|SYS_ADMIN)|--(?:pid|ipc|network|net)[= ]host|(?:-v|--volume)[= ]\S*docker\.sock\S*)(?=\s|$)"
+)
 
 MAX_LABELS = 200
 """Values of a matrix that are looked at for the labels of a runner."""
@@ -60,13 +65,22 @@ class JobReader:
             return
         permissions = self.job.permissions
         powerful = bool(self.secrets) or not permissions["given"] or bool(permissions["write"])
+        for one, command, folder in artifacts.runs_artifacts(self.job) if powerful else ():
+            self.steps[one.index].runs_artifact(command, folder)
         for index, step in enumerate(self.steps):
             if not brings_head(step.step) or conditions.only_own(step.attributes["if"]):
                 continue
-            runs = any(self._runs(one) for one in self.steps[index + 1 :])
+            later = self.steps[index + 1 :]
+            runs = any(self._runs(one) for one in later)
+            builds = any(one.step.uses.get("local") or scripts.builds(one.step.commands) for one in later)
+            place = step.positions.get(("uses",), step.step.tree.at)
             if step.step.run and (match := scripts.FETCHES_HEAD.search(step.step.run)):
                 runs = runs or scripts.runs_after(step.step.commands, match.end())
+                builds = builds or scripts.builds(step.step.commands, match.end())
+                place = step.script.at(match.start(), match.end()) if step.script is not None else place
             step.attributes["untrusted_checkout"] = bool(runs and powerful)
+            step.attributes["powerless_checkout"] = bool(builds and not powerful and permissions["scopes"])
+            step.positions[("untrusted_checkout",)] = step.positions[("powerless_checkout",)] = place
 
     @staticmethod
     def _runs(step: StepReader) -> bool:
@@ -110,7 +124,10 @@ class JobReader:
             "federated": self._federated(positions),
             "job": job.name,
             "keys": self._keys(positions),
+            "all_at_once": self._all_secrets(positions),
+            "privileged": self._privileged(positions),
             "insecure_env": texts.insecure_variables(job.own_env, positions),
+            "regions": texts.regions(job.own_env, positions),
         }
         if (node := job.tree.get("if")) is not None:
             positions[("loophole",)] = node.at
@@ -128,10 +145,13 @@ class JobReader:
                     "images",
                     "federated",
                     "insecure_env",
+                    "regions",
                     "keys",
                     "untrusted",
                     "deploys",
                     "permissions_all",
+                    "all_at_once",
+                    "privileged",
                 )
                 if attributes[name]
             ),
@@ -217,7 +237,22 @@ class JobReader:
             image = node if isinstance(node.value, str) else node.get("image")
             if image is not None and isinstance(image.value, str) and image.value and "${{" not in image.value:
                 positions[("images", len(found), "image")] = positions[("images", len(found))] = image.at
-                found.append({"image": image.value.removeprefix("docker://")})
+                name = image.value.removeprefix("docker://")
+                positions[("images", len(found), "registry")] = image.at
+                found.append({"image": name, "registry": registry_of(name)})
+        return found
+
+    def _privileged(self, positions: dict[Path, Position]) -> list[dict[str, str]]:
+        """Return the options with which the job's containers get the rights of a runner of one's own."""
+        labels = {label.lower() for label in self._labels() if isinstance(label, str)}
+        if labels.isdisjoint({"self-hosted", "group"}):
+            return []
+        found: list[dict[str, str]] = []
+        for node in (self.job.tree.get("container"), *texts.children(self.job.tree.get("services")).values()):
+            options = node.get("options") if node is not None and isinstance(node.value, dict) else None
+            if options is not None and (match := _PRIVILEGED.search(texts.text(options.value))):
+                positions[("privileged", len(found), "what")] = positions[("privileged", len(found))] = options.at
+                found.append({"what": match.group().strip()})
         return found
 
     # What it may do
@@ -247,6 +282,16 @@ class JobReader:
                 positions[("keys", 0, "input")] = node.at
                 return [{"input": key}]
         return []
+
+    def _all_secrets(self, positions: dict[Path, Position]) -> bool:
+        """Say whether the job itself, not one of its steps, hands over all secrets at once."""
+        if not self.job.file.source.all_secrets:
+            return False
+        for path, node in texts.all_texts(self.job.tree):
+            if path[:1] != ("steps",) and "*" in texts.secrets(node.value):
+                positions[("all_at_once",)] = node.at
+                return True
+        return False
 
     def _skips_requests(self) -> bool:
         plain = re.sub(r"\s+", "", self.job.condition.lower())

@@ -251,17 +251,36 @@ def environment_writes(script: str, found: Sequence[shell.Command]) -> Iterator[
             if old:
                 yield {"output": "GITHUB_OUTPUT", "env": "GITHUB_ENV"}.get(old[1] or "", "GITHUB_PATH"), [command]
             continue
-        if not re.search(r">|\btee\b|Out-File|Add-Content", raw):
+        if not re.search(r">|\btee\b|Out-File|(?:Add|Set)-Content", raw):
             continue
-        group = [command]
-        if command.words[0] == "}" or (command.words[0].startswith((">", "|")) and at):
+        group = [command, *_here_document(script, found, at)]
+        if command.words[0] == "}" or (command.words[0].startswith((">", "|")) and at and not command.assignments):
             for before in reversed(found[:at]):
                 group.append(before)
                 if before.words[:1] == ("{",):
                     break
-        elif command.program == "tee":
-            group += [one for one in found[:at] if one.pipeline == command.pipeline]
+        elif command.program in ("tee", "Out-File", "Add-Content", "Set-Content"):
+            for before in reversed(found[:at]):
+                if before.pipeline != command.pipeline:
+                    break
+                group.append(before)
         yield match[1], group
+
+
+_HERE = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+
+
+def _here_document(script: str, found: Sequence[shell.Command], at: int) -> list[shell.Command]:
+    """Return the lines that a command takes in as text, ``<< END``; none where the shell puts no variables into them."""
+    match = _HERE.search(script, found[at].start, found[at].end)
+    if match is None or match[1]:
+        return []
+    lines = []
+    for command in found[at + 1 :]:
+        if command.words == (match[2],):
+            return lines
+        lines.append(command)
+    return []
 
 
 _QUIET = frozenset(
@@ -292,6 +311,30 @@ _QUIET = frozenset(
 FETCHES_HEAD = re.compile(
     r"\bgh\s+pr\s+checkout\b|\bhub\s+(?:pr\s+)?checkout\b|\bgit\s+(?:-\S+\s+)?(?:fetch|pull)\b[^\n]*\b(?:refs/)?pull/|\bgit\s+(?:fetch|pull|checkout|clone|switch)\b[^\n]*github\.(?:head_ref|event\.pull_request\.head)"
 )
+
+
+BUILDERS = frozenset(
+    {
+        "pip", "pip3", "pytest", "tox", "nox", "python", "python3", "uv", "poetry", "pdm", "hatch", "pre-commit", "make", "cmake", "ninja", "bazel",
+        "npm", "npx", "yarn", "pnpm", "bun", "node", "deno", "jest", "go", "cargo", "mvn", "mvnw", "gradle", "gradlew", "sbt", "bundle", "rake", "rspec",
+        "composer", "dotnet", "mix", "swift", "docker", "podman", "bash", "sh", "source", ".", "just", "task", "conda", "Rscript", "dvc", "terraform",
+    }
+)  # fmt: skip
+
+
+def builds(found: Sequence[shell.Command], offset: int = 0) -> bool:
+    """Say whether commands behind ``offset`` build, test or start what lies in the folder, and so run code from it."""
+    return any(
+        command.start >= offset
+        and (command.program in BUILDERS or _first_word(command).startswith("./"))
+        and "--version" not in command.words
+        for command in found
+    )
+
+
+def _first_word(command: shell.Command) -> str:
+    """Return the program of a command with its folder, without sudo and the like in front."""
+    return next(iter(shell.effective(command.words)), "")
 
 
 def runs_after(found: Sequence[shell.Command], offset: int) -> bool:

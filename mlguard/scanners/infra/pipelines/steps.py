@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlguard.scanners.infra import installs, shell
-from mlguard.scanners.infra.pipelines import conditions, expressions, scripts, taint, texts
+from mlguard.scanners.infra.pipelines import cloudkeys, conditions, expressions, scripts, taint, texts
+from mlguard.scanners.infra.pipelines.artifacts import brings_artifact
 from mlguard.scanners.infra.pipelines.heads import brings_head
 from mlguard.scanners.infra.pipelines.model import Job, Step
 from mlguard.scanners.infra.pipelines.uses import DEPLOY_ACTION, GATE_ACTION, SCRIPT_INPUTS, SOFT_INPUTS, restores_cache
 from mlguard.scanners.infra.resources import Path, Position, Resource
+from mlguard.scanners.infra.workloads import named_regions
 from mlguard.scanners.infra.yamltree import Tree
 
 DANGEROUS = frozenset(
@@ -21,12 +23,21 @@ DANGEROUS = frozenset(
 
 LISTS = (
     "injected", "input_injected", "uploads", "reads_store", "dumps", "commands", "echoed", "environment_writes", "keys", "silenced",
-    "insecure_env", "remote",
+    "insecure_env", "remote", "regions", "privileged", "plain_daemon", "shared_tokens", "artifact_runs",
 )  # fmt: skip
 """Attributes of which each element is a place that a rule speaks about. The class ``ci.<name>`` marks who has one."""
 
 
-FLAGS = ("loophole", "publishes", "restores_cache", "gate", "all_at_once", "leaks_token", "untrusted_checkout")
+FLAGS = (
+    "loophole",
+    "publishes",
+    "restores_cache",
+    "gate",
+    "all_at_once",
+    "leaks_token",
+    "untrusted_checkout",
+    "powerless_checkout",
+)
 """Attributes that are set on few steps. Their classes keep the checks from looking at all the others."""
 
 
@@ -78,6 +89,7 @@ class StepReader:
                 "dangerous_triggers": sorted(DANGEROUS.intersection(step.file.triggers)),
                 "permissions": step.job.permissions,
                 "untrusted_checkout": False,
+                "powerless_checkout": False,
                 "tests": scripts.tests(step.run) or bool(GATE_ACTION.match(step.uses.get("name", ""))),
             }
         )
@@ -152,33 +164,21 @@ class StepReader:
             if name == "GITHUB_OUTPUT":
                 continue
             held = taint.variables(step)
-            whole = " ".join(" ".join(command.words) for command in group)
+            whole = " ".join(" ".join((*command.assignments, *command.words)) for command in group)
             source = next(
                 (held[m[1]].source for m in texts.env_names(whole) if m[1] in held and held[m[1]].level == "stranger"),
                 "",
             )
             if not source and step.file.triggers and _reads_file(whole) and self._has_foreign_files():
                 source = "a file of an untrusted run"
-            first = min(group, key=lambda command: command.start)
-            at = (
-                script.at(group[0].start, group[0].end)
-                if group[0].words[:1] != ("}",)
-                else script.at(first.start, first.end)
-            )
+            at = script.at(group[0].start, group[0].end)
             if source and at.line not in lines:
                 self._add("environment_writes", {"source": source, "file": name}, at)
 
     def _has_foreign_files(self) -> bool:
         """Say whether an earlier step brought in files that a stranger made: a head, or the artifact of another run."""
         for one in self.step.job.steps[max(0, self.step.index - MAX_EARLIER) : self.step.index + 1]:
-            name = one.uses.get("name", "").lower()
-            if name == "actions/download-artifact" and ("run-id" in one.inputs or "github-token" in one.inputs):
-                return True
-            if name == "dawidd6/action-download-artifact" or "gh run download" in one.run or (
-                name == "actions/github-script" and "downloadArtifact" in one.inputs.get("script", "")
-            ):  # fmt: skip
-                return True
-            if brings_head(one):
+            if brings_artifact(one) or brings_head(one):
                 return True
         return False
 
@@ -188,6 +188,10 @@ class StepReader:
         for key, node in step.own_env.items():
             if installs.tls_variable(key, texts.text(node.value)):
                 self._add("insecure_env", {"variable": key}, node.at)
+        told = next((node for key, node in step.given.items() if key.lower() == "aws-region"), None)
+        env = step.own_env if told is None else {**step.own_env, "AWS_REGION": told}
+        for region, key in named_regions({name: texts.text(node.value) for name, node in env.items()}):
+            self._add("regions", {"what": region}, env[key].at)
         if script is None:
             return
         run = step.run
@@ -206,6 +210,11 @@ class StepReader:
             env = {key: found[0] for key, node in step.env.items() if (found := texts.secrets(node.value))}
             for command, secret in scripts.printed(run, step.commands, env):
                 self._add("echoed", secret, script.at(command.start, command.end))
+
+    def runs_artifact(self, command: shell.Command, folder: str) -> None:
+        """Note a command that runs something out of the artifact of an untrusted run."""
+        if self.script is not None:
+            self._add("artifact_runs", {"folder": folder or "the workspace"}, self.script.at(command.start, command.end))
 
     # Secrets
 
@@ -227,6 +236,14 @@ class StepReader:
         stored = {key: node.at for key, node in self.step.own_env.items() if is_cloud_key(key, node)}
         for key, at in list({**stored, **given}.items())[:1]:
             self._add("keys", {"input": key}, at)
+        if stored or given or self.script is None:
+            return
+        secret = {key for key, node in self.step.env.items() if texts.secrets(node.value)}
+        for command, how, value in cloudkeys.sign_ins(self.step.commands):
+            original = self.step.run[command.start : command.end]
+            if not value or texts.secrets(original) or any(match[1] in secret for match in texts.env_names(value)):
+                self._add("keys", {"input": how}, self.script.at(command.start, command.end))
+                return
 
     # What a step does
 
@@ -358,13 +375,6 @@ PUBLISHERS = frozenset(
         "svenstaro/upload-release-action",
     }
 )
-CLOUD_KEYS = frozenset(
-    {
-        "aws-access-key-id", "aws-secret-access-key", "credentials-json", "creds", "service-account-key", "gcp-sa-key", "azure-credentials",
-        "azure-client-secret", "client-secret", "google-credentials", "arm-client-secret", "google-application-credentials-json",
-    }
-)  # fmt: skip
-"""Inputs and variables that take a key of a cloud account, in lower case with dashes."""
 
 
 def has_own_token(job: Job) -> bool:
@@ -375,7 +385,7 @@ def has_own_token(job: Job) -> bool:
 
 def is_cloud_key(name: str, node: Tree) -> bool:
     """Say whether an input or variable hands over a stored key of a cloud."""
-    return name.lower().replace("_", "-") in CLOUD_KEYS and bool(texts.secrets(node.value, True))
+    return cloudkeys.is_key(name) and bool(texts.secrets(node.value, True))
 
 
 _WORKSPACE = re.compile(

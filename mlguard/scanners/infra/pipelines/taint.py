@@ -268,7 +268,7 @@ def _writes(step: Step, file: str, key: str, hops: int) -> Taint | None:
         if key not in ("", "*") and not re.search(rf"(?i)(?<![\w-]){re.escape(key)}(?:=|<<|::)", raw):
             continue
         for command in group:
-            taint = _of_shell(step, " ".join(command.words), command, held, hops)
+            taint = _of_shell(step, " ".join((*command.assignments, *command.words)), command, held, hops)
             if taint is not None:
                 return taint
     return None

@@ -10,6 +10,7 @@ from typing import Any
 from mlguard.scanners.infra import installs, shell
 from mlguard.scanners.infra.pipelines import expressions
 from mlguard.scanners.infra.resources import Path, Position
+from mlguard.scanners.infra.workloads import named_regions
 from mlguard.scanners.infra.yamltree import Tree
 
 MAX_SCRIPT = 100_000
@@ -153,6 +154,15 @@ def insecure_variables(env: Mapping[str, Tree], positions: dict[Path, Position])
     return found
 
 
+def regions(env: Mapping[str, Tree], positions: dict[Path, Position]) -> list[dict[str, str]]:
+    """Return the regions of clouds that variables name, and note their places."""
+    found: list[dict[str, str]] = []
+    for region, name in named_regions({name: text(node.value) for name, node in env.items()}):
+        positions[("regions", len(found))] = positions[("regions", len(found), "what")] = env[name].at
+        found.append({"what": region})
+    return found
+
+
 def env_names(script: str) -> Iterator[re.Match[str]]:
-    """Yield each use of a variable in a script, ``$NAME`` or ``${NAME…}``; group 1 is its name."""
-    return re.finditer(r"\$\{?([A-Za-z_]\w*)", script)
+    """Yield each use of a variable in a script, ``$NAME``, ``${NAME…}`` or ``$env:NAME``; group 1 is its name."""
+    return re.finditer(r"\$\{?(?:env:)?([A-Za-z_]\w*)", script)

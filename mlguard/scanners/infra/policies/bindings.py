@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlguard import facts, redact
+from mlguard.scanners.infra.policies.statements import text_block, text_places
 from mlguard.scanners.infra.resources import Path, Position, Resource, public, shown
 from mlguard.scanners.infra.terraform.policydocs import PolicyText, json_text
 from mlguard.scanners.infra.terraform.values import text_of
@@ -28,17 +29,21 @@ _AWS = {
 }
 
 
-def bindings(owner: Resource) -> Iterator[Resource]:
-    """Yield each binding of a policy that replaces all others on something, as ``google.iam.binding``."""
+def bindings(owner: Resource, heredocs: Mapping[str, Position]) -> Iterator[Resource]:
+    """Yield each binding of a policy that replaces all others on something, as ``google.iam.binding``.
+
+    ``heredocs`` are the attributes that are written as a heredoc, whose lines are those of the text.
+    """
     match = _GOOGLE.match(owner.kind)
     data = owner.attributes.get("policy_data")
     if match is None or match["form"] != "policy" or data is None:
         return
-    places = data.places if isinstance(data, PolicyText) else ()
+    found = _decoded(data)[:MAX_BINDINGS]
+    places = _places(owner, data, heredocs.get("policy_data"), len(found))
     head = owner.positions.get(("policy_data",), owner.positions.get((), Position(1)))
-    for index, one in enumerate(_decoded(data)[:MAX_BINDINGS]):
+    for index, one in enumerate(found):
         known = places[index] if index < len(places) else {}
-        positions: dict[Path, Position] = {(): known.get((), head)}
+        positions: dict[Path, Position] = {(): head, **known}
         for name in ("role", "members"):
             positions[name,] = known.get((name,), head)
         attributes = {**one, "level": match["on"], "owner": owner.address, "owner_kind": owner.kind}
@@ -46,6 +51,23 @@ def bindings(owner: Resource) -> Iterator[Resource]:
             "google.iam.binding", owner.name, f"{owner.address}/binding[{index}]", owner.path, attributes, positions,
             ("google.iam.binding", "derived"), {("owner",): (owner.address,)}, origin=owner.origin, format=owner.format,
         )  # fmt: skip
+
+
+def _places(owner: Resource, data: Any, heredoc: Position | None, number: int) -> Sequence[Mapping[Path, Position]]:
+    """Return where the parts of each binding stand: in a data source, in the lines of a text, or in what is encoded."""
+    if isinstance(data, PolicyText):
+        return data.places
+    at = ("policy_data", "bindings")
+    heredoc = heredoc or (
+        text_block(owner, at[:1], data) if isinstance(data, str) and at not in owner.positions else None
+    )
+    if isinstance(data, str) and heredoc is not None:
+        return tuple(text_places(data, heredoc, "bindings"))
+    result: list[dict[Path, Position]] = [{} for _ in range(number)]
+    for path, place in owner.positions.items():
+        if path[:2] == at and len(path) > 2 and isinstance(path[2], int) and path[2] < number:
+            result[path[2]][path[3:]] = place
+    return result
 
 
 def _decoded(data: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlguard.scanners.infra.operators import cidr_public, number, port_ranges
-from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
+from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, nearest
 from mlguard.scanners.infra.terraform.values import text_of
 
 MAX_COMPARED = 20_000
@@ -37,7 +37,7 @@ def ingress(owner: Resource) -> Iterator[Resource]:
     """
     build = _FIREWALLS.get(owner.kind)
     for index, rule in enumerate(build(owner) if build else ()):
-        positions: dict[Path, Position] = {(): _place(owner, rule.base)}
+        positions: dict[Path, Position] = {(): nearest(owner.positions, rule.base)}
         for name, candidates in (("sources", rule.sources), ("ports", rule.ports), ("from_port", rule.ports)):
             found = [path for path in candidates if path in owner.positions]
             if found:
@@ -82,12 +82,6 @@ def _shadows(deny: Resource, allow: Resource) -> bool:
     if covered is None or wanted is None:
         return False
     return all(any(low <= start and end <= high for low, high in covered) for start, end in wanted)
-
-
-def _place(owner: Resource, path: Path) -> Position:
-    while path and path not in owner.positions:
-        path = path[:-1]
-    return owner.positions.get(path, Position(1))
 
 
 def _many(*values: Any) -> list[Any]:

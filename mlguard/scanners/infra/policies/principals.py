@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from mlguard import tables
 from mlguard.scanners.infra import iam
-from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, shown
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, nearest, shown
 
 MAX_HELD = 500
 """Statements of one principal."""
@@ -205,7 +205,7 @@ def _uses(resources: Sequence[Resource]) -> Iterator[Resource]:
         by_role[name].add(stage)
     for index, (name, stage, one, at) in enumerate(found):
         positions: dict[Path, Position] = {(): one.positions.get((), Position(1))}
-        positions["role",] = positions["shared_with",] = _place(one, at)
+        positions["role",] = positions["shared_with",] = nearest(one.positions, at)
         attributes = {"role": name, "stage": stage, "owner": one.address, "owner_kind": one.kind}
         if others := sorted(by_role[name] - {stage}):
             attributes["shared_with"] = others  # type: ignore[assignment]  # a list where the others are texts
@@ -249,12 +249,6 @@ def _roles(one: Resource, path: str) -> Iterator[tuple[str, Path]]:
             names = names or [value]
         for name in names[:1]:
             yield name, at
-
-
-def _place(one: Resource, path: Path) -> Position:
-    while path and path not in one.positions:
-        path = path[:-1]
-    return one.positions.get(path, Position(1))
 
 
 _CI = re.compile(

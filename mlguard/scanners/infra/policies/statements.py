@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners.infra import iam
+from mlguard.scanners.infra.jsonplaces import heredoc_places
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Resource, Unknown
 from mlguard.scanners.infra.terraform.policydocs import PolicyText, json_text, statements_of
 
@@ -110,8 +111,8 @@ def _policy(owner: Resource, sort: str, at: Path, value: Any, heredoc: Position 
         return
     places = value.places if isinstance(value, PolicyText) else ()
     if not places and isinstance(value, str):
-        heredoc = heredoc or _text_block(owner, at, value)
-        places = tuple(_text_places(value, heredoc)) if heredoc is not None else ()
+        heredoc = heredoc or text_block(owner, at, value)
+        places = tuple(text_places(value, heredoc)) if heredoc is not None else ()
     found = _parsed(value)[:MAX_STATEMENTS]
     normal = [_normal(statement) for statement in found]
     denied = [one for one in normal if str(one.get("effect")).lower() == "deny"]
@@ -124,7 +125,7 @@ def _policy(owner: Resource, sort: str, at: Path, value: Any, heredoc: Position 
                          "" if isinstance(statement, Mapping) else _cause(statement))  # fmt: skip
 
 
-def _text_block(owner: Resource, at: Path, text: str) -> Position | None:
+def text_block(owner: Resource, at: Path, text: str) -> Position | None:
     """Return the place of a text that is written over as many lines as it has, as a heredoc inside a block is."""
     place = owner.positions.get(at)
     lines = text.count("\n")
@@ -310,31 +311,13 @@ def _name_parts(result: dict[Path, Position], statement: Any) -> None:
         result["condition_keys",] = result["narrow_keys",] = result["limit_keys",] = result["conditions",]
 
 
-def _text_places(text: str, heredoc: Position) -> Iterator[dict[Path, Position]]:
-    """Yield the places of each statement of a JSON text that begins on the line after ``heredoc``."""
-    import yaml
-
-    try:
-        node = yaml.compose(json_text(text).replace("\t", " "), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return
-    found = next((v for k, v in _pairs(node) if k.value == "Statement"), None)
-    items = found.value if found is not None and found.id == "sequence" else [found] if found is not None else []
-    for item in items:
-        places: dict[Path, Position] = {(): _mark(item, item, heredoc)}
-        for key, value in _pairs(item):
-            places[str(key.value),] = _mark(key, value, heredoc)
-            for inner, below in _pairs(value):
-                places[str(key.value), str(inner.value)] = _mark(inner, below, heredoc)
-                for last, end in _pairs(below):
-                    places[str(key.value), str(inner.value), str(last.value)] = _mark(last, end, heredoc)
-        yield places
-
-
-def _pairs(node: Any) -> list[tuple[Any, Any]]:
-    return node.value if node is not None and node.id == "mapping" else []
-
-
-def _mark(first: Any, last: Any, heredoc: Position) -> Position:
-    top = heredoc.line + 1
-    return Position(top + first.start_mark.line, 1, top + last.end_mark.line, 0, heredoc.path)
+def text_places(text: str, heredoc: Position, name: str = "Statement") -> Iterator[dict[Path, Position]]:
+    """Yield the places of each statement, or element of another list, of a JSON text that begins on the line after ``heredoc``."""
+    found = heredoc_places(json_text(text), heredoc, 4)
+    above = 2 if (name, 0) in found else 1
+    places: dict[Path, dict[Path, Position]] = {}
+    for path, place in found.items():
+        inside = path[above:]
+        if path[0] == name and len(path) >= above and len(inside) <= 3 and all(isinstance(key, str) for key in inside):
+            places.setdefault(path[:above], {})[inside] = place
+    yield from places.values()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mlguard.scanners.infra.resources import Path, Unknown
+from mlguard.scanners.infra.resources import Path, Position, Unknown
 from mlguard.scanners.infra.terraform.policydocs import PolicyText, policy_document, texts
 from mlguard.scanners.infra.terraform.values import text_of
 
@@ -39,11 +39,11 @@ def _google_policy(handle: Handle, name: str) -> Any:
     known = [(index, one) for index, one in enumerate(texts(body.get("binding"))) if isinstance(one, dict)]
     bindings = [{"role": one.get("role"), "members": texts(one.get("members"))} for _, one in known]
     result = PolicyText(json.dumps({"bindings": bindings}, ensure_ascii=False, default=text_of))
-    parts: tuple[Path, ...] = ((), ("role",), ("members",))
-    result.places = tuple(
-        {part: positions["binding", index, *part] for part in parts if ("binding", index, *part) in positions}
-        for index, _ in known
-    )
+    places: dict[Any, dict[Path, Position]] = {index: {} for index, _ in known}
+    for path, place in positions.items():
+        if path[:1] == ("binding",) and len(path) > 1 and path[1] in places:
+            places[path[1]][path[2:]] = place
+    result.places = tuple(places.values())
     return result
 
 
@@ -64,6 +64,13 @@ def _ready_made(handle: Handle, name: str) -> Any:
         if isinstance(given, str) and given in _READY_MADE
         else None
     )
+
+
+def _provider_key(handle: Handle, name: str) -> Any:
+    """A key of AWS itself goes by its alias, whichever attribute of it is used."""
+    given = handle.given("name", "key_id")
+    known = isinstance(given, str) and given.startswith("alias/aws/")
+    return given if known and name in ("arn", "id", "name", "key_id", "target_key_arn", "target_key_id") else None
 
 
 def _region(handle: Handle, name: str) -> Any:
@@ -148,6 +155,8 @@ _DATA: dict[str, Callable[[Handle, str], Any]] = {
     "aws_default_tags": _default_tags,
     "google_iam_policy": _google_policy,
     "aws_iam_policy": _ready_made,
+    "aws_kms_alias": _provider_key,
+    "aws_kms_key": _provider_key,
     "azurerm_role_definition": _azure_role,
     "template_file": _template_file,
     "local_file": _local_file,

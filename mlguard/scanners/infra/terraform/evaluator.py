@@ -189,7 +189,7 @@ class Module(Evaluation):
             if not (value is None and strict and default is not None):
                 return converted(value, declared)
         if default is None:
-            return Unknown(f"{self.prefix}var.{name}")
+            return Unknown(f"{self.prefix}var.{name}", given=True)
         return converted(self.ev(default, {}), declared)
 
     def _given(self, given: Given | Any) -> Any:

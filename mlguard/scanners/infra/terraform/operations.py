@@ -328,8 +328,9 @@ class Undeclared(Whole):
 
 
 _IDENTITIES = frozenset(
-    "id arn name self_link key_id key_arn email unique_id principal_id client_id object_id resource_id versionless_id".split()
-)
+    {"id", "arn", "name", "self_link", "key_id", "key_arn", "email", "unique_id", "principal_id", "client_id", "object_id",
+     "resource_id", "versionless_id"}
+)  # fmt: skip
 
 _CLEANED = frozenset(
     {"jsonencode", "yamlencode", "format", "formatlist", "join", "toset", "sort", "contains", "tostring"}

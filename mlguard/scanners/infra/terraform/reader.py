@@ -11,16 +11,15 @@ from typing import Any
 
 from mlguard import facts
 from mlguard.artifacts import Artifact
-from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import meaning
 from mlguard.scanners.infra.credentials import is_secret_name, value_blocks
+from mlguard.scanners.infra.jsonplaces import heredoc_places
 from mlguard.scanners.infra.policies.statements import document
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource
 from mlguard.scanners.infra.terraform.datasources import value_of
 from mlguard.scanners.infra.terraform.evaluator import Folder, Handle, Instance, Module, Notes, Session, provider_name
-from mlguard.scanners.infra.terraform.jsonplaces import Text
 from mlguard.scanners.infra.terraform.supply import supply
 from mlguard.scanners.infra.terraform.syntax import Attribute, Block
 from mlguard.scanners.infra.terraform.terragrunt import NAME as UNIT
@@ -257,14 +256,7 @@ def _text_places(name: str, attributes: Mapping[str, Any], block: Block) -> dict
     text, at = attributes.get(name), _heredocs(block).get(name)
     if at is None or not isinstance(text, str):
         return {}
-    try:
-        found = list(Text(text, at.path).places(0, (name,)))
-    except Unreadable:
-        return {}
-    return {
-        path: replace(place, line=place.line + at.line, column=1, end_line=place.end_line + at.line, end_column=0)
-        for path, place in found
-    }
+    return {(name, *path): place for path, place in heredoc_places(text, at).items()}
 
 
 def _heredocs(block: Block) -> dict[str, Position]:

@@ -7,6 +7,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -115,13 +116,27 @@ class Text:
             return self.after_blanks(at + 1)
         return at if sign == close else self._broken(at)
 
-    def places(self, at: int, path: Path = (), depth: int = 0) -> Iterator[tuple[Path, Position]]:
-        """Yield the place of everything below the value that begins at a place."""
-        if depth > MAX_LEVELS:
+    def places(self, at: int, path: Path = (), levels: int = MAX_LEVELS) -> Iterator[tuple[Path, Position]]:
+        """Yield the place of everything below the value that begins at a place, ``levels`` deep."""
+        if levels < 0:
             return
         for key, start, value in self.members(at):
             yield (*path, key), self.position(start, self.end(value))
-            yield from self.places(value, (*path, key), depth + 1)
+            yield from self.places(value, (*path, key), levels - 1)
         for number, start in enumerate(self.items(at)):
             yield (*path, number), self.position(start, self.end(start))
-            yield from self.places(start, (*path, number), depth + 1)
+            yield from self.places(start, (*path, number), levels - 1)
+
+
+def heredoc_places(text: str, heredoc: Position, levels: int = MAX_LEVELS) -> dict[Path, Position]:
+    """Return the lines of what a JSON text says that begins on the line after ``heredoc``; none where it is no JSON."""
+    try:
+        found = list(Text(text, heredoc.path).places(0, (), levels))
+    except Unreadable:
+        return {}
+    return {
+        path: replace(
+            place, line=place.line + heredoc.line, column=1, end_line=place.end_line + heredoc.line, end_column=0
+        )
+        for path, place in found
+    }
