@@ -53,6 +53,9 @@ _ANY = re.compile(
 )
 """A line without one of these words holds no such comment."""
 
+_WORDS = ("mlguard:", "checkov", "bridgecrew:", "cortex:skip", "trivy:", "tfsec:", "kics-scan", "hadolint", "zizmor:", "kube-linter.io/", "ckv")
+"""The same in small letters, to be looked for in the whole of a file."""
+
 _OWN = re.compile(r"(?:#|//|/\*|--|;|%)\s*mlguard:\s*ignore\b(?:\[([^\]]*)\])?(.*)$")
 _UNTIL = re.compile(r"\buntil\s*=\s*(\S+)")
 _CLOSERS = re.compile(r"\s*(?:\*/(?:\s*-?\}\})?|-->|-?\}\}|[\"']?,?)\s*$")
@@ -71,6 +74,9 @@ _KUBE_LINTER = re.compile(
 
 def comments(lines: Sequence[str], path: str) -> list[Comment]:
     """Return the comments of a file that set findings aside, in the order of their lines."""
+    whole = "\n".join(lines).lower()
+    if not any(word in whole for word in _WORDS):
+        return []
     shape = _Shape(lines, path)
     found: list[Comment] = []
     for number, line in enumerate(lines, 1):

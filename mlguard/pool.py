@@ -183,6 +183,10 @@ def _widen(pipe: int) -> None:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
+def _bytes(task: Task) -> int:
+    return sum(artifact.size for artifact in task.group)
+
+
 class Pool:
     """Tasks in a queue for each scanner, and children that each keep to one scanner as long as it has tasks."""
 
@@ -190,6 +194,7 @@ class Pool:
         self.setting, self.processes, self.timeout = setting, processes, timeout
         self.total = self.done = 0
         self.queues: dict[str, deque[Task]] = {}
+        self.waiting: dict[str, int] = {}  # bytes of the files in each queue
         self.add(tasks)
         self.children: list[_Child] = []
         self.selector = selectors.DefaultSelector()
@@ -199,6 +204,7 @@ class Pool:
         self.total += len(tasks)
         for task in tasks:
             self.queues.setdefault(task.scanner, deque()).append(task)
+            self.waiting[task.scanner] = self.waiting.get(task.scanner, 0) + _bytes(task)
 
     def close(self) -> None:
         for child in self.children:
@@ -233,12 +239,17 @@ class Pool:
     def _next(self, loaded: str) -> Task | None:
         """Return the next task: of the scanner that is loaded, else of one that nobody works on, else of a long queue."""
         if self.queues.get(loaded):
-            return self.queues[loaded].popleft()
+            return self._taken(loaded)
         busy = {child.task.scanner for child in self.children if child.task}
         for name, queue in self.queues.items():
-            if queue and (name not in busy or sum(a.size for task in queue for a in task.group) > SHARE_BYTES):
-                return queue.popleft()
+            if queue and (name not in busy or self.waiting[name] > SHARE_BYTES):
+                return self._taken(name)
         return None
+
+    def _taken(self, name: str) -> Task:
+        task = self.queues[name].popleft()
+        self.waiting[name] -= _bytes(task)
+        return task
 
     def _with_news(self) -> list[_Child]:
         """Wait for children that have sent something, and kill those that are late."""

@@ -83,7 +83,13 @@ def excerpt(line: str, limit: int = 160) -> str:
 
     Literals that are one plain word, path or pattern stay, because they are what a reader has to change.
     """
-    line = _LITERAL.sub(_literal, line[:MAX_CHARS].rstrip("\r\n"))
+    return _excerpt(line[:MAX_CHARS], limit)
+
+
+@lru_cache(1_024)
+def _excerpt(line: str, limit: int) -> str:
+    """Return the excerpt of a line, kept in mind: a file of one long line may have thousands of findings on it."""
+    line = _LITERAL.sub(_literal, line.rstrip("\r\n"))
     line = _COMMENT.sub("", line)
     line = _SECRET_NAME.sub(lambda match: match.group(1) + MASK, line)
     return text(line, limit).rstrip()

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -179,13 +180,24 @@ def _masked(record: Record) -> Record:
     if not isinstance(record, (Resource, Grant, DataFlow, Deployment, Proof)):
         return record
     changed: dict[str, Any] = {}
-    for item in fields(record):
-        value = getattr(record, item.name)
-        if isinstance(value, str) and item.name not in ("path", "rule"):
-            changed[item.name] = _name(value, record.path)
+    kind: Any = type(record)
+    for name in _texts(kind):
+        value = getattr(record, name)
+        if isinstance(value, str):
+            masked: Any = _name(value, record.path)
         elif isinstance(value, tuple):
-            changed[item.name] = tuple(_name(part, record.path) for part in value)
-    return replace(record, **changed)
+            masked = tuple(_name(part, record.path) for part in value)
+        else:
+            continue
+        if masked != value:
+            changed[name] = masked
+    return replace(record, **changed) if changed else record
+
+
+@cache
+def _texts(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a record that may hold text to mask."""
+    return tuple(one.name for one in fields(kind) if one.name not in ("path", "rule"))
 
 
 def _name(value: str, path: str) -> str:
@@ -239,15 +251,17 @@ def _shown(detection: Detection, lines: _Lines) -> Detection:
         place = replace(
             place, within=redact.text(place.within, MAX_NAME)
         )  # a member or a column may be called like a person
-    detection = replace(detection, location=place, subject=_name(detection.subject, place.path))
+    subject = _name(detection.subject, place.path)
     kind = lines.kinds.get(place.path, "python")
     if kind not in SHOWN_KINDS or kind == "notebook" and ", output " in place.within:
-        return replace(detection, facts=facts, excerpt=())
+        return replace(detection, location=place, subject=subject, facts=facts, excerpt=())
     shown = _excerpt(lines.of(place.path), place)
     # A scanner that made an excerpt knows better what to mask, but not that the line is output rather than code.
     own = detection.excerpt if shown or kind != "notebook" else ()
     edit = _edit(detection.wanted, lines.of(place.path), place) if detection.wanted else None
-    return replace(detection, facts=facts, excerpt=own or shown, aside=lines.aside(detection), wanted="", edit=edit)
+    return replace(
+        detection, location=place, subject=subject, facts=facts, excerpt=own or shown, aside=lines.aside(detection), wanted="", edit=edit,
+    )  # fmt: skip
 
 
 _SWITCH = re.compile(r"^[\w.\"'\-]+\s*[:=]\s*(?P<quote>[\"']?)(?P<value>true|false|yes|no|on|off)(?P=quote)$", re.I)

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard.errors import UsageError
-from mlguard.scanners.infra.conditions import Check, Outcome, compile_check, place
+from mlguard.scanners.infra.conditions import Check, compile_check, place
 from mlguard.scanners.infra.inventory import Inventory, parse_path, selects
 from mlguard.scanners.infra.operators import NEGATED, OPERATORS
 from mlguard.scanners.infra.resources import Open, Position, Resource, Unknown, reference
+from mlguard.scanners.infra.truth import Outcome
 
 
 def resource(
@@ -255,11 +256,17 @@ def test_every_failing_element_decides() -> None:
 def test_each_part_with_a_wrong_value_is_told() -> None:
     parts = [{"path": name, "op": "eq", "value": True} for name in "abc"]
 
-    for condition in ({"parts": parts}, {"all": parts}):
-        told = [node.path for node in judge(condition, resource(a=False, b=True, c=False)).nodes]
-        assert told == [("a",), ("c",)]
-    assert [node.path for node in judge({"parts": parts}, resource(b=False)).nodes] == [("b",)]
-    assert [node.path for node in judge({"parts": parts}, resource()).nodes] == [("a",)]
+    def told(condition: Mapping[str, Any], **attributes: Any) -> list[Any]:
+        return [node.path for node in judge(condition, resource(**attributes)).nodes]
+
+    assert told({"all": parts}, a=False, b=True, c=False) == [("a",), ("c",)]
+    assert told({"all": parts}, b=False) == [("b",)]
+    assert told({"all": parts}) == [("a",)]
+    assert told({"any": [{"all": parts}]}, a=False, b=False) == [("a",)]
+    assert told({"parts": parts}, b=False) == [("b",)]
+    assert told({"parts": parts}) == [("a",), ("b",), ("c",)]
+    deep = {"parts": [*parts, {"path": "d.e", "op": "exists"}]}
+    assert told(deep, b=False, d={}) == [("b",), ("d", "e")]
     assert truth({"parts": parts}, a=True, b=True, c=True) is True
     assert truth({"parts": parts}, a=True, b=Unknown("var.b"), c=True) is None
     assert truth({"parts": parts}, a=False, b=Unknown("var.b"), c=True) is False

@@ -13,7 +13,7 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context
-from mlguard.scanners.infra import docker, images, shell
+from mlguard.scanners.infra import buildcontext, docker, dockerfile, images, shell
 from mlguard.scanners.infra.resources import Resource, Unknown
 
 
@@ -184,7 +184,7 @@ def test_sources_of_a_copy_leave_out_the_destination_and_the_flags(tmp_path: Pat
     ],
 )  # fmt: skip
 def test_ignore_patterns_are_read_in_order(patterns: list[str], name: str, out: bool) -> None:
-    assert docker.ignored(name, patterns) is out
+    assert buildcontext.ignored(name, patterns) is out
 
 
 def test_text_without_from_is_unreadable(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ _PARTS = st.sampled_from(
 @given(st.one_of(st.text(max_size=300), st.lists(_PARTS, max_size=60).map("".join)))
 def test_any_text_ends_in_instructions_or_unreadable(text: str) -> None:
     try:
-        found = docker.parse(text)
+        found = dockerfile.parse(text)
     except Unreadable:
         return
     lines = text.replace("\r\n", "\n").split("\n")

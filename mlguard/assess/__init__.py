@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlguard.artifacts import Artifact
-from mlguard.assess import anonymity, governance, models, privacy_training, readers
-from mlguard.facts import Fact
+from mlguard.facts import Deployment, Fact, Resource
 from mlguard.findings import Record
 
 TYPE_CHECKING = False
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
 
 def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Sequence[Artifact]) -> Iterator[Record]:
     """Yield what follows from all facts together."""
+    if declaration is None and all(isinstance(fact, (Resource, Deployment)) for fact in facts):
+        return  # all that follows from infrastructure alone its scanner has said
+    from mlguard.assess import anonymity, governance, models, privacy_training, readers
+
     yield from governance.assess(facts, declaration, artifacts)
     yield from models.assess(facts, declaration, artifacts)
     yield from anonymity.assess(facts, declaration)

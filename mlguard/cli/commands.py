@@ -27,9 +27,9 @@ class _Lazy(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from difflib import get_close_matches
-
         if arguments and arguments[0] not in COMMANDS and not arguments[0].startswith("-"):
+            from difflib import get_close_matches
+
             near = get_close_matches(arguments[0], COMMANDS, 1)
             advice = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"there is no command {arguments[0]!r}.{advice}", context)

@@ -130,16 +130,28 @@ def write(
 
 def for_terminal(report: Report, verdict: Verdict, catalogue: Catalogue, verbose: bool, color: bool | None) -> str:
     """Return the report as this terminal can show it: its width, its colours, its characters."""
-    import shutil
-
     from mlguard.reporters import terminal
 
-    width = max(40, min(shutil.get_terminal_size((100, 24)).columns, 140))
+    width = max(40, min(columns(100), 140))
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return terminal.render(
         report, verdict, catalogue, color=wants_color() if color is None else color, width=width,
         unicode=encoding.startswith("utf"), verbose=verbose,
     )  # fmt: skip
+
+
+def columns(default: int) -> int:
+    """Return how wide the terminal is, as ``shutil.get_terminal_size`` says, which takes longer to load than to ask."""
+    try:
+        if (asked := int(os.environ.get("COLUMNS", ""))) > 0:
+            return asked
+    except ValueError:
+        pass
+    try:
+        assert sys.__stdout__ is not None
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or default
+    except (AssertionError, ValueError, OSError):
+        return default
 
 
 def wants_color() -> bool:
@@ -172,23 +184,15 @@ def emit(text: str) -> None:
 
 def replace_file(file: Path, text: str) -> None:
     """Write a file whole, or leave what was there. Raises UsageError."""
-    import tempfile
-
     file = Path(os.path.realpath(file))  # a link stays a link
     if file.exists() and not file.is_file():
         return _write_through(file, text)
     name = None
     try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            dir=file.absolute().parent,
-            prefix=f".{file.name}.",
-            delete=False,
-            encoding="utf-8",
-            errors="backslashreplace",
-            newline="\n",
-        ) as temporary:
-            name = temporary.name
+        beside = file.absolute().parent / f".{file.name}.{os.urandom(8).hex()}"
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        name = beside
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as temporary:
             temporary.write(text)
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -153,7 +152,7 @@ def _progress() -> Progress | None:
         if now >= shown[0] and done < total:
             shown[0] = now + 0.1
             told = f"mlguard: {done} of {total}" + (_reading(path, rows, of, now - begun[path]) if rows else "")
-            width = max(20, shutil.get_terminal_size((80, 24)).columns) - 1
+            width = max(20, output.columns(80)) - 1
             print(f"\r\x1b[K{told[:width]}", end="", file=sys.stderr, flush=True)
         elif done == total and shown[0] > start + PROGRESS_AFTER:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

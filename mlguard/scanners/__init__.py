@@ -23,6 +23,13 @@ MAX_TEXT_BYTES = 64 * 2**20
 """The largest file that is read whole as text."""
 
 
+MAX_KEPT = 64
+"""Files whose content is kept for a while: what was scanned is read again to show the lines of a finding."""
+
+MAX_KEPT_BYTES = 64 * 2**10
+"""The largest of them."""
+
+
 class Context:
     """What a scanner may know: the root of the tree, its own settings, and whether this is the quick run on commit.
 
@@ -30,7 +37,7 @@ class Context:
     that were read and those there are (0: not known).
     """
 
-    __slots__ = ("alive", "hook", "root", "settings", "store")
+    __slots__ = ("alive", "hook", "kept", "root", "settings", "store")
 
     def __init__(
         self,
@@ -42,6 +49,7 @@ class Context:
     ) -> None:
         self.root, self.settings, self.hook, self.store = root, settings or {}, hook, store
         self.alive: Alive = alive or _nothing
+        self.kept: dict[str, bytes] = {}  # small files that were read, for who asks next
 
 
 class Alive(Protocol):
@@ -175,6 +183,8 @@ def open_path(context: Context, path: str) -> Path:
 
 def read_bytes(context: Context, path: str, limit: int = MAX_TEXT_BYTES) -> bytes:
     """Return the whole file. Raises Unreadable, also when it is larger than ``limit`` bytes."""
+    if (kept := context.kept.get(path)) is not None and len(kept) <= limit:
+        return kept
     absolute = open_path(context, path)
     try:
         with open(absolute, "rb") as file:
@@ -185,6 +195,10 @@ def read_bytes(context: Context, path: str, limit: int = MAX_TEXT_BYTES) -> byte
         raise Unreadable(f"cannot be read ({os.strerror(error.errno) if error.errno else 'input error'})") from None
     if len(data) > limit:
         raise Unreadable(f"larger than the limit of {limit // 2**20} MiB for this kind of file")
+    if len(data) <= MAX_KEPT_BYTES:
+        while len(context.kept) >= MAX_KEPT:
+            del context.kept[next(iter(context.kept))]
+        context.kept[path] = data
     return data
 
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
 
 class _Lazy:
-    __slots__ = ("_arguments", "_compiled")
-
     def __init__(self, *arguments: Any) -> None:
         self._arguments = arguments
         self._compiled: re.Pattern[Any] | None = None
@@ -19,7 +17,8 @@ class _Lazy:
     def __getattr__(self, name: str) -> Any:
         if self._compiled is None:
             self._compiled = re.compile(*self._arguments)
-        return getattr(self._compiled, name)
+        found = self.__dict__[name] = getattr(self._compiled, name)  # from now on without this detour
+        return found
 
 
 def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.infra import docker
+from mlguard.scanners.infra import dockerfile
 
 buildkit = pytest.importorskip("dockerfile")
 
@@ -37,7 +37,7 @@ CASES = {
 
 def _ours(text: str) -> list[tuple[str, int, int]] | None:
     try:
-        found = docker.parse(text)
+        found = dockerfile.parse(text)
     except Unreadable:
         return None
     return [("ONBUILD" if one.onbuild else one.keyword, one.at.line, one.at.end_line) for one in found]

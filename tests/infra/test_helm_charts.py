@@ -14,13 +14,14 @@ import pytest
 from mlguard.artifacts import Artifact
 from mlguard.scanners import Context
 from mlguard.scanners.infra import helm
+from mlguard.scanners.infra.rendered import Rendered, is_test
 from mlguard.scanners.infra.resources import Open
 from mlguard.scanners.infra.yamltree import parse
 from tests.infra import oracles
 from tests.infra.charts import CHARTS, pack, write
 
 
-def rendered(root: Path) -> list[helm.Rendered]:
+def rendered(root: Path) -> list[Rendered]:
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     return list(helm.read([Artifact(path, "yaml", 0) for path in paths], Context(root)))
 
@@ -63,7 +64,7 @@ def test_a_chart_makes_the_documents_that_helm_makes(name: str, tmp_path: Path) 
     (ours,) = rendered(tmp_path)
 
     assert ours.gaps == ()
-    assert named_as_aliases(by_template(ours.trees, name)) == named_as_aliases(by_helm(tmp_path / name))
+    assert named_as_aliases(by_template(ours.documents, name)) == named_as_aliases(by_helm(tmp_path / name))
 
 
 def test_documents_come_in_the_order_of_their_templates(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_documents_come_in_the_order_of_their_templates(tmp_path: Path) -> None:
 
     (ours,) = rendered(tmp_path)
 
-    templates = [path for path, _ in ours.trees]
+    templates = [path for path, _ in ours.documents]
     assert templates == [
         f"web/templates/{name}.yaml" for name in ("deployment", "ingress", "service", "serviceaccount")
     ]
@@ -87,8 +88,8 @@ def test_a_dependency_in_an_archive_is_part_of_its_chart(tmp_path: Path) -> None
     (ours,) = rendered(tmp_path)
 
     assert ours.gaps == ()
-    assert {path for path, _ in ours.trees} == {"aliases/charts/store-0.1.0.tgz"}
-    assert everything(by_template(ours.trees, "aliases")) == everything(by_helm(chart))
+    assert {path for path, _ in ours.documents} == {"aliases/charts/store-0.1.0.tgz"}
+    assert everything(by_template(ours.documents, "aliases")) == everything(by_helm(chart))
 
 
 def test_a_library_is_not_rendered_by_itself(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_library_is_not_rendered_by_itself(tmp_path: Path) -> None:
 
     (ours,) = rendered(tmp_path)
 
-    assert (ours.trees, ours.gaps) == ((), ())
+    assert (ours.documents, ours.gaps) == ((), ())
     assert ours.consumed == {"Chart.yaml", "templates/_x.yaml"}
 
 
@@ -129,7 +130,7 @@ def test_a_dependency_that_is_not_there_is_named_and_the_rest_is_rendered(tmp_pa
         "dependency common is not in charts/",
         "line 3: includes a template of common (and once more)",
     ]
-    ((_, tree),) = ours.trees
+    ((_, tree),) = ours.documents
     assert tree.get("data", "a").value == "release-name"  # type: ignore[union-attr]  # it is there
     assert "\ue000" in tree.get("metadata", "name").value  # type: ignore[union-attr]  # as above
     labels = tree.value["data"]["labels"]
@@ -146,10 +147,10 @@ def test_a_dependency_elsewhere_in_the_tree_is_used_where_it_stands(tmp_path: Pa
     )
     chart_at(tmp_path / "lib", **{"templates/_x.tpl": '{{ define "lib.word" }}word{{ end }}'})
 
-    app = next(one for one in rendered(tmp_path) if one.chart == "app")
+    app = next(one for one in rendered(tmp_path) if one.root == "app")
 
     assert app.gaps == ()
-    assert app.trees[0][1].value["data"] == {"a": "word"}
+    assert app.documents[0][1].value["data"] == {"a": "word"}
 
 
 def test_files_of_values_beside_a_chart_are_variants(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_files_of_values_beside_a_chart_are_variants(tmp_path: Path) -> None:
         },
     )
 
-    found = {one.values: one.trees[0][1].value["data"] for one in rendered(tmp_path)}
+    found = {one.values: one.documents[0][1].value["data"] for one in rendered(tmp_path)}
 
     assert found == {
         "": {"a": "1", "m": '{"x":1,"z":1}'},
@@ -186,7 +187,7 @@ def test_a_variant_makes_the_documents_that_helm_makes_with_its_values(tmp_path:
     assert ours.keys() == wanted.keys()
     for name, values in wanted.items():
         assert ours[name].gaps == ()
-        assert by_template(ours[name].trees, "conditions") == by_helm(chart, *values)
+        assert by_template(ours[name].documents, "conditions") == by_helm(chart, *values)
 
 
 def test_the_test_of_a_chart_is_told_from_its_resources(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_the_test_of_a_chart_is_told_from_its_resources(tmp_path: Path) -> None:
 
     (ours,) = rendered(tmp_path)
 
-    assert [path for path, tree in ours.trees if helm.is_test(tree)] == [
+    assert [path for path, tree in ours.documents if is_test(tree)] == [
         "web-named/templates/tests/test-connection.yaml"
     ]
 
@@ -213,7 +214,7 @@ def test_a_template_that_fails_leaves_the_others_alone_and_is_named_with_its_lin
 
     (ours,) = rendered(tmp_path)
 
-    assert [path for path, _ in ours.trees] == ["templates/good.yaml", "templates/refused.yaml"]
+    assert [path for path, _ in ours.documents] == ["templates/good.yaml", "templates/refused.yaml"]
     assert [(gap.path, gap.reason) for gap in ours.gaps] == [
         ("templates/broken.yaml", "line 5: a template that cannot be parsed: a command without a value"),
         ("templates/bad.yaml", "line 5: asks nothing for a field: a value that the chart needs is not set"),
@@ -230,7 +231,7 @@ def test_what_is_required_and_not_set_is_unknown_and_named(tmp_path: Path) -> No
     (ours,) = rendered(tmp_path)
 
     assert [gap.reason for gap in ours.gaps] == ["line 5: needs a value that is not set"]
-    assert ours.trees[0][1].value["data"] == {"a": "\ue000a required value\ue001", "b": "c"}
+    assert ours.documents[0][1].value["data"] == {"a": "\ue000a required value\ue001", "b": "c"}
 
 
 def test_what_only_a_run_would_tell_is_unknown(tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_what_only_a_run_would_tell_is_unknown(tmp_path: Path) -> None:
     (ours,) = rendered(tmp_path)
 
     assert ours.gaps == ()
-    assert all("\ue000" in value for value in ours.trees[0][1].value["data"].values())
+    assert all("\ue000" in value for value in ours.documents[0][1].value["data"].values())
 
 
 def test_a_link_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_a_link_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:
 
     (ours,) = rendered(root)
 
-    assert [tree.value["data"] for _, tree in ours.trees] == [{"a": ""}]
+    assert [tree.value["data"] for _, tree in ours.documents] == [{"a": ""}]
 
 
 def test_definitions_of_types_and_other_files_are_no_part_of_what_is_consumed(tmp_path: Path) -> None:
@@ -277,9 +278,9 @@ def test_a_template_alone_is_rendered_with_the_chart_around_it(tmp_path: Path) -
 
     found = list(helm.read([Artifact("conditions/charts/two/templates/all.yaml", "kubernetes", 0)], Context(tmp_path)))
 
-    assert [one.chart for one in found] == ["conditions"]
+    assert [one.root for one in found] == ["conditions"]
     assert found[0].consumed == {"conditions/charts/two/templates/all.yaml"}
-    assert "conditions/charts/two/templates/all.yaml" in {path for path, _ in found[0].trees}
+    assert "conditions/charts/two/templates/all.yaml" in {path for path, _ in found[0].documents}
 
 
 def test_the_same_chart_gives_the_same_result_in_any_order(tmp_path: Path) -> None:
@@ -290,7 +291,9 @@ def test_the_same_chart_gives_the_same_result_in_any_order(tmp_path: Path) -> No
     first = list(helm.read([Artifact(path, "yaml", 0) for path in paths], Context(tmp_path)))
     second = list(helm.read([Artifact(path, "yaml", 0) for path in reversed(paths)], Context(tmp_path)))
 
-    assert [(one.chart, one.trees, one.gaps) for one in first] == [(one.chart, one.trees, one.gaps) for one in second]
+    assert [(one.root, one.documents, one.gaps) for one in first] == [
+        (one.root, one.documents, one.gaps) for one in second
+    ]
 
 
 def test_a_chart_whose_description_lies_outside_of_the_tree_is_a_gap(tmp_path: Path) -> None:
@@ -302,5 +305,5 @@ def test_a_chart_whose_description_lies_outside_of_the_tree_is_a_gap(tmp_path: P
 
     (ours,) = rendered(root)
 
-    assert ours.trees == ()
+    assert ours.documents == ()
     assert [gap.path for gap in ours.gaps] == ["Chart.yaml"]

@@ -55,7 +55,7 @@ def test_expressions_come_to_what_they_come_to_with_helm(tmp_path: Path) -> None
 
     assert len(TABLE) > 700
     assert ours.gaps == ()
-    assert differing(ours.trees[0][1].value) == []
+    assert differing(ours.documents[0][1].value) == []
 
 
 def test_the_table_is_what_helm_itself_says(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_what_the_library_makes_is_known_without_it(tmp_path: Path) -> None:
 
     (ours,) = rendered(tmp_path)
 
-    ((_, tree),) = ours.trees
+    ((_, tree),) = ours.documents
     value = tree.value
     container = value["spec"]["template"]["spec"]["containers"][0]
     labels = {"app.kubernetes.io/name": "renamed", "app.kubernetes.io/instance": "release-name"}
@@ -88,7 +88,7 @@ def test_what_the_library_makes_stands_where_it_is_asked_for(tmp_path: Path) -> 
 
     (ours,) = rendered(tmp_path)
 
-    node = ours.trees[0][1].get("spec", "template", "spec", "containers", 0, "securityContext", "privileged")
+    node = ours.documents[0][1].get("spec", "template", "spec", "containers", 0, "securityContext", "privileged")
     assert node is not None
     assert (node.at.path, node.at.line) == ("templates/all.yaml", 17)
 
@@ -100,7 +100,7 @@ def test_a_library_of_another_house_stays_unknown(tmp_path: Path) -> None:
 
     (ours,) = rendered(tmp_path)
 
-    assert ours.trees[0][1].value["data"]["name"] == "\ue000the template common.names.fullname\ue001"
+    assert ours.documents[0][1].value["data"]["name"] == "\ue000the template common.names.fullname\ue001"
 
 
 def test_the_library_itself_wins_where_it_is_there(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_the_library_itself_wins_where_it_is_there(tmp_path: Path) -> None:
     (ours,) = rendered(tmp_path)
 
     assert ours.gaps == ()
-    assert ours.trees[0][1].value["data"] == {"name": "its own"}
+    assert ours.documents[0][1].value["data"] == {"name": "its own"}
 
 
 VALUE: st.SearchStrategy[Any] = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlguard.scanners.infra import helm
+from mlguard.scanners.infra.rendered import Rendered
 from mlguard.scanners.infra.yamltree import Tree
 from tests.infra.charts import CHARTS, write
 from tests.infra.test_helm_charts import MAP, chart_at, rendered
@@ -43,14 +43,14 @@ def test_each_key_and_item_stands_where_its_template_has_it(name: str, tmp_path:
 
     (ours,) = rendered(tmp_path)
 
-    for path, document in ours.trees:
+    for path, document in ours.documents:
         for key, node in nodes(document):
             assert stands(written_at(tmp_path, node), key, node), (path, key, node.at)
 
 
 def places(root: Path, *path: str | int) -> tuple[str, int, int]:
     (ours,) = rendered(root)
-    node = ours.trees[0][1].get(*path)
+    node = ours.documents[0][1].get(*path)
     assert node is not None
     return node.at.path.removeprefix("templates/"), node.at.line, node.at.column
 
@@ -138,7 +138,7 @@ def test_what_a_library_merges_stands_at_the_call_that_writes_it_out(tmp_path: P
 
     (ours,) = rendered(tmp_path)
 
-    node = ours.trees[0][1].get("spec", "template", "spec", "containers", 0, "securityContext", "privileged")
+    node = ours.documents[0][1].get("spec", "template", "spec", "containers", 0, "securityContext", "privileged")
     assert node is not None
     assert (node.at.path, node.at.line) == ("library/charts/shapes/templates/_merge.tpl", 5)
 
@@ -148,7 +148,7 @@ def test_the_end_of_a_value_is_told_where_it_is_in_the_same_text(tmp_path: Path)
 
     (ours,) = rendered(tmp_path)
 
-    tree = ours.trees[0][1]
+    tree = ours.documents[0][1]
     a, b = tree.get("data", "a"), tree.get("data", "b")
     assert a is not None and b is not None
     assert (a.at.line, a.at.column, a.at.end_line, a.at.end_column) == (5, 3, 5, 13)
@@ -195,7 +195,7 @@ def test_any_template_keeps_its_places(lines: list[str]) -> None:
         (ours,) = rendered(root)
 
         assert ours.gaps == ()
-        for key, node in nodes(ours.trees[0][1]):
+        for key, node in nodes(ours.documents[0][1]):
             assert stands(written_at(root, node), key, node), (body, key, node.at)
 
 
@@ -215,8 +215,8 @@ def test_a_value_is_traced_to_the_line_of_the_file_that_gives_it(tmp_path: Path)
         },
     )
 
-    def given_at(one: helm.Rendered, template: str, *path: str) -> tuple[str, int] | None:
-        tree = next(tree for name, tree in one.trees if name == template)
+    def given_at(one: Rendered, template: str, *path: str) -> tuple[str, int] | None:
+        tree = next(tree for name, tree in one.documents if name == template)
         node = tree.get("data", *path)
         assert node is not None
         found = one.given_at(node.at, ("data", *path))

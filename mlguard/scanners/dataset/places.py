@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import re
+from mlguard.scanners import lazy
 
-_TESTS = re.compile(
+_TESTS = lazy.pattern(
     r"(?i)(?:^|/)(?:tests?|testing|test[-_]?data|testdata|fixtures?|__tests__|specs?|mocks?|__mocks__|unit[-_]?tests?|e2e|cypress)/"
 )
-_DUMP = re.compile(
+_DUMP = lazy.pattern(
     r"(?i)\.(?:log|sql|dump|har)(?:\.\d+)?(?:\.gz)?$|(?:^|/)[^/]*\.log[.-]\d[^/]*$|(?:^|/)logs?/[^/]+\.(?:txt|out|err|jsonl?)$"
 )
-_DOCS = re.compile(
+_DOCS = lazy.pattern(
     r"(?i)\.(?:md|markdown|rst|adoc|asciidoc|tex)$|(?:^|/)(?:docs?|documentation|wiki|site|website|licenses?)/"
     r"|(?:^|/)(?:readme|licen[cs]e|notice|copying|changelog|changes|history|news|authors|contributors|maintainers|credits|thanks|acks|codeowners|owners|"
     r"security|code_of_conduct|contributing|citation|third[-_]?party[^/]*|install|todo|version|manifest|patents|dco)(?:[.\-_][^/]*)?$"
 )
-_PROSE = re.compile(
+_PROSE = lazy.pattern(
     r"(?i)\.(?:txt|text|log|out|err|eml|mbox|vcf|ics|srt|vtt|dump|har|prompt|tex|adoc|rst)(?:\.\d+)?$|\.log[.-]\d[^/]*$"
 )
-_TABLES = re.compile(r"(?i)\.(?:data|dat|psv|names|all-data|csv|tsv|tab|txt|tst|train|trn)(?:\.gz)?$")
-_BINARY_TABLES = re.compile(
+_TABLES = lazy.pattern(r"(?i)\.(?:data|dat|psv|names|all-data|csv|tsv|tab|txt|tst|train|trn)(?:\.gz)?$")
+_BINARY_TABLES = lazy.pattern(
     r"(?i)\.(?:parquet|feather|arrow|orc|avro|npy|hdf5|h5|sqlite3?|xlsx?|ods|gz|zst|bz2|xz|lz4|zip|tar|tgz)$"
 )
-_HIDING = re.compile(
+_HIDING = lazy.pattern(
     r"(?i)(?:^|/)[^/.]+$|\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|sql|log|parquet|xlsx?)(?:\.(?:bak|old|orig|backup|copy|save|sav|tmp|part|swp|\d{1,8})|[~_-][^/]*)$"
     r"|\.(?:bak|old|orig|backup|db|tmp|part)$"
 )
-_POSING = re.compile(r"(?i)\.(?:png|jpe?g|gif|bmp|webp|tiff?|doc|docx|pdf|ppt|pptx)$")
-_PACKED = re.compile(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.(?:gz|zst|bz2|xz|lz4)$")
-_NO_DATA = re.compile(
+_POSING = lazy.pattern(r"(?i)\.(?:png|jpe?g|gif|bmp|webp|tiff?|doc|docx|pdf|ppt|pptx)$")
+_PACKED = lazy.pattern(r"(?i)\.(?:csv|tsv|tab|jsonl|ndjson|json|txt|log|sql)\.(?:gz|zst|bz2|xz|lz4)$")
+_NO_DATA = lazy.pattern(
     r"(?i)(?:^|/)(?:requirements[^/]*|constraints[^/]*|robots|humans|cmakelists|top_level|entry_points|sources|vocab|merges|bpe[^/]*|stop_?words[^/]*|labels|classes)\.txt$|\.egg-info/|\.dist-info/"
 )
 
@@ -55,12 +55,12 @@ def is_docs(path: str) -> bool:
     return bool(_DOCS.search(path)) and not _TABLES.search(path) or bool(_README.search(path))
 
 
-_README = re.compile(
+_README = lazy.pattern(
     r"(?i)(?:^|/)(?:readme|licen[cs]e|authors|codeowners|notice|changelog|contributors|maintainers)(?:\.txt)?$"
 )
 
 
-_PROMPT = re.compile(
+_PROMPT = lazy.pattern(
     r"(?i)(?:^|/)(?:(?:system|chat|llm|user|agent|eval)[-_]?)?(?:prompts?|prompt[-_]?templates?|few[-_]?shots?(?:[-_]?examples?)?|golden[-_]?(?:sets?|answers?|data)?|evals?|llm[-_]?evals?|completions?)/"
     r"(?:[^/]+/)*[^/]+\.(?:txt|text|md|markdown|prompt|prompty|jinja2?|j2|tmpl|mustache|jsonl?|ndjson|ya?ml)$"
     r"|(?:^|/)(?:[\w.]+[-_.])?(?:prompts?|prompt[-_]?templates?|few[-_]?shots?|system[-_]?message)(?:[-_.][\w.-]+)?\.(?:txt|text|md|markdown|prompt|prompty|jinja2?|j2|tmpl|mustache|jsonl?|ndjson|ya?ml)$"
@@ -79,7 +79,7 @@ def is_prompt(path: str) -> bool:
     )
 
 
-_NOTES = re.compile(
+_NOTES = lazy.pattern(
     r"(?i)(?:^|/)(?:readme|changelog|contributing|license)[^/]*$|(?:^|/)(?:docs?|documentation|wiki|site|website)/"
 )
 
@@ -117,7 +117,7 @@ def is_packed(path: str) -> bool:
     return bool(_PACKED.search(path))
 
 
-_PEOPLE = re.compile(
+_PEOPLE = lazy.pattern(
     r"(?i)(?:^|/)(?:authors|contributors|maintainers|credits|thanks|acks|codeowners|owners|changelog|changes|history|citation|licen[cs]e|notice|copying)(?:[.\-_][^/]*)?$"
 )
 
@@ -127,7 +127,7 @@ def names_people(path: str) -> bool:
     return bool(_PEOPLE.search(path))
 
 
-_DATA = re.compile(
+_DATA = lazy.pattern(
     r"(?i)(?:^|/)(?:data|datasets?|raw|interim|processed|exports?|dumps?|corpus|corpora|prompts?|train|training)(?:/|[^/]*\.[a-z]+$)"
 )
 

@@ -1,9 +1,33 @@
-"""The scanner of infrastructure code: reads resources, and asks every rule that is written as conditions."""
+"""The scanner of infrastructure code: reads resources, and asks every rule that is written as conditions.
+
+Files of any format become resources of one normal form; what they mean is added to them; the checks on the rules' pages
+ask about them, and each check that does not hold is a detection at the place that decided.
+
+===================  =====================================================================================================
+normal form          ``resources`` (Resource, Position, Unknown, Open), ``inventory`` (resources by kind, class, reference, path)
+readers              ``terraform/`` (also plans and Terragrunt), ``cloudformation/`` (also SAM), ``kubernetes/``, ``helm/``,
+                     ``kustomize/``, ``compose/``, ``docker``, ``pipelines/`` (GitHub, GitLab, zizmor), ``feast``
+languages            ``terraform/syntax`` and ``jsonsyntax``, ``helm/syntax``, ``dockerfile``, ``shell``, ``pipelines/expressions``,
+                     ``yamltree`` (YAML and JSON with places; ``treeedits`` changes it), ``jsonplaces``, ``re2``
+evaluation           ``terraform/evaluator`` and ``operations``, ``helm/evaluator`` and ``functions``, ``kustomize/build``,
+                     ``cloudformation/intrinsics``; what a chart or an overlay becomes is ``rendered``
+meaning              ``meaning`` (tags, regions, classes of data), ``declared`` (what privacy.yaml says), ``policies/`` (statements,
+                     grants, firewall rules, principals), ``iam``, ``credentials``, ``mljobs``, ``startscripts``
+containers           ``containers`` (what those of every format share), ``tasks`` (started by cloud resources), ``workloads``,
+                     ``services`` (what they serve, and to whom), ``images``, ``buildcontext``
+commands             ``installs`` and ``fetches``: what scripts of images and pipelines bring in
+rules                ``conditions`` (the language: pages to checks), ``operators``, ``truth`` (checks over resources), ``own`` (pages
+                     of one's own), ``language`` (the reference that ``mlguard rules language`` prints)
+judge                ``judge``: asks the checks, words what they say, and tells what could not be known
+===================  =====================================================================================================
+
+In a reader's package ``__init__`` or ``reader`` is the way in. CloudFormation is read into the kinds and attributes of
+Terraform, so that one condition covers both. To add a check, write it on a page; to add a format, write a reader.
+"""
 
 from __future__ import annotations
 
 import posixpath
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -12,16 +36,12 @@ from typing import Any
 from mlguard import facts
 from mlguard.artifacts import Artifact
 from mlguard.findings import Detection, Record
-from mlguard.scanners import Context
+from mlguard.scanners import Context, lazy
 from mlguard.scanners.infra import pipelines
-from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered
+from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered, is_test
 from mlguard.scanners.infra.resources import Position, Resource, public
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from mlguard.scanners.infra.yamltree import Tree
-
-_TERRAFORM = re.compile(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$|(?:^|/)terragrunt\.hcl$")
+_TERRAFORM = lazy.pattern(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$|(?:^|/)terragrunt\.hcl$")
 
 
 class InfraScanner:
@@ -35,7 +55,9 @@ class InfraScanner:
         manifests: dict[str, list[Artifact]] = defaultdict(list)
         stacks: dict[str, list[Artifact]] = defaultdict(list)
         for artifact in artifacts:
-            if artifact.kind in ("terraform", "plan") or (artifact.kind in ("json", "text") and _TERRAFORM.search(artifact.path)):
+            if artifact.kind in ("terraform", "plan") or (
+                artifact.kind in ("json", "text") and _TERRAFORM.search(artifact.path)
+            ):
                 terraform.append(artifact)
             elif pipelines.wants(artifact):
                 flows.append(artifact)
@@ -71,6 +93,8 @@ class InfraScanner:
             for record in batch:
                 if isinstance(record, Resource):
                     resources += [record, *_started(record)]
+                    if record.format == "compose":
+                        paths.add(record.path)  # a file that one of the group includes
                     yield from _fact(record)
                 else:
                     unread.add(getattr(record, "path", ""))
@@ -113,15 +137,9 @@ class InfraScanner:
         plain = [artifact for artifact in group if artifact.path not in consumed]
         yield chain(kubernetes.read(plain, context), compose.read(plain, context), feast.read(plain, context))
         for one in rendered:
-            deployed = [(path, tree) for path, tree in one.documents if not _tests(tree)]
+            deployed = [(path, tree) for path, tree in one.documents if not is_test(tree)]
             objects = [found for path, tree in deployed for found in kubernetes.objects_of(tree, path, one.format)]
             yield chain(one.gaps, kubernetes.judge_group(objects, context.hook))
-
-
-def _tests(tree: Tree) -> bool:
-    """Say whether a document of a chart is a test, which runs when somebody asks for it and is gone afterwards."""
-    note = tree.get("metadata", "annotations", "helm.sh/hook")
-    return note is not None and isinstance(note.value, str) and note.value.strip().startswith("test")
 
 
 def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Resource]:
@@ -140,15 +158,14 @@ def _rendered(group: Sequence[Artifact], context: Context) -> Iterator[Rendered]
     if any("/templates/" in f"/{artifact.path}" or artifact.path.endswith("Chart.yaml") for artifact in group):
         from mlguard.scanners.infra import helm
 
-        for one in helm.read(group, context):
-            yield Rendered(one.chart, "helm", one.trees, one.gaps, one.consumed)
+        yield from helm.read(group, context)
     if not names.isdisjoint(KUSTOMIZATIONS):
         from mlguard.scanners.infra import kustomize
 
         yield from kustomize.read(group, context)
 
 
-_STARTERS = re.compile(
+_STARTERS = lazy.pattern(
     r"ecs_task_definition|batch_job_def|cloud_run|container_(?:group|app)|sagemaker_model$|lambda_function$|apprunner"
 )
 

@@ -19,7 +19,7 @@ A condition is one of::
     {path: a.b[].c, op: eq, value: 1}            # value_of: other.path compares with another attribute; default: the
                                                  # value that the provider takes where the attribute is not set
     {all: [..]}  {any: [..]}  {not: ..}
-    {parts: [..]}                       # as all, but each part in which a wrong value is written is told, not the first alone
+    {parts: [..]}                       # as all, but each part that fails is told, not the first of them alone
     {each: path, cond: ..}  {some: path, cond: ..}      # paths inside start at the element; "." is the element itself
     {related: {kind | class, via: .., where: .., every: true, count: {op: ge, value: 1}}}
                                         # linked resources that meet ``where``: one or more, or as many as ``count`` says;
@@ -30,8 +30,8 @@ Paths: names with dots, ``[]`` for the elements of a list (one value counts as a
 goes into each element), ``[0]``, ``*`` or a pattern for keys, ``['a.b/c']`` for a key with dots, ``$root.`` for the
 resource from inside an element, ``.$json.`` for what a JSON text says, and ``$name $kind $classes $address $namespace $path
 $region $data_class $format`` of the resource.
-The outermost ``all`` of what is required and ``any`` of what is forbidden tell each part as ``parts`` does; where one
-attribute follows from another, put it one level deeper.
+The outermost ``all`` of what is required and ``any`` of what is forbidden tell each part in which a wrong value is written;
+where one attribute follows from another, put it one level deeper.
 A comparison over several values holds when it holds for one; a negated operator (ne, not_in, absent, not_matches ..)
 holds when it holds for all, and for something missing. A value that only a deployment knows makes a comparison unknown; a
 check that comes to unknown neither passes nor fails, and leaves a gap that names the value.
@@ -48,44 +48,35 @@ check that comes to unknown neither passes nor fails, and leaves a gap that name
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from mlguard.errors import ConditionError
 from mlguard.scanners.infra.inventory import (
     MISSING,
-    Candidate,
     Inventory,
     Link,
     Names,
-    Node,
-    Scope,
     Steps,
     equal_link,
     label_link,
     parse_path,
     reference_link,
     scope_of,
-    walk,
 )
 from mlguard.scanners.infra.operators import BARE, NEGATED, OPERATORS, as_list
-from mlguard.scanners.infra.resources import REFERENCE, Path, Resource, Unknown, protected
-
-
-class Outcome(NamedTuple):
-    """The truth of a condition (None: unknown), the nodes that decided it, and the causes of an unknown.
-
-    ``trail`` are the resources that a chain of joins went over to get to the node, the nearest first.
-    """
-
-    truth: bool | None
-    nodes: tuple[Node, ...] = ()
-    causes: tuple[str, ...] = ()
-    trail: tuple[Resource, ...] = ()
-
-
-Condition = Callable[[Scope], Outcome]
+from mlguard.scanners.infra.resources import Path, Resource, protected
+from mlguard.scanners.infra.truth import (
+    Condition,
+    Outcome,
+    comparison,
+    joined,
+    negation,
+    parts_of,
+    quantified,
+    related,
+)
 
 _ASKS_WHETHER_SET = frozenset({"exists", "empty", "own_key"})
 """Operators that an input without a default satisfies, as far as that lets a check pass: never to select or to fail."""
@@ -119,10 +110,10 @@ class _Compiler:
             if keys == {name}:
                 return self.several(name, spec[name], negated)
         if keys == {"not"}:
-            return _negation(self.condition(spec["not"], not negated))
+            return negation(self.condition(spec["not"], not negated))
         for name in ("each", "some"):
             if keys == {name, "cond"}:
-                return _quantified(name, self.path(spec[name]), self.condition(spec["cond"], negated))
+                return quantified(name, self.path(spec[name]), self.condition(spec["cond"], negated))
         if keys == {"related"}:
             return self.related(spec["related"], negated)
         if keys == {"chain"}:
@@ -135,13 +126,13 @@ class _Compiler:
         if not isinstance(specs, list) or not specs:
             raise self.fail(f"{name!r} takes a list of conditions")
         parts = [self.condition(spec, negated) for spec in specs]
-        return _parts(parts, False) if name == "parts" else _all(parts) if name == "all" else _any(parts)
+        return parts_of(parts, False) if name == "parts" else joined(parts, name == "any")
 
     def outermost(self, spec: Any, forbids: bool) -> Condition:
         """Compile what a check asks as a whole: each part of it in which a wrong value is written is told."""
         name = "any" if forbids else "all"
         if isinstance(spec, Mapping) and set(spec) == {name} and isinstance(spec[name], list) and spec[name]:
-            return _parts([self.condition(one, forbids) for one in spec[name]], forbids)
+            return parts_of([self.condition(one, forbids) for one in spec[name]], forbids, written=True)
         return self.condition(spec, forbids)
 
     def leaf(self, spec: Mapping[str, Any], negated: bool) -> Condition:
@@ -170,7 +161,7 @@ class _Compiler:
         default = spec.get("default", MISSING)
         steps = self.path(spec["path"])
         set_is_fine = self.lenient and positive in _ASKS_WHETHER_SET and (op in ("absent", "empty")) is negated
-        return _leaf(steps, positive, op != positive, spec.get("value"), argument, expected, default, set_is_fine)
+        return comparison(steps, positive, op != positive, spec.get("value"), argument, expected, default, set_is_fine)
 
     def kinds(self, spec: Mapping[str, Any]) -> tuple[Names, Names]:
         kinds = tuple(str(item) for item in as_list(spec.get("kind")))
@@ -195,7 +186,7 @@ class _Compiler:
         links = [self.link(link, kinds, classes) for link in as_list(spec.get("via"))]
         if count.get("op", "ge") not in ("eq", "lt", "le", "gt", "ge") or not isinstance(count.get("value"), int):
             raise self.fail("'count' takes an op (eq, lt, le, gt, ge) and a whole number")
-        return _related(kinds, classes, links, where, bool(spec.get("every")), count)
+        return related(kinds, classes, links, where, bool(spec.get("every")), count)
 
     def chain(self, specs: Any, negated: bool) -> Condition:
         """Compile hops as joins inside each other: the last element is a hop or a condition on what the last hop found."""
@@ -247,232 +238,6 @@ def _expected(op: str, value: Any, negated: bool) -> str:
     }.get(op, "")  # fmt: skip
     return "" if not phrase else (f"not {phrase}" if negated else phrase)
 
-
-def _leaf(
-    steps: Steps,
-    name: str,
-    negative: bool,
-    value: Any,
-    other: Steps | None,
-    expected: str,
-    default: Any = MISSING,
-    set_is_fine: bool = False,
-) -> Condition:
-    test = OPERATORS[name]
-    on_missing = name == "empty"
-    param = re.fullmatch(r"param\((\w+)\)", value) if isinstance(value, str) else None
-    fixed = other is None and param is None
-
-    def argument(scope: Scope) -> Any:
-        if other is not None:
-            found = [item for _, item in walk(scope, other) if item is not MISSING]
-            return found[0] if len(found) == 1 else (found or MISSING)
-        return scope.params.get(param.group(1)) if param else value
-
-    def judged(found: Any, wanted: Any, causes: list[str]) -> bool | None:
-        if found is MISSING:
-            return on_missing if default is MISSING else test(default, wanted)
-        if set_is_fine and isinstance(found, Unknown) and found.given:
-            return name != "empty"
-        if name == "suggests" and isinstance(found, Unknown):
-            return False
-        if isinstance(found, Unknown) or isinstance(wanted, Unknown):
-            causes.append(found.reason if isinstance(found, Unknown) else wanted.reason)
-            return None
-        if wanted is MISSING:
-            return False
-        result = test(found, wanted)
-        if result is None:
-            causes.append(_cause(found))
-        return result
-
-    def positive(scope: Scope) -> Outcome:
-        wanted = value if fixed else argument(scope)
-        hits: list[Node] = []
-        rest: list[Node] = []
-        causes: list[str] = []
-        places = walk(scope, steps)
-        if type(places) is list and len(places) == 1:  # most conditions: one attribute
-            path, found = places[0]
-            result = judged(found, wanted, causes)
-            nodes = (Node(scope.resource, path, found, expected),)
-            return Outcome(None if causes else bool(result), nodes, tuple(causes))
-        for path, found in places:
-            node = Node(scope.resource, path, found, expected)
-            (hits if judged(found, wanted, causes) else rest).append(node)
-        if hits:
-            return Outcome(True, tuple(hits))
-        held = [node for node in rest if node.value is not MISSING]
-        return Outcome(None if causes else False, tuple(held or rest[:1]), tuple(dict.fromkeys(causes)))
-
-    return _negation(positive) if negative else positive
-
-
-def _cause(value: Any) -> str:
-    """Return the name of what is not known inside a value."""
-    if isinstance(value, Unknown):
-        return value.reason
-    if isinstance(value, str):
-        return next(iter(REFERENCE.findall(value)), "a value that is not known here")
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            if isinstance(item, (Unknown, list, tuple, Mapping)) or (isinstance(item, str) and REFERENCE.search(item)):
-                return _cause(item)
-    return "a value that is not known here"
-
-
-def _negation(inner: Condition) -> Condition:
-    def condition(scope: Scope) -> Outcome:
-        truth, nodes, causes, trail = inner(scope)
-        return Outcome(None if truth is None else not truth, nodes, causes, trail)
-
-    return condition
-
-
-def _joined(parts: Sequence[Condition], decisive: bool) -> Condition:
-    """``all`` is decided by the first False, ``any`` by the first True; otherwise the first part that is set speaks."""
-
-    def condition(scope: Scope) -> Outcome:
-        return _settled((part(scope) for part in parts), decisive)
-
-    return condition
-
-
-def _settled(outcomes: Iterable[Outcome], decisive: bool) -> Outcome:
-    """Return the first outcome that decides, else what all come to."""
-    best, rank = Outcome(None), 0
-    causes: list[str] = []
-    for outcome in outcomes:
-        if outcome.truth is decisive:
-            return outcome
-        causes += outcome.causes
-        if rank < MOST_SAID and (own := _rank(outcome.nodes)) > rank:
-            best, rank = outcome, own
-    truth = None if causes else not decisive
-    return Outcome(truth, best.nodes, tuple(dict.fromkeys(causes)), best.trail)
-
-
-MOST_SAID = 3
-
-
-def _rank(nodes: tuple[Node, ...]) -> int:
-    """How much nodes say: an attribute that is set more than a missing one, that more than the resource as a whole."""
-    if not nodes:
-        return 0
-    for node in nodes:
-        if node.path and node.value is not MISSING:
-            return MOST_SAID
-    return 2 if nodes[0].path else 1
-
-
-def _all(parts: Sequence[Condition]) -> Condition:
-    return _joined(parts, False)
-
-
-def _any(parts: Sequence[Condition]) -> Condition:
-    return _joined(parts, True)
-
-
-def _parts(parts: Sequence[Condition], decisive: bool) -> Condition:
-    """Join like ``_joined``; of the parts that decide each is told that has written the wrong value, not the first alone."""
-
-    def condition(scope: Scope) -> Outcome:
-        outcomes = [part(scope) for part in parts]
-        told = [one for one in outcomes if one.truth is decisive]
-        if not told:
-            return _settled(outcomes, decisive)
-        written = tuple(node for one in told for node in one.nodes if node.path and node.value is not MISSING)
-        return told[0]._replace(nodes=written) if written else told[0]
-
-    return condition
-
-
-def _quantified(name: str, steps: Steps, inner: Condition) -> Condition:
-    decisive = name == "some"  # one True decides "some", one False "each"
-
-    def condition(scope: Scope) -> Outcome:
-        deciding: list[Node] = []
-        others: list[Node] = []
-        causes: list[str] = []
-        trail: tuple[Resource, ...] = ()
-        for path, value in walk(scope, steps):
-            if value is MISSING:
-                others.append(Node(scope.resource, path, value))
-                continue
-            if isinstance(value, Unknown):
-                causes.append(value.reason)
-                continue
-            outcome = inner(Scope(scope.resource, scope.inventory, scope.params, path, value))
-            causes += outcome.causes
-            if outcome.truth is decisive:
-                trail = trail or outcome.trail
-                deciding += outcome.nodes or (Node(scope.resource, path, value),)
-            else:
-                others += outcome.nodes[:1] or (Node(scope.resource, path, value),)
-        if deciding:
-            return Outcome(decisive, tuple(deciding), trail=trail)
-        return Outcome(None if causes else not decisive, tuple(others[:1]), tuple(dict.fromkeys(causes)))
-
-    return condition
-
-
-def _related(
-    kinds: Names, classes: Names, links: list[Link], where: Condition | None, every: bool, count: Mapping[str, Any]
-) -> Condition:
-    test, limit = OPERATORS[count.get("op", "ge")], count["value"]
-
-    def condition(scope: Scope) -> Outcome:
-        linked: list[Candidate] | None = None
-        for link in links:
-            linked = link(scope, linked)
-        if linked is None:  # the same for every resource that asks
-            everything = [(one, "") for one in scope.inventory.chosen(kinds, classes)]
-            key = condition, repr(scope.params)
-            good, bad, doubts = scope.inventory.once(key, lambda: _sorted(scope, everything, where))
-            linked = everything
-        else:
-            good, bad, doubts = _sorted(scope, linked, where)
-        certain = [outcome for outcome, cause in bad if not cause]
-        if every and certain:
-            return certain[0]
-        least, most = len(good), len(good) + len(doubts)
-        results = {test(number, limit) for number in range(least, most + 1)} if most - least < 50 else {True, False}
-        opaque = [] if len(results) > 1 else scope.inventory.opaque_users(scope.resource.address)
-        if opaque and not linked and True not in results:
-            return Outcome(None, (), (f"what {opaque[0].address} creates",))
-        if len(results) > 1:
-            return Outcome(None, (), tuple(dict.fromkeys(cause for _, cause in doubts)))
-        head = Outcome(True in results, (Node(scope.resource, (), MISSING),))
-        if True in results:
-            return good[0] if good else head
-        return certain[0] if certain else head
-
-    return condition
-
-
-def _sorted(
-    scope: Scope, linked: Sequence[Candidate], where: Condition | None
-) -> tuple[list[Outcome], list[tuple[Outcome, str]], list[Candidate]]:
-    """Return what the linked resources that meet the condition say, those that do not, and the doubtful ones."""
-    good: list[Outcome] = []
-    bad: list[tuple[Outcome, str]] = []
-    doubts: list[Candidate] = []
-    for other, cause in linked:
-        outcome = where(scope_of(other, scope.inventory, scope.params)) if where else Outcome(True)
-        nodes = outcome.nodes or (Node(other, (), other.name),)
-        said = Outcome(outcome.truth, nodes, trail=(other, *outcome.trail))
-        if outcome.truth is False:
-            bad.append((said, cause))
-        elif outcome.truth is None or cause:
-            doubts.append((other, cause or outcome.causes[0]))
-        else:
-            good.append(said)
-    return good, bad, doubts
-
-
-# Checks
 
 _CERTAIN = Outcome(True)
 

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
+from mlguard.scanners.infra.jsontexts import json_value
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource
 
 MAX_DEPTH = 10
@@ -29,14 +32,14 @@ MAX_VALUE_CHARS = 4_000
 MAX_JSON_CHARS = 256 * 1024
 """Characters of a text with JSON that is looked into."""
 
-_SURE = re.compile(
+_SURE = lazy.pattern(
     r"(?:passwords?|passwd|passphrase|(?:^|_)pwd)(?:_wo)?$|(?:^|_)(?:client|shared|app|webhook|jwt|master)_secret$"
 )
-_LIKELY = re.compile(
+_LIKELY = lazy.pattern(
     r"(?:^|_)(?:secret|token|secret_?(?:key|access_key|string|data|value|token|text)|api_?key|(?:access|account|auth|primary|secondary|shared|storage|private|encryption|signing|master)_key(?:_pem)?"
     r"|connection_?string|sas_url|credentials?(?:_json)?|auth_?token|key_material)$"
 )
-_NEVER = re.compile(
+_NEVER = lazy.pattern(
     r"(?:arn|id|name|version|length|policy|path|file|url|uri|ref|type|rotation|expiry|ttl|label|description|enabled|key_?vault\w*)$"
 )
 _SPECIAL = frozenset(
@@ -60,7 +63,7 @@ _SCRIPTS = frozenset(
 _SKIPPED = frozenset(
     {"tags", "labels", "effective_tags", "effective_region", "tags_all", "assume_role_policy", "policy"}
 )
-_POINTER = re.compile(
+_POINTER = lazy.pattern(
     r"^(?:arn:|projects/|secretsmanager:|ssm:|vault:|https?://[^@]*$|/[\w/.-]+$|@Microsoft\.KeyVault|\{\{resolve:)"
 )
 
@@ -171,11 +174,9 @@ def script_text(text: str) -> str:
 
 
 def _decoded(text: str) -> Any:
-    from mlguard.scanners.infra.terraform.policydocs import json_text
-
     try:
-        return json.loads(json_text(text), strict=False)
-    except (ValueError, RecursionError):
+        return json_value(text)
+    except Unreadable:
         return None
 
 
@@ -237,13 +238,13 @@ def is_credential(name: str, value: str, special: bool = False) -> bool:
 # Variables and outputs
 
 
-def value_blocks(kind: str, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+def value_blocks(kind: str, name: str, attributes: dict[str, Any], handed: bool = False) -> dict[str, Any]:
     """Return the attributes of a variable or output with what its name and default say of secrets.
 
-    ``secret_name`` is there when it is named like a secret, ``secret_default`` when its default is one.
+    ``secret_name`` is there when it is named like a secret or hands one out, ``secret_default`` when its default is one.
     """
     declared = attributes.get("type")
-    if not is_secret_name(name) or declared in ("bool", "number"):
+    if not (handed or is_secret_name(name)) or declared in ("bool", "number"):
         return attributes
     attributes["secret_name"] = True
     default = attributes.get("default")

@@ -2,266 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
-from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
 
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra import installs, shell
+from mlguard.scanners.infra.buildcontext import BuildContext, source_of
 from mlguard.scanners.infra.containers import Started, image, seen
-from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, is_weights, model_fetches
+from mlguard.scanners.infra.dockerfile import Instruction, assignments, exec_form, expand, parse
+from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, model_fetches
 from mlguard.scanners.infra.images import floating
 from mlguard.scanners.infra.operators import image_parts
-from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown, reference
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown
 
 MAX_BYTES = 2 * 2**20
 """The largest Dockerfile that is read."""
 
-MAX_EXPANSION = 10_000
-"""Characters that a text may grow to when variables are put in."""
-
-MAX_NAMES = 1_000
-"""Names in the folder of a Dockerfile that are looked at."""
-
-MAX_HEREDOCS = 32
-"""Blocks of text that one instruction may carry."""
-
-_DIRECTIVE = re.compile(r"^#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*$")
-_KEYWORDS = frozenset(
-    [
-        "FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER",
-        "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL",
-    ]
-)  # fmt: skip
-_HEREDOC = re.compile(r"(?<![<\w])\d*<<(-?)(['\"]?)([A-Za-z_][\w.-]*)\2(?=$|[\s>|&;)])")
-_FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?(?=\s|$)")
 _PREDEFINED = frozenset(
     f"{side}{part}" for side in ("TARGET", "BUILD") for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
 ) | {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH"}
-
-
-@dataclass(frozen=True, slots=True)
-class Heredoc:
-    """A block of text that an instruction carries. ``line`` is its first line, from 1."""
-
-    name: str
-    text: str
-    line: int
-    quoted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Instruction:
-    """One instruction as written. ``text`` is what follows the keyword and its flags, with continued lines joined.
-
-    ``places`` maps offsets of ``text`` to line and column: (offset, line, column), ascending.
-    """
-
-    keyword: str
-    text: str
-    flags: tuple[tuple[str, str], ...]
-    heredocs: tuple[Heredoc, ...]
-    at: Position
-    places: tuple[tuple[int, int, int], ...]
-    onbuild: bool = False
-
-    def position(self, start: int, end: int) -> Position:
-        """Return the place of a part of ``text``."""
-        line, column = self._place(start)
-        end_line, end_column = self._place(max(start, end - 1))
-        return Position(line, column, end_line, end_column + 1)
-
-    def _place(self, offset: int) -> tuple[int, int]:
-        begin, line, column = self.places[max(0, bisect_right(self.places, (offset, 2**31, 0)) - 1)]
-        return line, column + offset - begin
-
-
-def parse(text: str) -> list[Instruction]:
-    """Return the instructions of a Dockerfile. Raises Unreadable for text that holds no instruction."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    escape, at = _directives(lines)
-    found: list[Instruction] = []
-    while at < len(lines):
-        if not lines[at].strip() or lines[at].lstrip().startswith("#"):
-            at += 1
-            continue
-        instruction, at = _instruction(lines, at, escape)
-        if instruction is not None:
-            found.append(instruction)
-    if not found:
-        raise Unreadable("no instruction of a Dockerfile was found")
-    return found
-
-
-def _directives(lines: Sequence[str]) -> tuple[str, int]:
-    """Return the escape character and the first line after the parser directives."""
-    escape = "\\"
-    for at, line in enumerate(lines):
-        match = _DIRECTIVE.match(line.strip())
-        if not match:
-            return escape, at
-        if match[1].lower() == "escape" and match[2] in ("\\", "`"):
-            escape = match[2]
-    return escape, len(lines)
-
-
-def _instruction(lines: Sequence[str], at: int, escape: str) -> tuple[Instruction | None, int]:
-    """Read one instruction from line index ``at``; return it (None: not one) and the index after it."""
-    first = at
-    parts: list[str] = []
-    places: list[tuple[int, int, int]] = []
-    length = 0
-    last = at
-    while at < len(lines):
-        line = lines[at]
-        if at > first and (not line.strip() or line.lstrip().startswith("#")):
-            at += 1
-            continue
-        stripped = line.rstrip()
-        goes_on = stripped.endswith(escape)
-        part = stripped[:-1] if goes_on else stripped
-        indent = len(part) - len(part.lstrip()) if at == first else 0
-        part = part[indent:]
-        places.append((length, at + 1, indent + 1))
-        parts.append(part)
-        length += len(part)
-        last = at
-        at += 1
-        if not goes_on:
-            break
-    whole = "".join(parts)
-    end = len(lines[last].rstrip())
-    keyword, offset, onbuild = _keyword(whole)
-    if keyword is None:
-        return None, at
-    flags, offset = _flags(whole, offset)
-    body = whole[offset:]
-    heredocs: tuple[Heredoc, ...] = ()
-    if keyword in ("RUN", "COPY", "ADD") and "<<" in body:
-        heredocs, at = _heredocs(lines, at, body)
-        if heredocs:
-            last, end = at - 1, len(lines[at - 1])
-    moved = tuple((max(0, begin - offset), line, column + max(0, offset - begin)) for begin, line, column in places)
-    kept = tuple(place for index, place in enumerate(moved) if index + 1 == len(moved) or moved[index + 1][0] > 0)
-    start = places[0]
-    position = Position(start[1], start[2], last + 1, end + 1)
-    return Instruction(keyword, body, flags, heredocs, position, kept, onbuild), at
-
-
-def _keyword(whole: str) -> tuple[str | None, int, bool]:
-    onbuild = False
-    offset = 0
-    while match := re.compile(r"\s*([A-Za-z]+)(?:\s+|$)").match(whole, offset):
-        word = match[1].upper()
-        if word not in _KEYWORDS:
-            return None, 0, False
-        offset = match.end()
-        if word != "ONBUILD" or onbuild:
-            return word, offset, onbuild
-        onbuild = True
-    return None, 0, False
-
-
-def _flags(whole: str, offset: int) -> tuple[tuple[tuple[str, str], ...], int]:
-    flags = []
-    while match := _FLAG.match(whole, offset):
-        flags.append((match[1], match[2] or ""))
-        offset = match.end()
-        offset += len(whole[offset:]) - len(whole[offset:].lstrip())
-    return tuple(flags), offset
-
-
-def _heredocs(lines: Sequence[str], at: int, body: str) -> tuple[tuple[Heredoc, ...], int]:
-    """Return the heredocs that ``body`` opens and the index after the last; none when one is never closed."""
-    found: list[Heredoc] = []
-    for match in islice(_HEREDOC.finditer(body), MAX_HEREDOCS):
-        if body[: match.start()].count("'") % 2 or body[: match.start()].count('"') % 2:
-            continue  # inside a quoted text
-        start = at
-        while at < len(lines) and (lines[at].lstrip("\t") if match[1] else lines[at]) != match[3]:
-            at += 1
-        if at == len(lines):
-            return tuple(found), start
-        block = [line.lstrip("\t") if match[1] else line for line in lines[start:at]]
-        found.append(Heredoc(match[3], "\n".join(block), start + 1, bool(match[2])))
-        at += 1
-    return tuple(found), at
-
-
-# Variables
-
-_VARIABLE = re.compile(r"\\\$|\$(?:\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*)|[#%/][^}]*)?\}|([A-Za-z_]\w*))")
-
-
-def expand(text: str, values: Mapping[str, str | None], depth: int = 0, what: str = "build argument") -> str:
-    """Return ``text`` with variables put in. What is not known before the build becomes a reference; unset is empty."""
-    if "$" not in text or depth > 5:
-        return text
-
-    def put(match: re.Match[str]) -> str:
-        name, sign, other = match[1] or match[4], match[2], match[3] or ""
-        if not name:
-            return "$"
-        value = values.get(name)
-        known = name in values and value is not None
-        if sign in ("-", ":-") and not (known and (value or sign == "-")):
-            return expand(other, values, depth + 1, what)
-        if sign in ("+", ":+"):
-            return expand(other, values, depth + 1, what) if value else ""
-        if known:
-            return str(value)
-        return reference(f"{what} {name}")
-
-    return _VARIABLE.sub(put, text)[:MAX_EXPANSION]
-
-
-def assignments(text: str) -> list[tuple[str, str, int, int]]:
-    """Return (name, value, start, end) of what ENV, ARG or LABEL sets, without quotes; the old form ``ENV name value`` too."""
-    found: list[tuple[str, str, int, int]] = []
-    at = 0
-    token = re.compile(r"\s*((?:[^\s\"'\\]|\\.|\"(?:\\.|[^\"\\])*\"?|'[^']*'?)+)")
-    while match := token.match(text, at):
-        at = match.end()
-        name, equals, value = match[1].partition("=")
-        if not equals and not found:
-            rest = text[at:].strip()
-            return [(name, rest, match.start(1), len(text.rstrip()))]
-        found.append((name.strip("\"'"), _unquoted(value), match.start(1), match.end(1)))
-    return found
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(
-        r"\\(.)|\"((?:\\.|[^\"\\])*)\"?|'([^']*)'?",
-        lambda match: match[1] or re.sub(r"\\([\"\\])", r"\1", match[2] or "") or match[3] or "",
-        text,
-        flags=re.S,
-    )
-
-
-def exec_form(text: str) -> list[str] | None:
-    """Return the words of the JSON form, or None for the shell form."""
-    if not text.lstrip().startswith("["):
-        return None
-    try:
-        words = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
-
-
-# Stages
 
 
 @dataclass(slots=True)
@@ -309,7 +75,7 @@ def _read(path: str, text: str, context: Context) -> Iterator[Resource]:
     if not stages:
         raise Unreadable("there is no FROM, so no image can be built from it")
     shipped = _shipped(stages)
-    build = _BuildContext(context, path)
+    build = BuildContext(context, path)
     for stage in stages:
         yield _stage(path, stage, stage is stages[-1], stage.index in shipped)
         verified = any(_compares(one) for one in stage.instructions)
@@ -352,7 +118,7 @@ def _stages(instructions: Sequence[Instruction]) -> list[_Stage]:
     return stages
 
 
-_NOTEBOOKS = re.compile(r"(?:^|/)jupyter/[\w-]+(?:[:@]|$)")
+_NOTEBOOKS = lazy.pattern(r"(?:^|/)jupyter/[\w-]+(?:[:@]|$)")
 """Images of the Jupyter Docker Stacks, which say as whom they run in NB_UID and NB_USER."""
 
 
@@ -377,6 +143,8 @@ def _from(instruction: Instruction, stages: Sequence[_Stage], outer: Mapping[str
         stage.variables = dict(parent.environment)
     elif _NOTEBOOKS.search(base):
         stage.variables = {"NB_UID": "1000", "NB_USER": "jovyan", "NB_GID": "100"}
+    elif "/dotnet/" in base:
+        stage.variables = {"APP_UID": "1654"}
     return stage
 
 
@@ -502,101 +270,8 @@ def _open_tag(base: str) -> Any:
     return Unknown(REFERENCE.findall(base)[0])
 
 
-_DATA_FILE = re.compile(
-    r"(?i)\.(?:csv|tsv|parquet|feather|arrow|jsonl|ndjson|xlsx?|sqlite3?|db|avro|orc|dump|sav|dta|rds)(?:\.(?:gz|bz2|xz|zst|zip))?$"
-)
-_DATA_DIR = re.compile(
-    r"(?i)^(?:raw|raw[-_]?data|data|datasets?|training[-_]?data|train[-_]?data|customers?|patients?|exports?|dumps?|backups?|pii)$"
-)
-_HARMLESS = re.compile(
-    r"(?i)(?:^|[/_.-])(?:samples?|examples?|synthetic|dummy|mock|fixtures?|schemas?|vocab(?:ulary)?|labels?|classes|categories|stopwords|tokenizer|config|public|demo|lookup|mappings?|locales?|i18n|geo|countries|currencies)(?:[/_.-]|$)"
-)
-_WHOLE = frozenset({".", "./", "*", "./*", "/", "/."})
-_SENSITIVE_PATHS = (
-    ".git",
-    ".env",
-    ".aws",
-    ".ssh",
-    ".kaggle",
-    "kaggle.json",
-    "id_rsa",
-    "data",
-    "datasets",
-    "raw_data",
-    "checkpoints",
-    "notebooks",
-    "mlruns",
-)
-
-
-class _BuildContext:
-    """What lies beside a Dockerfile, and what its .dockerignore leaves out. Only names are looked at."""
-
-    def __init__(self, context: Context, path: str) -> None:
-        self.root = context.root
-        self.folder = PurePosixPath(path).parent
-        self.own = self.root / f"{path}.dockerignore"
-
-    def ignore_file(self) -> tuple[bool, PurePosixPath | None, list[str]]:
-        """Return whether there is one, the folder it stands for, and its patterns. The context may be any folder above."""
-        if self.own.is_file():
-            return True, None, _patterns(self.own)
-        for folder in (self.folder, *self.folder.parents):
-            file = self.root / folder / ".dockerignore"
-            if file.is_file():
-                return True, folder, _patterns(file)
-        return False, None, []
-
-    def is_package(self, source: str) -> bool:
-        """Say whether a folder holds Python code, whatever its name."""
-        if REFERENCE.search(source) or ".." in source or len(source) > 200:
-            return False
-        folders = (self.root / folder / source.lstrip("/") for folder in (self.folder, PurePosixPath()))
-        return any(os.path.isfile(folder / "__init__.py") for folder in folders)
-
-    def data(self) -> list[str]:
-        """Return what lies beside the Dockerfile and looks like a data set by its name."""
-        try:
-            with os.scandir(self.root / self.folder) as entries:
-                names = sorted(entry.name for entry in islice(entries, MAX_NAMES))
-        except OSError:
-            return []
-        return [name for name in names if _source(name, "")["data"] and not self.is_package(name)]
-
-    def leaks(self) -> list[str]:
-        """Return which sensitive names lie in the context although an ignore file is there."""
-        there, folder, patterns = self.ignore_file()
-        if not there or folder is None:
-            return []
-        return [
-            name for name in _SENSITIVE_PATHS if (self.root / folder / name).exists() and not ignored(name, patterns)
-        ]
-
-
-def _patterns(file: Any) -> list[str]:
-    try:
-        with open(file, encoding="utf-8", errors="replace") as stream:
-            text = stream.read(256 * 2**10)
-    except OSError:
-        return []
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-
-
-def ignored(name: str, patterns: Sequence[str]) -> bool:
-    """Say whether a name at the top of the context is left out by the patterns of a .dockerignore; the last that fits counts."""
-    out = False
-    for pattern in patterns:
-        back = pattern.startswith("!")
-        plain = pattern.lstrip("!").strip().lstrip("/").removeprefix("./").rstrip("/")
-        plain = re.sub(r"^(?:\*\*/)+", "", plain)
-        plain = re.sub(r"(?:/\*{1,2})+$", "", plain) or "*"
-        if fnmatchcase(name, plain):
-            out = not back
-    return out
-
-
 def _resource(
-    path: str, stage: _Stage, instruction: Instruction, number: int, last: bool, shipped: bool, build: _BuildContext
+    path: str, stage: _Stage, instruction: Instruction, number: int, last: bool, shipped: bool, build: BuildContext
 ) -> Resource:
     label = stage.name or f"stage-{stage.index}"
     flags = dict(instruction.flags)
@@ -712,7 +387,7 @@ def _add_copy(
     positions: dict[Path, Position],
     instruction: Instruction,
     stage: _Stage,
-    build: _BuildContext,
+    build: BuildContext,
 ) -> None:
     flags = dict(instruction.flags)
     words = exec_form(instruction.text)
@@ -731,7 +406,7 @@ def _add_copy(
     entries = []
     for index, (word, start, end) in enumerate(sources):
         source = expand(word, stage.variables)
-        entry = {"path": source, **_source(source, from_stage)}
+        entry = {"path": source, **source_of(source, from_stage)}
         entry["data"] = entry["data"] and not build.is_package(source)
         entries.append(entry)
         positions[("sources", index)] = instruction.position(start, end)
@@ -757,35 +432,6 @@ def _add_copy(
         attributes["context_data"] = build.data() if not attributes["ignore_file"] else []
         positions[("context_data",)] = positions[("sources", first)]
         positions[("ignore_file",)] = positions[("leaks",)] = positions[("sources", first)]
-
-
-def _source(source: str, from_stage: str) -> dict[str, Any]:
-    """Return what a source of COPY or ADD is, by its name."""
-    url = re.match(r"^(https?|ftp|git)://|^git@", source)
-    plain = source.rstrip("/").removesuffix("/*").removesuffix("/.").removeprefix("./")
-    parts = [part for part in plain.split("/") if part]
-    whole = source in _WHOLE
-    data = bool(parts) and not url and not whole and not _HARMLESS.search(plain)
-    data = data and (_DATA_FILE.search(plain) is not None or _is_data_folder(plain, parts))
-    return {
-        "url": url.group(1) or "git" if url else "",
-        "repository": bool(url and re.search(r"\.git(?:#.*)?$", source)),
-        "whole": whole,
-        "data": data and not from_stage,
-        "weights": bool(parts) and not url and not from_stage and is_weights(plain),
-    }
-
-
-_CODE_FILE = re.compile(r"(?i)\.(?:py|sh|md|txt|ya?ml|toml|json|cfg|ini|sql|js|ts|html|go|rs|java|r)$")
-_CODE_FOLDERS = frozenset(
-    {"src", "app", "lib", "libs", "pkg", "packages", "tests", "test", "docs", "backend", "frontend"}
-)
-
-
-def _is_data_folder(plain: str, parts: Sequence[str]) -> bool:
-    if _CODE_FILE.search(plain):
-        return False
-    return bool(_DATA_DIR.match(parts[0])) or (parts[0] not in _CODE_FOLDERS and bool(_DATA_DIR.match(parts[-1])))
 
 
 def _container(path: str, stage: _Stage) -> Resource:

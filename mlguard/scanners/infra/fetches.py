@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.shell import Command, commands, effective
 
 MAX_CODE = 100_000
@@ -20,12 +21,12 @@ class Fetch(NamedTuple):
     end: int
 
 
-_COMMIT = re.compile(r"^[0-9a-f]{40}$")
-_WEIGHTS = re.compile(
+_COMMIT = lazy.pattern(r"^[0-9a-f]{40}$")
+_WEIGHTS = lazy.pattern(
     r"(?i)\.(?:pt|pth|ckpt|safetensors|gguf|ggml|onnx|pkl|pickle|joblib|h5|hdf5|keras|tflite|pb|bin|mar|nemo|engine|npz)(?:\?\S*)?$"
 )
-_HUB = re.compile(r"^https?://(?:huggingface\.co|hf\.co|hf-mirror\.com)/([\w.-]+/[\w.-]+)")
-_HUB_FILE = re.compile(r"^https?://(?:huggingface\.co|hf\.co|hf-mirror\.com)/[\w.-]+/[\w.-]+/resolve/([^/]+)/")
+_HUB = lazy.pattern(r"^https?://(?:huggingface\.co|hf\.co|hf-mirror\.com)/([\w.-]+/[\w.-]+)")
+_HUB_FILE = lazy.pattern(r"^https?://(?:huggingface\.co|hf\.co|hf-mirror\.com)/[\w.-]+/[\w.-]+/resolve/([^/]+)/")
 _DOWNLOADERS = frozenset({"curl", "wget", "wget2", "aria2c"})
 CHECKS = frozenset(
     {
@@ -42,16 +43,16 @@ CHECKS = frozenset(
         "model_signing",
     }
 )
-_LOADS = re.compile(
+_LOADS = lazy.pattern(
     r"\b(?P<name>\w+\.from_pretrained|from_pretrained|snapshot_download|hf_hub_download|SentenceTransformer|CrossEncoder|pipeline|torch\.hub\.load|hub\.load|load_dataset_builder)\s*\("
 )
-_FIRST_MODELS = re.compile(
+_FIRST_MODELS = lazy.pattern(
     r"^(?:distil)?(?:bert|gpt2|roberta)(?:-(?:base|large|medium|xl))?(?:-(?:un)?cased|-multilingual-cased)?(?:-distilled-squad)?$|^(?:al|xlm-ro|debe)bert[a-z]*-(?:base|large)[\w-]*$|^t5-(?:small|base|large|3b|11b)$|^(?:facebook-)?(?:xlnet|electra)-[\w-]+$"
 )
 """Models of the hub's first days, whose names have no owner."""
-_TRUSTS = re.compile(r"\btrust_remote_code\s*=\s*True\b")
-_REVISION = re.compile(r"\brevision\s*=\s*['\"][0-9a-f]{40}['\"]|\brevision\s*=\s*(?!['\"])[\w.\[\]'\"]+")
-_REPOSITORY = re.compile(r"^\s*(?:(?:repo_id|model|model_name_or_path|pretrained_model_name_or_path|repo_or_dir)\s*=\s*)?f?['\"](?P<id>[\w.-]+(?:/[\w.:-]+)?)['\"]|\b(?:model|repo_id)\s*=\s*['\"](?P<named>[\w.-]+/[\w.-]+)['\"]")  # fmt: skip
+_TRUSTS = lazy.pattern(r"\btrust_remote_code\s*=\s*True\b")
+_REVISION = lazy.pattern(r"\brevision\s*=\s*['\"][0-9a-f]{40}['\"]|\brevision\s*=\s*(?!['\"])[\w.\[\]'\"]+")
+_REPOSITORY = lazy.pattern(r"^\s*(?:(?:repo_id|model|model_name_or_path|pretrained_model_name_or_path|repo_or_dir)\s*=\s*)?f?['\"](?P<id>[\w.-]+(?:/[\w.:-]+)?)['\"]|\b(?:model|repo_id)\s*=\s*['\"](?P<named>[\w.-]+/[\w.-]+)['\"]")  # fmt: skip
 
 
 def model_fetches(text: str) -> Iterator[Fetch]:

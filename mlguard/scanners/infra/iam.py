@@ -9,10 +9,11 @@ from functools import cache
 from typing import Any
 
 from mlguard import tables
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import REFERENCE, Unknown
 
-_ALL_RESOURCES = re.compile(r"\*+|arn:\*|arn:[^:]*(?::\*)+(?:/\*)?")
-_BROAD = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?:[\w-]+[:/])?\*(?:/\*)?")
+_ALL_RESOURCES = lazy.pattern(r"\*+|arn:\*|arn:[^:]*(?::\*)+(?:/\*)?")
+_BROAD = lazy.pattern(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:(?:[\w-]+[:/])?\*(?:/\*)?")
 
 
 def normal_test(test: str) -> tuple[str, str]:
@@ -156,7 +157,7 @@ def _wide() -> tuple[str, ...]:
     return tuple(tables.table("iam")["wide_subjects"]["patterns"])
 
 
-_ACCOUNT = re.compile(r"\d{12}|arn:[\w-]+:iam::\d{12}:root")
+_ACCOUNT = lazy.pattern(r"\d{12}|arn:[\w-]+:iam::\d{12}:root")
 
 
 def is_account(principal: str) -> bool:
@@ -164,7 +165,7 @@ def is_account(principal: str) -> bool:
     return _ACCOUNT.fullmatch(principal.strip()) is not None
 
 
-_EVERYBODY = re.compile(r"\*|arn:[\w*-]+:(?:iam|sts)::\*:.*", re.S)
+_EVERYBODY = lazy.pattern(r"\*|arn:[\w*-]+:(?:iam|sts)::\*:.*", re.S)
 
 
 def is_everybody(principal: str) -> bool:
@@ -172,7 +173,7 @@ def is_everybody(principal: str) -> bool:
     return _EVERYBODY.fullmatch(principal.strip()) is not None
 
 
-_OTHER_ISSUER = re.compile(
+_OTHER_ISSUER = lazy.pattern(
     r"(?:^|/)(?:cognito-identity\.amazonaws\.com|accounts\.google\.com|graph\.facebook\.com|www\.amazon\.com)$|:saml-provider/|^\*$"
 )
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.shell import Command, effective
 
-_PIP = re.compile(r"^pip(?:3(?:\.\d+)?|2(?:\.\d+)?)?$")
-_PYTHON = re.compile(r"^(?:python[\d.]*|py)$")
+_PIP = lazy.pattern(r"^pip(?:3(?:\.\d+)?|2(?:\.\d+)?)?$")
+_PYTHON = lazy.pattern(r"^(?:python[\d.]*|py)$")
 _VALUED = frozenset(
     {
         "-r", "--requirement", "-c", "--constraint", "-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host",
@@ -25,10 +26,10 @@ _EDITABLE = frozenset({"-e", "--editable"})
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "build", "uv"})
 """What brings the installer itself up to date; it is replaced by what a lock names next, and no build imports it."""
 
-_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(.*)$", re.S)
-_EXACT = re.compile(r"^={2,3}\s*(?!.*\*)[^\s,]+$")
-_COMMIT = re.compile(r"@[0-9a-f]{40}(?:$|[#&])")
-_FILE = re.compile(r"^(?:\.{1,2}(?:/|$|\[)|/|~|file:)|\.(?:whl|zip|tar\.gz|tgz)(?:\[[^\]]*\])?$")
+_NAME = lazy.pattern(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(.*)$", re.S)
+_EXACT = lazy.pattern(r"^={2,3}\s*(?!.*\*)[^\s,]+$")
+_COMMIT = lazy.pattern(r"@[0-9a-f]{40}(?:$|[#&])")
+_FILE = lazy.pattern(r"^(?:\.{1,2}(?:/|$|\[)|/|~|file:)|\.(?:whl|zip|tar\.gz|tgz)(?:\[[^\]]*\])?$")
 
 
 def _pip_words(words: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -127,9 +128,9 @@ def classes(attributes: Mapping[str, Any]) -> tuple[str, ...]:
     return (*(("ci.commands",) if marked else ()), *(("ci.insecure_env",) if attributes.get("insecure_env") else ()))
 
 
-_CURL = re.compile(r"^(?:-[A-Za-z]*k[A-Za-z]*|--insecure|--proxy-insecure|--doh-insecure)$")
-_CURL_VALUED = re.compile(r"^-[A-Za-z]*[oHdXuATFebcmwxrzYyCDEKPQtU]$")
-_OFF = re.compile(r"(?i)^(?:0|false|no|off)$")
+_CURL = lazy.pattern(r"^(?:-[A-Za-z]*k[A-Za-z]*|--insecure|--proxy-insecure|--doh-insecure)$")
+_CURL_VALUED = lazy.pattern(r"^-[A-Za-z]*[oHdXuATFebcmwxrzYyCDEKPQtU]$")
+_OFF = lazy.pattern(r"(?i)^(?:0|false|no|off)$")
 _ENV_OFF = {
     "PYTHONHTTPSVERIFY": _OFF, "NODE_TLS_REJECT_UNAUTHORIZED": _OFF, "NPM_CONFIG_STRICT_SSL": _OFF, "YARN_STRICT_SSL": _OFF,
     "CONDA_SSL_VERIFY": _OFF, "GIT_SSL_NO_VERIFY": re.compile(r"(?i)^(?:1|true|yes|on)$"),
@@ -140,7 +141,7 @@ _ENV_OFF = {
 }  # fmt: skip
 """Variables with which a program accepts any certificate, and the values that do it."""
 
-_LOCAL = re.compile(
+_LOCAL = lazy.pattern(
     r"(?:^|[/@\s=])(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal|[\w.-]+\.(?:local|localhost|test))(?=[:/\s]|$)"
 )
 
@@ -172,7 +173,7 @@ def tls_off(command: Command) -> str:
     return "" if local and not any("://" in word and not _LOCAL.search(word) for word in rest) else how
 
 
-_INSECURE = re.compile(
+_INSECURE = lazy.pattern(
     r"(?:^|\s)(--insecure-skip-tls-verify(?:=true)?|--(?:src-|dest-)?tls-verify=false|--?tls-skip-verify|--insecure(?=\s|$)"
     r"|--verify[= ]no\b|--check-certificate=false)"
 )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
+from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
+from mlguard.scanners.infra.jsontexts import json_value
 from mlguard.scanners.infra.operators import as_list
-from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Resource, Unknown
+from mlguard.scanners.infra.resources import REFERENCE, Either, Open, Path, Resource, Unknown
 
 MAX_VALUES = 20_000
 """Values that one path may yield in one resource."""
@@ -61,7 +62,7 @@ def scope_of(resource: Resource, inventory: Inventory, params: Mapping[str, Any]
 
 # Paths
 
-_TOKEN = re.compile(
+_TOKEN = lazy.pattern(
     r"\.?(?:(?P<items>\[\])|\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<key>.*?)(?P=quote)\]|(?P<name>[^.\[\]]+))"
 )
 _OWN = {"$name": "name", "$kind": "kind", "$address": "address", "$namespace": "namespace", "$path": "path",
@@ -126,7 +127,8 @@ def _walk(path: Path, value: Any, steps: Steps, at: int) -> Iterator[tuple[Path,
         yield path, MISSING if value is None else value
         return
     if isinstance(value, Unknown):
-        yield path, value
+        inside = isinstance(value, Either) and any(kind != "items" for kind, _ in steps[at:])
+        yield path, Unknown(value.reason) if inside else value
         return
     kind, name = steps[at]
     if kind == "json":
@@ -161,14 +163,9 @@ def _parsed(value: Any) -> Any:
     if REFERENCE.fullmatch(value):
         return Unknown(value[1:-1])
     try:
-        return json.loads(REFERENCE.sub(_quoted, value[:MAX_TEXT]), strict=False)
-    except (ValueError, RecursionError):
+        return json_value(value[:MAX_TEXT])
+    except Unreadable:
         return Unknown("a JSON text that cannot be read")
-
-
-def _quoted(match: re.Match[str]) -> str:
-    """Return a reference with the quotes escaped that the key of an instance brought into a JSON text."""
-    return re.sub(r'(?<!\\)"', r'\\"', match.group())
 
 
 def _keys(path: Path, value: Mapping[str, Any], steps: Steps, at: int) -> Iterator[tuple[Path, Any]]:
@@ -270,7 +267,7 @@ class Inventory:
         ]
 
 
-_KEYS = re.compile(r"\[[^\]]*\]")
+_KEYS = lazy.pattern(r"\[[^\]]*\]")
 
 
 def _bare(address: str) -> str:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mlguard import redact
 from mlguard.findings import Detection, Gap, Location, Proof, Record
-from mlguard.scanners import Context
-from mlguard.scanners.infra.conditions import Check, Outcome, compile_check, place
+from mlguard.scanners import Context, lazy
+from mlguard.scanners.infra.conditions import Check, compile_check, place
 from mlguard.scanners.infra.inventory import MISSING, Inventory, Node, scope_of, walk
 from mlguard.scanners.infra.operators import as_list
 from mlguard.scanners.infra.own import catalogue
-from mlguard.scanners.infra.resources import Resource, Unknown, nearest, public, shown
+from mlguard.scanners.infra.resources import Either, Resource, Unknown, nearest, public, shown
+from mlguard.scanners.infra.truth import Outcome
 
 if TYPE_CHECKING:
     from mlguard.rules import Rule
@@ -127,7 +128,7 @@ def _gap(path: str, cause: str, number: int) -> Gap:
     return Gap("infra", path, "unresolved", f"{need} {what}", hint)
 
 
-_HCL = re.compile(r"\.(?:tf|tofu)(?:\.json)?$")
+_HCL = lazy.pattern(r"\.(?:tf|tofu)(?:\.json)?$")
 
 
 _HINTS = {
@@ -138,7 +139,7 @@ _HINTS = {
 
 _NO_PARAMS: Mapping[str, Any] = {}
 
-_INSTANCE = re.compile(r"\[[^\]]*\]")
+_INSTANCE = lazy.pattern(r"\[[^\]]*\]")
 
 
 def _detections(
@@ -153,8 +154,8 @@ def _detections(
         variants = resource.format in ("helm", "kustomize")  # of one line, whose objects have other names
         key = (rule.id, check.name, location, "" if variants else scope)
         line = (rule.id, check.name, location.path, location.line)
-        if key in seen or (resource.format == "plan" and line in seen):
-            continue  # a plan tells again what its code has told
+        if key in seen or ((resource.format == "plan" or resource.kind == "terraform.root") and line in seen):
+            continue  # a plan tells again what its code has told, and a root what another root of the same module has
         seen |= {key, line}
         told = _facts(rule, check, resource, shown_node)
         yield Detection(
@@ -238,7 +239,7 @@ def _step(value: Any, step: str | int) -> Any:
     return None
 
 
-_SECRET_NAME = re.compile(
+_SECRET_NAME = lazy.pattern(
     r"(?i)pass(?:word|wd|phrase)?|secret|token|credential|api_?key|private_?key|access_?key|connection_?string"
 )
 _GIVEN = frozenset({"resource", "kind", "name", "attribute", "found", "expected", "element", "rule", "check"})
@@ -259,7 +260,7 @@ def _facts(rule: Rule, check: Check, resource: Resource, node: Node) -> dict[str
         "name": redact.text(shown(resource.name)),
         "attribute": attribute or "what is asked for",
         "found": "a value"
-        if secret and isinstance(node.value, (str, list, tuple, Mapping))
+        if secret and isinstance(node.value, (str, list, tuple, Mapping, Either))
         else found_text(node.resource.spelled.get((*node.path, "="), node.value)),
         "expected": node.expected,
         "element": _element(node),
@@ -304,12 +305,14 @@ def found_text(value: Any) -> str:
 
     if value is MISSING or value is None:
         return "not set"
+    if isinstance(value, Either):
+        return " or ".join(sorted(found_text(one) for one in value.options[:MAX_FOUND]))
     if isinstance(value, Unknown):
         return "unknown"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return "a block"
+        return "set"
     if isinstance(value, (list, tuple)):
         texts = [found_text(item) for item in value[:MAX_FOUND]]
         return (", ".join(texts) + (", …" if len(value) > MAX_FOUND else "")) or "an empty list"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlguard.scanners.infra.jsonplaces import heredoc_places
+from mlguard.errors import Unreadable
+from mlguard.scanners.infra.jsontexts import heredoc_places, json_value
 from mlguard.scanners.infra.resources import Path, Position, Resource, nearest
-from mlguard.scanners.infra.terraform.policydocs import json_text
 
 MAX_DEFINITION = 2**20
 """Characters of one definition that are read."""
@@ -42,8 +41,8 @@ def jobs(owner: Resource, heredocs: Mapping[str, Position]) -> Iterator[Resource
     if name is None or not isinstance(text, str) or len(text) > MAX_DEFINITION:
         return
     try:
-        value = json.loads(json_text(text), strict=False)
-    except (ValueError, RecursionError):
+        value = json_value(text)
+    except Unreadable:
         return
     found = _steps(value) if owner.kind == "aws_sagemaker_pipeline" else _states(value, (), 0)
     document = _Document(owner, name, text, heredocs.get(name))

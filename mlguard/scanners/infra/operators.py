@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import iam
 from mlguard.scanners.infra.resources import REFERENCE, Open, Unknown, shown
 
@@ -44,7 +46,7 @@ BARE = frozenset(
 )
 """Operators that take no value."""
 
-_IDENTITY = re.compile(
+_IDENTITY = lazy.pattern(
     r"^AWS::(?:AccountId|Partition|StackId|StackName|URLSuffix)$|(?:^|[._])(?:arn|id|ids|name|bucket|email|self_link|unique_id|account_id|key_id|member|json|uri|url|dns_name|fqdn"
     r"|endpoint|project|number|partition|key_arn|invoke_arn|principal_id|object_id|tenant_id|client_id|hex|result)\"?\]?$"
 )
@@ -141,7 +143,7 @@ def empty(value: Any, _: Any = None) -> bool | None:
 @operator
 def own_key(value: Any, _: Any = None) -> bool | None:
     """Names a key that is not one of the provider's own."""
-    if empty(value):
+    if empty(value, None):
         return False
     shared = matches(value, "alias/aws/")
     return None if shared is None else not shared
@@ -219,10 +221,18 @@ def has_key(value: Any, patterns: Any) -> bool | None:
     """A mapping has a key that fits one of the shell patterns, without regard to case, ``-`` and ``_``."""
     if not isinstance(value, Mapping):
         return False
-    keys = [re.sub(r"[-_: ]", "", str(key).lower()) for key in value]
-    if any(fnmatchcase(key, str(pattern).lower()) for key in keys for pattern in as_list(patterns)):
+    wanted = _key_pattern(tuple(str(pattern).lower() for pattern in as_list(patterns)))
+    if any(wanted.match(str(key).lower().translate(_BETWEEN)) for key in value):
         return True
     return None if isinstance(value, Open) else False
+
+
+_BETWEEN = dict.fromkeys(map(ord, "-_: "))
+
+
+@lru_cache(256)
+def _key_pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)))
 
 
 def number(value: Any) -> float | None:
@@ -308,8 +318,13 @@ def covers_port(value: Any, ports: Any) -> bool | None:
     ranges = port_ranges(value)
     if ranges is None:
         return None
-    wanted = [port for port in map(number, as_list(ports)) if port is not None]
-    return any(low <= port <= high for port in wanted for low, high in ranges)
+    wanted = _ports(tuple(port for port in as_list(ports) if isinstance(port, (int, str, float))))
+    return any(low <= port <= high for low, high in ranges for port in wanted[bisect_left(wanted, low) :][:1])
+
+
+@lru_cache(256)
+def _ports(ports: tuple[int | str | float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(port for port in map(number, ports) if port is not None))
 
 
 @operator
@@ -362,10 +377,10 @@ def _ranges(texts: list[Any]) -> list[tuple[int, int]] | None:
     return result
 
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy.pattern(
     r"\$\{|\{\{|^<.*>$|^\$\(|^\$[A-Za-z_]|(?i:change[-_ ]?me|example|placeholder|dummy|xxxx|todo|your[-_])"
 )
-_TOKENS = re.compile(
+_TOKENS = lazy.pattern(
     r"^(?:AKIA|ASIA)[A-Z0-9]{16}$|^hf_[A-Za-z0-9]{30,}|^gh[pousr]_[A-Za-z0-9]{30,}|^github_pat_|^sk-[A-Za-z0-9_-]{20,}"
     r"|^xox[abprs]-|^glpat-|^AIza[0-9A-Za-z_-]{30,}|^eyJ[A-Za-z0-9_-]{10,}\.|-----BEGIN [A-Z ]*PRIVATE KEY"
 )

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mlguard import rules, yamlish
+from mlguard import rules
 from mlguard.errors import ConditionError, Unreadable, UsageError
 from mlguard.rules import Catalogue, Rule, parse
 from mlguard.scanners.infra.conditions import compile_check
@@ -104,6 +104,8 @@ def _parts(value: Any, keys: tuple[str | int, ...]) -> Iterator[tuple[tuple[str 
 
 def _line(text: str, keys: tuple[str | int, ...]) -> int:
     """Return the line of a key of the front matter, or of the nearest one around it."""
+    from mlguard import yamlish
+
     front = text.split("\n---\n", 1)[0].removeprefix("---\n")
     try:
         lines = yamlish.load(front, "the page")[1]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlguard.findings import Gap
+    from mlguard.scanners.infra.helm.origins import Origins
+    from mlguard.scanners.infra.resources import Path, Position
     from mlguard.scanners.infra.yamltree import Tree
 
 
@@ -19,6 +21,7 @@ class Rendered(NamedTuple):
 
     ``root`` is its folder, ``format`` helm or kustomize. Each document comes with the file that it stems from; the
     positions in its tree name the file of each value. ``consumed`` are the files that must not be judged by themselves.
+    ``values`` is the file whose values were laid over those of a chart ("": none).
     """
 
     root: str
@@ -26,3 +29,15 @@ class Rendered(NamedTuple):
     documents: tuple[tuple[str, Tree], ...]
     gaps: tuple[Gap, ...]
     consumed: frozenset[str]
+    values: str = ""
+    origins: Origins | None = None
+
+    def given_at(self, at: Position, path: Path) -> Position | None:
+        """Return where in a file of values the node at ``path`` of a document, which stands at ``at``, was given."""
+        return self.origins.of(at, path) if self.origins is not None else None
+
+
+def is_test(document: Tree) -> bool:
+    """Say whether a document of a chart is a test, which runs when somebody asks for it and is gone afterwards."""
+    note = document.get("metadata", "annotations", "helm.sh/hook")
+    return note is not None and isinstance(note.value, str) and note.value.strip().startswith("test")

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from mlguard import redact
+from mlguard.scanners import lazy
 
 Path = tuple[str | int, ...]
 """Where an attribute stands: ``("spec", "containers", 0, "image")``."""
@@ -26,6 +27,13 @@ class Unknown:
     given: bool = field(default=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Either(Unknown):
+    """A value that is one of these, None where it may not be there at all. What holds for each of them is certain."""
+
+    options: tuple[Any, ...] = ()
+
+
 class Open(dict[str, Any]):
     """A mapping that may have more keys than are known: what is not in it is ``Unknown(reason)``."""
 
@@ -34,7 +42,7 @@ class Open(dict[str, Any]):
         self.reason = reason
 
 
-REFERENCE = re.compile("\ue000([^\ue000\ue001]*)\ue001")
+REFERENCE = lazy.pattern("\ue000([^\ue000\ue001]*)\ue001")
 """A part of a text that only the provider will know, between two characters that no source text may hold."""
 
 
@@ -48,7 +56,7 @@ def shown(text: str) -> str:
     return REFERENCE.sub(lambda match: "${" + match.group(1) + "}", text) if "\ue000" in text else text
 
 
-_KEY = re.compile(r'\["(.*?)"\]')
+_KEY = lazy.pattern(r'\["(.*?)"\]')
 
 
 def public(address: str) -> str:
@@ -72,7 +80,7 @@ def _protected_classes() -> frozenset[str]:
     return frozenset(tables.table("terraform")["protected_classes"]["values"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # never changed; to freeze it would make the commonest of all objects slow to build
 class Position:
     """Line and column from 1; the end is exclusive and on ``end_line``. ``path`` differs from the resource's own when
     the value was written in another file."""
@@ -116,7 +124,9 @@ class Resource:
     data_class: str = ""  # of a classification tag, label or annotation
     region: str = ""  # where it will stand, when that can be told
     origin: tuple[tuple[str, Position], ...] = ()  # the module calls that lead here, the nearest first
-    written: Position | None = None  # where it is written, when it is told at the call of a module outside the scanned files
+    written: Position | None = (
+        None  # where it is written, when it is told at the call of a module outside the scanned files
+    )
     format: str = (
         ""  # terraform, plan, cloudformation, kubernetes, helm, kustomize, compose, dockerfile, github, gitlab
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.scanners import lazy
+
 WORDS = -2
 """In place of the index of a word: the block of words as a whole, or the container where it has none."""
 
@@ -22,24 +24,25 @@ class OpenService:
     why: str
     argument: int = -1
     variable: str = ""
+    part: str = ""  # of the word, what decided
 
 
-_JUPYTER = re.compile(
+_JUPYTER = lazy.pattern(
     r"(?i)\bjupyter\b|jupyter(?:lab|hub)?(?:-(?:lab|notebook|server|singleuser))?\b|start-(?:notebook|singleuser)(?:\.sh|\.py)?|/start\.sh"
 )
-_EMPTY_TOKEN = re.compile(r"^--(?:[A-Za-z]*App|[A-Za-z]*Provider)\.(?:token|password)(?:=(?:''|\"\"|)?)?$")
-_NO_AUTH = re.compile(r"^--(?:[A-Za-z]*App)\.(?:disable_check_xsrf|allow_unauthenticated_access)=True$")
-_TEXT_EMPTY = re.compile(r"--(?:[A-Za-z]*App|[A-Za-z]*Provider)\.(token|password)=(?:''|\"\"|\\'\\'|(?=\s|$|&|;))")
-_ANY_HOST = re.compile(
+_EMPTY_TOKEN = lazy.pattern(r"^--(?:[A-Za-z]*App|[A-Za-z]*Provider)\.(?:token|password)(?:=(?:''|\"\"|)?)?$")
+_NO_AUTH = lazy.pattern(r"^--(?:[A-Za-z]*App)\.(?:disable_check_xsrf|allow_unauthenticated_access)=True$")
+_TEXT_EMPTY = lazy.pattern(r"--(?:[A-Za-z]*App|[A-Za-z]*Provider)\.(token|password)=(?:''|\"\"|\\'\\'|(?=\s|$|&|;))")
+_ANY_HOST = lazy.pattern(
     r"(?:^|\s)--(?:host|dashboard-host|bind_all|ip|address)(?:[= ](?:0\.0\.0\.0|\[?::\]?|\*)|(?=\s|$))"
 )
-_LLM = re.compile(
+_LLM = lazy.pattern(
     r"\bvllm\s+serve\b|vllm\.entrypoints\.(?:openai\.)?api_server|\bvllm/vllm-openai\b|text-generation-(?:inference|launcher)|\bollama(?:/ollama)?\b"
     r"|sglang\.launch_server|lmsysorg/sglang|\bllama-server\b|ghcr\.io/ggml-org/llama\.cpp:server|\btritonserver\b|lmdeploy\s+serve"
     r"|text-embeddings-(?:inference|router)|\blocalai/localai\b|\bxinference-local\b|\baphrodite\s+run\b|\btensorflow_model_server\b"
     r"|\btensorflow/serving\b|\bmlserver\s+start\b|\bseldonio/mlserver\b|(?:^|/)litellm(?:-\w+)?:|\blitellm\s+--"
 )
-_KEYED = re.compile(r"(?:^|\s)--api-?keys?(?:[-=\s]|$)|--auth|--ssl-ca|--grpc-use-ssl-mutual")
+_KEYED = lazy.pattern(r"(?:^|\s)--api-?keys?(?:[-=\s]|$)|--auth|--ssl-ca|--grpc-use-ssl-mutual")
 _KEY_NAMES = (
     "VLLM_API_KEY",
     "API_KEY",
@@ -52,12 +55,12 @@ _KEY_NAMES = (
     "LITELLM_MASTER_KEY",
     "LOCALAI_API_KEY",
 )
-_TENSORBOARD = re.compile(r"(?:^|[\s/])tensorboard(?:\s|$)")
-_MLFLOW = re.compile(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b")
-_VECTOR = re.compile(
+_TENSORBOARD = lazy.pattern(r"(?:^|[\s/])tensorboard(?:\s|$)")
+_MLFLOW = lazy.pattern(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b")
+_VECTOR = lazy.pattern(
     r"(?:^|/)(?:qdrant/qdrant|chromadb/chroma|chroma-core/chroma|semitechnologies/weaviate|weaviate/weaviate|weaviate|milvusdb/milvus|milvus)(?:[:@]|$)"
 )
-_REDIS = re.compile(r"(?:^|/)redis(?:/redis)?-stack(?:-server)?(?:[:@]|$)")
+_REDIS = lazy.pattern(r"(?:^|/)redis(?:/redis)?-stack(?:-server)?(?:[:@]|$)")
 _OPEN_TOOLS: tuple[tuple[str, re.Pattern[str], re.Pattern[str], tuple[str, ...], str], ...] = (
     ("dashboard", re.compile(r"(?:^|[\s/])prom/prometheus\b|(?:^|\s)--config\.file[= ]\S*prometheus"), re.compile(r"--web\.config\.file"), (), "Prometheus has no login"),
     ("dashboard", re.compile(r"(?:^|\s)evidently\s+ui\b|(?:^|/)evidently/evidently-service\b"), re.compile(r"--secret\b"), ("EVIDENTLY_SECRET",), "Evidently has no login"),
@@ -84,8 +87,8 @@ _SECOND_WORDS = {"--auth-mode": "server", "--auth": "none", "--allowed-hosts": "
 _OPEN_VARIABLES: Mapping[str, tuple[str, re.Pattern[str], str]] = {
     "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": ("vector-database", re.compile("(?i)^true$"), "anonymous access is on"),
     "GF_AUTH_ANONYMOUS_ENABLED": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "anonymous access is on"),
-    "AIRFLOW__API__AUTH_BACKENDS": ("workflow-or-labelling-tool", re.compile(r"(?i)^airflow\.api\.auth\.backend\.default$"), "its interface lets everyone in"),
-    "AIRFLOW__API__AUTH_BACKEND": ("workflow-or-labelling-tool", re.compile(r"(?i)^airflow\.api\.auth\.backend\.default$"), "its interface lets everyone in"),
+    "AIRFLOW__API__AUTH_BACKENDS": ("workflow-or-labelling-tool", re.compile(r"(?i)^(?:[^$]*,\s*)?airflow\.api\.auth\.backend\.default\s*(?:,.*)?$"), "its interface lets everyone in"),
+    "AIRFLOW__API__AUTH_BACKEND": ("workflow-or-labelling-tool", re.compile(r"(?i)^(?:[^$]*,\s*)?airflow\.api\.auth\.backend\.default\s*(?:,.*)?$"), "its interface lets everyone in"),
     "_AIRFLOW_WWW_USER_PASSWORD": ("workflow-or-labelling-tool", re.compile("^airflow$"), "it keeps the password of the documentation"),
     "SUPERSET_PUBLIC_ROLE_LIKE": ("workflow-or-labelling-tool", re.compile("(?i)^(?:admin|alpha|gamma)$"), "its public role has rights"),
     "AUTH_ROLE_PUBLIC": ("workflow-or-labelling-tool", re.compile("(?i)^admin$"), "its public role is the administrator"),
@@ -129,12 +132,12 @@ def open_services(
         and "--head" in text
         and re.search(r"--dashboard-host[= ](?:0\.0\.0\.0|::)", text)
     ):
-        yield OpenService("ray-dashboard", "its dashboard has no login", _index(argv, "--dashboard-host"))
-    if _TENSORBOARD.search(text) and _ANY_HOST.search(text):
-        listens = next((i for i, word in enumerate(argv) if re.match(r"--(?:bind_all|host)\b", word)), -1)
         yield OpenService(
-            "dashboard", "TensorBoard has no login", listens if listens >= 0 else _index(argv, "tensorboard")
+            "ray-dashboard", "its dashboard has no login", _index(argv, "--dashboard-host"), part="--dashboard-host"
         )
+    if _TENSORBOARD.search(text) and _ANY_HOST.search(text):
+        part = "--bind_all" if "--bind_all" in text else "--host"
+        yield OpenService("dashboard", "TensorBoard has no login", _index(argv, part), part=part)
     if (
         _LLM.search(f"{image} {text}")
         and not _KEYED.search(text)
@@ -155,7 +158,8 @@ def _unguarded(image: str, argv: Sequence[str], text: str) -> Iterator[OpenServi
         for index, item in enumerate(argv):
             bare = item in _SECOND_WORDS
             if word.search(item) and (not bare or argv[index + 1 : index + 2] == [_SECOND_WORDS[item]]):
-                yield OpenService(service, why, index)
+                found = word.search(item)
+                yield OpenService(service, why, index, part=found.group().strip() if found else "")
                 break
 
 
@@ -183,13 +187,13 @@ def _jupyter(image: str, argv: Sequence[str], text: str, environment: Mapping[st
             return
         inside = _TEXT_EMPTY.search(word) if " " in word or "\n" in word else None
         if inside and not (password_set and inside.group(1) == "token"):
-            yield OpenService("jupyter", "its token or password is empty", index)
+            yield OpenService("jupyter", "its token or password is empty", index, part=inside.group())
             return
     root = next(
         (index for index, word in enumerate(argv) if re.search(r"(?:^|\s)--allow-root(?:=True)?(?=\s|$)", word)), -1
     )
     if root >= 0 and re.search(r"(?:^|\s)--(?:\w+\.)?ip[= ]['\"]?(?:0\.0\.0\.0|\*|::)", text):
-        yield OpenService("jupyter", "it runs as root and listens on every address", root)
+        yield OpenService("jupyter", "it runs as root and listens on every address", root, part="--allow-root")
         return
     if environment.get("JUPYTER_TOKEN") == "" and not environment.get("JUPYTER_PASSWORD") and not password_set:
         yield OpenService("jupyter", "its token is empty", variable="JUPYTER_TOKEN")
@@ -209,23 +213,23 @@ def _database_has_login(image: str, environment: Mapping[str, Any]) -> bool:
     return any(environment.get(name) for key, wanted in names.items() if key in image for name in wanted)
 
 
-_SERVER = re.compile(
+_SERVER = lazy.pattern(
     r"(?i)(?:^|[/\s])(?:vllm(?:-openai)?|tritonserver|torchserve|tfserving|text-generation-(?:inference|launcher)|text-embeddings-(?:inference|router)|mlserver"
     r"|ollama|sglang|llama-server|tensorflow_model_server|bentoml\s+serve|serve\s+run|mlflow\s+models\s+serve|ray\s+serve|seldon-core-microservice|litellm"
     r"|bentoml\s+serve-http|bentoml\s+start|(?:sklearn|xgb|lgb|pmml|paddle|huggingface)server)(?:[:@\s-]|$)"
     r"|\bkserve\.\w+|(?:^|/)kserve/\w*server"
     r"|tensorflow/serving|pytorch/torchserve|vllm\.entrypoints|sglang\.launch_server|optimum-tpu|nvcr\.io/nim/"
 )
-_SERVER_VARIABLE = re.compile(
+_SERVER_VARIABLE = lazy.pattern(
     r"^(?:BENTO_PATH|BENTOML_(?:HOME|PORT|CONFIG|HOST)|MLSERVER_\w+|PREDICTIVE_UNIT_\w+|TS_(?:CONFIG_FILE|INFERENCE_ADDRESS|NUMBER_OF_GPU)"
     r"|TF_SERVING_\w+|NIM_MODEL_NAME|SAGEMAKER_MODEL_SERVER_\w+)$"
 )
 """Variables that only a server of models reads."""
-_SERVING_NAME = re.compile(
+_SERVING_NAME = lazy.pattern(
     r"(?i)(?:^|[-_/.])(?:kserve-container|inference|predictor|predictions?|predict|serving|model-?serv(?:er|ing|ice)|model-?api|scorer|scoring|llm|embeddings?"
     r"|triton|torchserve|tf-?serving|vllm|tgi|mlserver|bento(?:ml)?|ollama)(?:[-_:@.]|$)"
 )
-_NO_SERVER_NAME = re.compile(
+_NO_SERVER_NAME = lazy.pattern(
     r"(?i)controller|manager|webhook|operator|autoscaler|activator|exporter|dashboard|(?:^|-)ui(?:-|$)|frontend|agent|monitor|gateway|proxy|plugin|cache|redis|postgres"
 )
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.scanners import lazy
+
 MAX_TEXT = 200_000
 """Characters of one script that are looked at."""
 
@@ -56,9 +58,9 @@ _TAKES_VALUE = {
     "env": frozenset({"-u", "-C"}),
     "exec": frozenset({"-a"}),
 }
-_ASSIGNMENT = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\+?=")
-_PLAIN = re.compile(r"[\w./=:,@%+~^*?!\[\]-]+")
-_SUBSTITUTION = re.compile(r"\$\((?!\()|<\(|`")
+_ASSIGNMENT = lazy.pattern(r"^[A-Za-z_][A-Za-z0-9_]*\+?=")
+_PLAIN = lazy.pattern(r"[\w./=:,@%+~^*?!\[\]-]+")
+_SUBSTITUTION = lazy.pattern(r"\$\((?!\()|<\(|`")
 
 
 def effective(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -233,9 +235,13 @@ def inner(word: str) -> Iterator[str]:
             at = end
 
 
-_DOWNLOADERS = frozenset({"curl", "wget", "wget2", "fetch", "http", "https", "aria2c", "xh"})
+_DOWNLOADERS = frozenset(
+    {"curl", "wget", "wget2", "fetch", "http", "https", "aria2c", "xh", "irm", "iwr", "Invoke-RestMethod", "Invoke-WebRequest"}
+)
+_EVALUATES = frozenset({"iex", "Invoke-Expression", "invoke-expression"})
+_FETCHES = re.compile(r"(?i)\bDownloadString\b|\b(?:irm|iwr|Invoke-RestMethod|Invoke-WebRequest)\b")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "busybox"})
-_INTERPRETER = re.compile(r"^(?:python[\d.]*|perl|ruby|node|php|Rscript|pwsh)$")
+_INTERPRETER = lazy.pattern(r"^(?:python[\d.]*|perl|ruby|node|php|Rscript|pwsh)$")
 _VERIFIERS = frozenset(
     {
         "sha256sum",
@@ -252,10 +258,10 @@ _VERIFIERS = frozenset(
         "signify",
     }
 )
-_URL = re.compile(r"(?:https?|ftp)://[^\s'\"]+|^\$\{?\w*(?:URL|url)\w*\}?")
+_URL = lazy.pattern(r"(?:https?|ftp)://[^\s'\"]+|^\$\{?\w*(?:URL|url)\w*\}?")
 
 
-def _reads_stdin(words: tuple[str, ...]) -> bool:
+def reads_stdin(words: tuple[str, ...]) -> bool:
     """Say whether a command executes what comes in through the pipe."""
     words = effective(words)
     if not words:
@@ -272,7 +278,7 @@ def _reads_stdin(words: tuple[str, ...]) -> bool:
         return (
             not rest or rest[0] == "-" or (rest[0] in ("-u", "-E", "-I", "-s") and (len(rest) == 1 or rest[1] == "-"))
         )
-    return name in ("source", ".") and "/dev/stdin" in rest
+    return name in _EVALUATES or (name in ("source", ".") and "/dev/stdin" in rest)
 
 
 def _downloads(text: str, depth: int = 0) -> bool:
@@ -291,6 +297,8 @@ def _executes_substitution(command: Command) -> bool:
     if not words:
         return False
     name = words[0].rsplit("/", 1)[-1]
+    if name in _EVALUATES:
+        return _FETCHES.search(" ".join(words[1:])) is not None
     if name in _SHELLS or _INTERPRETER.match(name):
         taken = [
             word
@@ -339,7 +347,7 @@ def remote_execution(text: str) -> Iterator[dict[str, Any]]:
     for command in found:
         if command.program in _DOWNLOADERS and command.pipeline not in source:
             source[command.pipeline] = command
-        elif command.pipeline in source and _reads_stdin(command.words):
+        elif command.pipeline in source and reads_stdin(command.words):
             yield {"how": "pipe", "start": source[command.pipeline].start, "end": command.end}
         if _executes_substitution(command):
             yield {"how": "pipe", "start": command.start, "end": command.end}

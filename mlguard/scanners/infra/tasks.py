@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mlguard.errors import Unreadable
 from mlguard.scanners.infra.containers import Started, seen
+from mlguard.scanners.infra.jsontexts import json_value
 from mlguard.scanners.infra.operators import as_list
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, nearest
-from mlguard.scanners.infra.terraform.policydocs import json_text
 
 MAX_CONTAINERS = 200
 """Containers of one resource."""
@@ -61,8 +61,8 @@ def _of_json(resource: Resource) -> Iterator[Resource]:
     if not isinstance(text, str):
         return
     try:
-        value = json.loads(json_text(text), strict=False)
-    except (ValueError, RecursionError):
+        value = json_value(text)
+    except Unreadable:
         return
     for index, item in enumerate(as_list(value)[:MAX_CONTAINERS]):
         if isinstance(item, Mapping):

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import Open, Path, Position
 
 MAX_TEXT = 20_000
 """Characters of one word or variable that are looked at."""
 
-_OFF = re.compile(r"(?i)^(?:0|false|no|off|none)$")
-_ON = re.compile(r"(?i)^(?:1|true|yes|on|y)$")
+_OFF = lazy.pattern(r"(?i)^(?:0|false|no|off|none)$")
+_ON = lazy.pattern(r"(?i)^(?:1|true|yes|on|y)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +118,14 @@ _REPORTERS = (
     _Reporter("Open WebUI", re.compile(r"(?:^|/)open-webui\b"), {"ANONYMIZED_TELEMETRY": _OFF, "SCARF_NO_ANALYTICS": _ON, **_NO_TRACK}),
     _Reporter("n8n", re.compile(r"(?:^|/)n8nio/n8n\b"), {"N8N_DIAGNOSTICS_ENABLED": _OFF}),
 )  # fmt: skip
-_HUB_USER = re.compile(r"^(?:HF_TOKEN|HUGGING_?FACE_?HUB_TOKEN|HF_HOME|HF_MODEL_ID|HF_HUB_CACHE|TRANSFORMERS_CACHE)$")
+_HUB_USER = lazy.pattern(r"^(?:HF_TOKEN|HUGGING_?FACE_?HUB_TOKEN|HF_HOME|HF_MODEL_ID|HF_HUB_CACHE|TRANSFORMERS_CACHE)$")
 _HUB_STOPS = {"HF_HUB_DISABLE_TELEMETRY": _ON, "DISABLE_TELEMETRY": _ON, "HF_HUB_OFFLINE": _ON, **_NO_TRACK}
-_AMERICAN_HOST = re.compile(
+_AMERICAN_HOST = lazy.pattern(
     r"(?i)^(?:https?://|grpc://)?(?:[^/@]*@)?(?:[\w.-]*\.)?(?:api\.honeycomb\.io|otlp\.nr-data\.net|datadoghq\.com|us\d\.datadoghq\.com"
     r"|us\.cloud\.langfuse\.com|(?:[\w-]*-)?us-(?:east|west|central)-?\d?[\w.-]*|ingest\.us\.(?:signoz\.cloud|sentry\.io)|ingest\.us[\w.-]*"
     r"|api\.smith\.langchain\.com|us\.posthog\.com|us\.i\.posthog\.com|api\.axiom\.co|ingest\.lightstep\.com|[\w-]+\.us\.[\w.-]+)(?::\d+)?(?:/|$)"
 )
-_TRACE_TARGETS = re.compile(
+_TRACE_TARGETS = lazy.pattern(
     r"^(?:OTEL_EXPORTER_\w*ENDPOINT|LANGFUSE_(?:HOST|BASE_?URL)|TRACELOOP_BASE_URL|PHOENIX_COLLECTOR_ENDPOINT|SENTRY_DSN|DD_SITE|POSTHOG_HOST)$"
 )
 
@@ -169,6 +170,11 @@ def _tracing(environment: Mapping[str, Any]) -> Iterator[Trait]:
         elif re.match(r"https?://api\.smith\.langchain\.com", _value(environment, ends[0])):
             yield Trait("LangSmith", "sends its traces to the United States", variable=ends[0])
         break
+    else:
+        off = any(_value(environment, name) for name in ("LANGCHAIN_TRACING_V2", "LANGSMITH_TRACING"))
+        for name in ("LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT") if not off else ():
+            if re.match(r"https?://api\.smith\.langchain\.com", _value(environment, name)):
+                yield Trait("LangSmith", "sends its traces to the United States", variable=name)
     yield from _tracker(environment)
     for name in environment:
         value = _value(environment, name) if _TRACE_TARGETS.match(name) else ""
@@ -192,7 +198,7 @@ def _tracker(environment: Mapping[str, Any]) -> Iterator[Trait]:
 
 # Logged prompts
 
-_VLLM = re.compile(r"(?:^|/)vllm-openai\b|\bvllm\s+serve\b|vllm\.entrypoints")
+_VLLM = lazy.pattern(r"(?:^|/)vllm-openai\b|\bvllm\s+serve\b|vllm\.entrypoints")
 _PROMPT_WORDS: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
     ("vLLM", _VLLM, re.compile(r"(?:^|\s)--enable-log-(?:requests|outputs)(?![\w=-])|--enable-log-(?:requests|outputs)=(?i:true)")),
     ("SGLang", re.compile(r"\bsglang\b"), re.compile(r"(?:^|\s)--log-requests(?![\w-])")),
@@ -238,16 +244,16 @@ def _prompt_logs(image: str, argv: Sequence[str], environment: Mapping[str, Any]
 
 # Models
 
-_TRUST = re.compile(
+_TRUST = lazy.pattern(
     r"(?:^|\s)--trust[-_]remote[-_]code(?:[= ]\s*(\w+))?(?=\s|$)|\btrust_remote_code\s*[=:]\s*['\"]?([Tt]rue)"
 )
-_HUB_ID = re.compile(
+_HUB_ID = lazy.pattern(
     r"^(?!(?:\.|/|~|\$|models?/|mnt/|data/|opt/|var/|tmp/|workspace/))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$"
 )
-_HUB_SERVER = re.compile(
-    r"vllm|text-generation-(?:inference|launcher)|text-embeddings-(?:inference|router)|sglang|lmdeploy|huggingfaceserver|aphrodite"
+_HUB_SERVER = lazy.pattern(
+    r"vllm|text-generation-(?:inference|launcher)|text-embeddings-(?:inference|router)|sglang|lmdeploy|huggingfaceserver|aphrodite|(?:^|\s)--model_id[= ]"
 )
-_COMMIT = re.compile(r"^[0-9a-f]{40}$")
+_COMMIT = lazy.pattern(r"^[0-9a-f]{40}$")
 
 
 def _model_sources(image: str, argv: Sequence[str], environment: Mapping[str, Any]) -> Iterator[Trait]:
@@ -290,15 +296,15 @@ def _hub_model(argv: Sequence[str], environment: Mapping[str, Any]) -> Iterator[
 
 # Regions
 
-_REGION_NAME = re.compile(r"(?:^|_)(?:REGION|LOCATION)(?:_NAME)?$")
+_REGION_NAME = lazy.pattern(r"(?:^|_)(?:REGION|LOCATION)(?:_NAME)?$")
 _AWS = r"(?:us|eu|ap|sa|ca|me|af|il|mx|cn)(?:-gov|-isob?)?-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-\d"
 _GOOGLE = r"(?:us|europe|asia|northamerica|southamerica|australia|me|africa)-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)\d{1,2}"
 _AZURE = (
     r"(?:(?:north|south|east|west|central|northcentral|southcentral|westcentral)?(?:us|usstage|europe|asia|india|eastasia)\d?(?:euap)?"
     r"|eastasia|southeastasia|(?:australia|brazil|canada|china|france|germany|japan|jio\w*|korea|norway|poland|qatar|southafrica|sweden|switzerland|uae|uk|usgov|usdod|israel|italy|mexico|spain|austria|chile|newzealand|indonesia|malaysia)\w{0,14})"
 )
-_REGION = re.compile(rf"^(?:{_AWS}|{_GOOGLE}(?:-[a-z])?|{_AZURE}|us|eu|asia)$")
-_REGION_HOST = re.compile(
+_REGION = lazy.pattern(rf"^(?:{_AWS}|{_GOOGLE}(?:-[a-z])?|{_AZURE}|us|eu|asia)$")
+_REGION_HOST = lazy.pattern(
     rf"(?:[./-])(?P<aws>{_AWS})\.(?:\w+\.)?amazonaws\.com|//(?P<google>{_GOOGLE})-aiplatform\.googleapis\.com|\.(?P<rep>{_GOOGLE})\.rep\.googleapis\.com"
     rf"|//s3[.-](?P<s3>{_AWS})\.|\b(?:s3[an]?|gs)://[\w.-]*[-.](?P<bucket>{_AWS}|{_GOOGLE})(?=[-./]|$)"
 )
@@ -330,13 +336,13 @@ _FINDERS = {"telemetry": _telemetry, "prompt_logs": _prompt_logs, "model_sources
 
 # Accelerators
 
-_ACCELERATED_IMAGE = re.compile(
-    r"(?i)(?:^|/)vllm-openai\b|(?:^|[/:_-])(?:cuda|cudnn)(?:[\d.:@_-]|$)|-cu1[12]\d\b|[-_.]gpu(?:$|[-_.])|nvcr\.io/(?:nvidia/(?:pytorch|tensorflow|tritonserver|nemo|cuda|jax|tensorrt)|nim/)|huggingface/text-generation-inference|[-_]rocm"
+_ACCELERATED_IMAGE = lazy.pattern(
+    r"(?i)(?:^|/)vllm-openai\b|(?:^|[/:_-])(?:cuda|cudnn)(?:[\d.:@_-]|$)|-cu1[12]\d\b|[-_.]gpu(?:$|[-_.])|nvcr\.io/(?:nvidia/(?:pytorch|tensorflow|tritonserver|nemo|cuda|jax|tensorrt)|nim/)|huggingface/text-generation-inference|[-_]rocm|(?:^|/)pytorch/pytorch(?:[:@]|$)"
 )
-_ACCELERATED_COMMAND = re.compile(
-    r"(?:^|\s)--tensor-parallel-size(?=[= ]|$)|\bdeepspeed\s|--device[= ]cuda|--backend[= ]nccl|--gpu-memory-utilization|--n-gpu-layers|--mixed_precision[= ]fp16"
+_ACCELERATED_COMMAND = lazy.pattern(
+    r"(?:^|\s)--tensor-parallel-size(?=[= ]|$)|\bdeepspeed\s|--device[= ]cuda|--backend[= ]nccl|--gpu-memory-utilization|--n-gpu-layers|--mixed_precision[= ]fp16|(?:^|[\s/])torchrun\s|torch\.distributed\.(?:run|launch)\b|\baccelerate\s+launch\b"
 )
-_TOOL_IMAGE = re.compile(
+_TOOL_IMAGE = lazy.pattern(
     r"(?i)device-plugin|dcgm|exporter|feature-discovery|operator|driver|toolkit|validator|mig-manager|init|busybox|[-_:.]cpu\b|neuron|tpu|xpu|hpu"
 )
 

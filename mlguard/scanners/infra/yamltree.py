@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Path, Position
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ MAX_DEPTH = 100
 MAX_REMEMBERED = 20_000
 """Short plain texts whose type is kept in mind."""
 
-_PREFIX = re.compile(r"(?m)^[ \t?:-]{50,}")
+_PREFIX = lazy.pattern(r"(?m)^[ \t?:-]{50,}")
 _TRUE = frozenset({"y", "yes", "true", "on"})
 _BREAKS = {0x85: " ", 0x2028: " ", 0x2029: " "}  # line breaks to YAML 1.1 only: lines are counted as editors do
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # never changed; to freeze it would make it slow to build
 class Tree:
     """A node: its plain value, the place of its key (or of the item), and what is below it.
 
@@ -93,6 +94,16 @@ def parse(text: str, tags: bool = False) -> Documents:
     reads them; keys are always text. With ``tags`` a value with a tag of the document's own becomes a mapping with one
     key, as CloudFormation reads it: ``!Sub x`` is ``{"Fn::Sub": "x"}``, ``!Ref x`` is ``{"Ref": "x"}``.
     """
+    collecting = gc.isenabled()
+    gc.disable()  # a tree is all alive while it grows: looking for garbage in it triples the time of a large file
+    try:
+        return _documents(text, tags)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _documents(text: str, tags: bool) -> Documents:
     import yaml
 
     text = text.translate(_BREAKS) if not text.isascii() else text
@@ -170,7 +181,8 @@ class _Builder:
         self.budget -= 1
         if self.budget < 0 or depth > MAX_DEPTH:
             raise Unreadable(f"aliases or nesting without end (over {MAX_NODES} nodes or {MAX_DEPTH} levels)")
-        own = _position(node)
+        start, end = node.start_mark, node.end_mark
+        own = Position(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         if self.tags and node.tag.startswith("!") and len(node.tag) > 1:
             return self.tagged(node, key, depth, merges)
         if isinstance(node, yaml.MappingNode):

@@ -274,7 +274,13 @@ def _rule(artifact: Artifact, hit: Hit, text: str) -> str:
         return "secret/credential-in-dockerfile"
     if _CREDENTIAL_FILE.search(artifact.path) or artifact.kind == "env" and not _is_sample(artifact.path):
         return "secret/tracked-credential-file"
+    if artifact.kind == "kubernetes" and hit.name and hit.kind in _BY_NAME and not hit.ml:
+        return "secret/plaintext-kubernetes-secret"
     return "secret/exposed-ml-service-token" if hit.ml else "secret/hardcoded-credential"
+
+
+_BY_NAME = frozenset({"password", "secret", "access token", "API key", "key", "database password in a URL"})
+"""Kinds of credentials that are known by what they are called, not by the format of a vendor."""
 
 
 def _is_sample(path: str) -> bool:

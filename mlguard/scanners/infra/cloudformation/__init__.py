@@ -12,11 +12,12 @@ from mlguard import facts
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra import meaning
 from mlguard.scanners.infra.cloudformation.intrinsics import Evaluator
 from mlguard.scanners.infra.cloudformation.nodes import GONE, Node, Parameter, Stack, plain
 from mlguard.scanners.infra.cloudformation.translate import Made, Translator, parts, spelling
+from mlguard.scanners.infra.jsonplaces import JSON_TEXTS, heredoc_places
 from mlguard.scanners.infra.resources import Position, Resource, Unknown, reference
 from mlguard.scanners.infra.yamltree import Tree, parse
 
@@ -31,15 +32,21 @@ MAX_CONFIG_BYTES = 2**18
 MAX_STACKS = 200
 """Nested stacks of one stack, all levels together."""
 
+MAX_RESOURCES = 1_000
+"""Resources of one template that are judged, those of its loops too. CloudFormation takes 500."""
+
+MAX_ALL_RESOURCES = 5_000
+"""Resources of one stack and of all that are nested in it."""
+
 MAX_NESTED = 8
 """Levels of nested stacks."""
 
 Item = Resource | Gap | facts.Grant | facts.Deployment
 
-_KNOWN_MACROS = re.compile(
+_KNOWN_MACROS = lazy.pattern(
     r"AWS::(?:Serverless-\d|LanguageExtensions$|Include$|CodeDeployBlueGreen$|SecretsManager-\d|CodeStar$|ServiceCatalog$)"
 )
-_REGION = re.compile(r"""(?m)^[ \t]*region[ \t]*=[ \t]*["']([a-z0-9-]{4,30})["']""")
+_REGION = lazy.pattern(r"""(?m)^[ \t]*region[ \t]*=[ \t]*["']([a-z0-9-]{4,30})["']""")
 _NESTED = {"AWS::CloudFormation::Stack": "TemplateURL", "AWS::Serverless::Application": "Location"}
 
 
@@ -179,6 +186,7 @@ class _Run:
     folder: _Folder
     gaps: list[Gap] = field(default_factory=list)
     stacks: int = MAX_STACKS
+    resources: int = MAX_ALL_RESOURCES
 
     def stack(self, template: _Template, name: str, given: Mapping[str, Any], origin: tuple[tuple[str, Position], ...], depth: int,
               outputs: dict[str, Any] | None = None) -> Iterator[Item]:  # fmt: skip
@@ -190,11 +198,17 @@ class _Run:
         stack.conditions = dict(template.section("Conditions"))
         resources: list[tuple[str, Tree]] = []
         section = template.tree.get("Resources")
+        limit = min(MAX_RESOURCES, self.resources)
         for key, tree in evaluator.expanded(section) if section is not None else ():
+            if len(resources) >= limit:
+                reason = f"more than {limit:,} resources; the rest was not read, and CloudFormation takes 500 in one template"
+                self.gaps.append(Gap("infra", template.path, "too-large", reason, "split the template into nested stacks"))
+                break
             if key.startswith("Fn::"):
                 self._gap(template.path, f"line {tree.at.line}: a macro adds resources when the stack is made")
             elif isinstance(tree.children, Mapping) and isinstance(tree.value.get("Type"), str):
                 resources.append((key, tree))
+        self.resources -= len(resources)
         stack.kinds = {key: tree.value["Type"] for key, tree in resources}
         for key, kind in list(stack.kinds.items()):
             if kind.startswith("AWS::Serverless::"):
@@ -279,7 +293,7 @@ def _exists(tree: Tree, evaluator: Evaluator) -> bool:
 _SAM_SUFFIXES = ("Role", "Url", "Stage", "DomainName", "Version")
 """What SAM appends to a logical id for the resources that it adds."""
 
-_LISTS = re.compile(r"^(?:CommaDelimitedList|List<.*>)$")
+_LISTS = lazy.pattern(r"^(?:CommaDelimitedList|List<.*>)$")
 
 
 def _parameter(name: str, tree: Tree, given: Mapping[str, Any]) -> Parameter:
@@ -370,7 +384,8 @@ def _resources(
         return
     kind = stack.kinds[key]
     given = tree.get("Properties")
-    properties = evaluator.node(given) if given is not None else Node(None, tree.at, {})
+    with evaluator.supposing(tree.value.get("Condition")):
+        properties = evaluator.node(given) if given is not None else Node(None, tree.at, {})
     if properties.value is GONE or (properties.children is None and properties.value is None):
         properties = Node(None, tree.at, {})
     if "Fn::Transform" in tree.value or rewritten:
@@ -415,6 +430,10 @@ def _finished(
 ) -> Iterator[Item]:
     attributes, positions, references, spelled = parts(made, lambda name: _is_address(name, stack))
     classes = ("derived",) if made.address != owner else ()
+    name = JSON_TEXTS.get(made.kind, "")
+    text, at = attributes.get(name), positions.get((name,))
+    if isinstance(text, str) and at is not None and 0 < text.count("\n") <= at.end_line - at.line:
+        positions.update({(name, *place): found for place, found in heredoc_places(text, at).items()})
     region = stack.region or Unknown("the region of the stack")
     held: dict[str, Any] = attributes
     resource = meaning.resource(

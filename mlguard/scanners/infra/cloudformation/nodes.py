@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import REFERENCE, Position, Unknown
 from mlguard.scanners.infra.terraform.values import text_of
 from mlguard.scanners.infra.yamltree import Tree
@@ -72,6 +72,14 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What follows when a condition holds: the truth of others, and the values of parameters."""
+
+    truths: dict[str, bool | Unknown] = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Stack:
     """One template as it is evaluated: what its names stand for, and how much work is left."""
@@ -85,6 +93,8 @@ class Stack:
     kinds: dict[str, str] = field(default_factory=dict)  # the type of each resource
     outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of nested stacks, by logical id
     truths: dict[str, bool | Unknown] = field(default_factory=dict)
+    supposed: Mapping[str, Parameter] = field(default_factory=dict)  # parameters that a condition which holds settles
+    worlds: dict[str, World] = field(default_factory=dict)  # what follows from conditions that are taken to hold
     loops: dict[str, str] = field(default_factory=dict)
     steps: int = MAX_STEPS
     turns: int = MAX_TURNS
@@ -94,8 +104,8 @@ class Stack:
 GONE = object()
 """The value of AWS::NoValue: what has it is not there."""
 
-_WORD = re.compile(r"([A-Z]+)([A-Z][a-z])")
-_EDGE = re.compile(r"([a-z0-9])([A-Z])")
+_WORD = lazy.pattern(r"([A-Z]+)([A-Z][a-z])")
+_EDGE = lazy.pattern(r"([a-z0-9])([A-Z])")
 
 
 def snake(name: str) -> str:

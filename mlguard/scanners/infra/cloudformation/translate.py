@@ -12,7 +12,7 @@ an object is a block. Each type there has::
     lists: [CidrIp]              # single values that are lists there
     pairs: {Settings: setting}   # an object of names and values that is a list of blocks there
     switches: {Attributes: {a.enabled: logs.enabled}}   # a list of keys and values, of which each is an attribute there
-    defaults: {backup_retention_period: 1}              # where CloudFormation takes another value than Terraform
+    defaults: {publicly_accessible: true}               # where CloudFormation takes another value than Terraform
     says: {versioning: VersioningConfiguration}         # what an attribute is called that no property is translated to
     splits: [{from: Versioning, kind: .., into: .., link: bucket, each: true}]   # resources of their own
 """
@@ -20,13 +20,13 @@ an object is a block. Each type there has::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from mlguard import tables
 from mlguard.scanners.infra.cloudformation.nodes import MAX_DEPTH, Node, encoded, plain, snake
-from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Resource, Unknown, reference
+from mlguard.scanners.infra.resources import REFERENCE, Either, Open, Path, Position, Resource, Unknown, reference
 from mlguard.scanners.infra.terraform.values import text_of
 
 
@@ -186,6 +186,9 @@ class Translator:
             items = [self._item(item, path, root, apart) for item in node.children]
             return Node(None, node.at, [one for one in items if one.value is not _DROPPED], path)
         wanted = shape.values.get(path) or shape.values.get(f"*.{last}")
+        if wanted is not None and isinstance(node.value, Either):
+            options = tuple(wanted.get(text_of(one), one) for one in node.value.options)
+            return Node(replace(node.value, options=options), node.at, None, path, node.refs)
         if wanted is not None and not isinstance(node.value, Unknown):
             found = wanted.get(text_of(node.value), _DROPPED)
             if found is not _DROPPED:

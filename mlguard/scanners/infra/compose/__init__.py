@@ -11,7 +11,7 @@ from typing import Any
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.compose.project import NAME, Files, Project, projects, put_in
 from mlguard.scanners.infra.containers import Started, seen
@@ -20,7 +20,7 @@ from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.treeedits import entries, is_mapping, items, plain
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 
-_STORES = re.compile(
+_STORES = lazy.pattern(
     r"(?i)(?:^|/)(?:postgres(?:ql)?|pgvector|postgis|timescaledb|mysql|mariadb|mongo(?:db)?|redis(?:-stack(?:-server)?)?|valkey|memcached|elasticsearch|opensearch|minio|mlflow"
     r"|jupyter\w*|[\w-]*-notebook|rabbitmq|kafka|qdrant|weaviate|milvus|chroma|clickhouse(?:-server)?|neo4j|cassandra|influxdb|couchdb|etcd|zookeeper|ray|label-studio|mssql[\w-]*|server-mssql|feast[\w-]*|tensorboard"
     r"|cockroach|arangodb|scylla|surrealdb|dragonfly|keydb|percona[\w-]*|mongo-express|phpmyadmin|pgadmin4?|adminer|kibana|marimo|vault|consul|nats|solr|typesense|meilisearch|lancedb|vespa|zeppelin|mssql/server)$"
@@ -47,11 +47,15 @@ _STORE_PORTS = frozenset(
     }
 )  # fmt: skip
 """Ports of databases, caches and queues that hardly anything else takes."""
-_STORE_COMMAND = re.compile(
+_STORE_COMMAND = lazy.pattern(
     r"\bmlflow\s+(?:server|ui)\b|\bjupyter[\s-](?:lab|notebook|server|hub)\b|\btensorboard\b|\bray\s+start\b|\bredis-server\b|\bmongod\b|\bpostgres\b"
 )
-_HERE = re.compile(r"^(?:127\.\d+\.\d+\.\d+|\[?::1\]?|localhost)$")
-_SOCKETS = re.compile(
+_HERE = lazy.pattern(
+    r"^(?:(?:127|10)\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+|\[?(?:::1|f[cd][0-9a-f]{2}:[0-9a-f:]*)\]?|localhost)$"
+)
+"""Addresses of the machine itself, or of one network that was chosen."""
+
+_SOCKETS = lazy.pattern(
     r"(?:docker|containerd|crio|podman)(?:/[\w-]+)?\.sock$|^/(?:$|(?:etc|root|boot|proc|sys|dev|usr|lib|var|var/lib|var/run|run)$"
     r"|(?:etc/(?:kubernetes|passwd|shadow|sudoers|ssh|pam\.d|docker)|root/\.(?:ssh|aws|kube|docker|gnupg)|var/lib/(?:kubelet|docker|containerd|etcd|rancher))(?:/|$))"
 )
@@ -159,7 +163,7 @@ def _mounts(tree: Tree, project: Project) -> Iterator[tuple[str, Position]]:
             source = plain(place) if plain(node.get("type")) in ("bind", "") and place is not node else ""
         else:
             place = node
-            source = plain(node).partition(":")[0]
+            source = put_in(plain(node), project.variables).partition(":")[0]
         source = put_in(source, project.variables)
         if source.startswith("/"):
             yield source, place.at

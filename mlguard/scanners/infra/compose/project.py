@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners.infra.docker import expand
+from mlguard.scanners import lazy
+from mlguard.scanners.infra.dockerfile import expand
 from mlguard.scanners.infra.treeedits import (
     entries,
     is_list,
@@ -30,10 +31,13 @@ from mlguard.scanners.infra.yamltree import Tree, parse
 MAX_EXTENDS = 20
 """Services that extend each other."""
 
+MAX_INCLUDED = 100
+"""Files that the Compose files of a tree include."""
+
 MAX_ENV_LINES = 5_000
 """Lines of a file of variables that are read."""
 
-NAME = re.compile(r"(?i)^(?:docker-)?compose(?:[._-][\w.-]*)?\.ya?ml$")
+NAME = lazy.pattern(r"(?i)^(?:docker-)?compose(?:[._-][\w.-]*)?\.ya?ml$")
 _MAIN = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _OVERRIDES = tuple(name.replace(".y", ".override.y") for name in _MAIN)
 _REPLACED = frozenset({"command", "entrypoint", "test"})
@@ -99,7 +103,7 @@ def projects(paths: list[str], files: Files) -> Iterator[Project]:
     """Yield the projects that Compose files stand for: each main file with its override, each further file over the main
     one where its services need that, else by itself."""
     folders: dict[str, list[str]] = {}
-    for path in sorted(paths):
+    for path in sorted({*paths, *_included(paths, files)}):
         folders.setdefault(posixpath.dirname(path), []).append(path)
     for folder, held in sorted(folders.items()):
         by_name = {posixpath.basename(path).lower(): path for path in held}
@@ -113,6 +117,28 @@ def projects(paths: list[str], files: Files) -> Iterator[Project]:
             if path != main and main and _needs_base(files.tree(path)):
                 parts = [main, path]
             yield _project(parts, files, values)
+
+
+def _included(paths: list[str], files: Files) -> list[str]:
+    """Return the files that Compose files include, and those that these include."""
+    found: list[str] = []
+    waiting = list(paths)
+    while waiting and len(found) < MAX_INCLUDED:
+        path = waiting.pop()
+        tree = files.tree(path)
+        for one in items(tree.get("include")) if tree is not None else ():
+            named = one.get("path") if is_mapping(one) else one
+            for name in items(named) or ([named] if named is not None else []):
+                file = posixpath.normpath(posixpath.join(posixpath.dirname(path), plain(name)))
+                if (
+                    plain(name)
+                    and "$" not in file
+                    and not file.startswith(("..", "/"))
+                    and file not in (*paths, *found)
+                ):
+                    found.append(file)
+                    waiting.append(file)
+    return found
 
 
 def _needs_base(tree: Tree | None) -> bool:

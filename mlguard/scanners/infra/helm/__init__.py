@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlguard import redact
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context
+from mlguard.scanners import Context, lazy
+from mlguard.scanners.infra.rendered import Rendered
 
 if TYPE_CHECKING:
     from mlguard.scanners.infra.helm.charts import Chart, Loader
-    from mlguard.scanners.infra.helm.origins import Origins
-    from mlguard.scanners.infra.resources import Path, Position
-    from mlguard.scanners.infra.yamltree import Tree
 
 MAX_VARIANTS = 8
 """Sets of values that a chart is rendered with: its own first, then those of the files beside them."""
@@ -29,39 +25,12 @@ MAX_MADE = 8 * 2**20
 MAX_CHARTS = 500
 """Charts of one group of files."""
 
-_VALUES = re.compile(
+_VALUES = lazy.pattern(
     r"(?:^|/)(?:values[-_.][^/]+|[^/]+[-_.]values)\.ya?ml$|^(?:ci|values|environments|envs)/[^/]+\.ya?ml$"
 )
-_PLAIN = re.compile(
+_PLAIN = lazy.pattern(
     r"(?:^|/)(?:values\.ya?ml|values\.schema\.json|Chart\.ya?ml|Chart\.lock|requirements\.(?:yaml|lock))$"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """What one chart makes with one set of values.
-
-    ``chart`` is the path of its folder, ``values`` that of the file whose values were laid over its own ones ("": none).
-    ``trees`` are its documents, each with the path of its template; their positions are those of the templates' lines.
-    ``consumed`` are the files that mean nothing by themselves, being part of the chart.
-    """
-
-    chart: str
-    trees: tuple[tuple[str, Tree], ...]
-    gaps: tuple[Gap, ...]
-    consumed: frozenset[str]
-    values: str = ""
-    origins: Origins | None = None
-
-    def given_at(self, at: Position, path: Path) -> Position | None:
-        """Return where in a file of values the node at ``path`` of a document, which stands at ``at``, was given."""
-        return self.origins.of(at, path) if self.origins is not None else None
-
-
-def is_test(document: Tree) -> bool:
-    """Say whether a document is part of the chart's own test, which runs only when somebody asks for it."""
-    hook = document.get("metadata", "annotations", "helm.sh/hook")
-    return hook is not None and any(part.strip().startswith("test") for part in str(hook.value).split(","))
 
 
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
@@ -69,7 +38,9 @@ def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Rendered]:
     paths = {artifact.path for artifact in artifacts}
     for number, folder in enumerate(roots(_folders(paths, context))):
         if number >= MAX_CHARTS:
-            yield Rendered(folder, (), (Gap("infra", folder, "sampled", f"over {MAX_CHARTS} charts"),), frozenset())
+            yield Rendered(
+                folder, "helm", (), (Gap("infra", folder, "sampled", f"over {MAX_CHARTS} charts"),), frozenset()
+            )
             return
         yield from _chart(folder, paths, context)
 
@@ -112,12 +83,12 @@ def _chart(folder: str, paths: set[str], context: Context) -> Iterator[Rendered]
     below = {path for path in paths if path.startswith(prefix)}
     consumed = {path for path in below if _belongs(path[len(prefix) :])}
     if chart is None:
-        yield Rendered(folder, (), tuple(loader.gaps), frozenset(consumed))
+        yield Rendered(folder, "helm", (), tuple(loader.gaps), frozenset(consumed))
         return
     names = sorted(name for name in chart.files if _VALUES.search(name) and not name.startswith("crds/"))
     consumed |= {prefix + name for name in names}
     if chart.is_library:
-        yield Rendered(folder, (), tuple(loader.gaps), frozenset(consumed))
+        yield Rendered(folder, "helm", (), tuple(loader.gaps), frozenset(consumed))
         return
     seen: set[Any] = set()
     known: dict[Any, Any] = {}
@@ -125,21 +96,25 @@ def _chart(folder: str, paths: set[str], context: Context) -> Iterator[Rendered]
     for values in ["", *names[: MAX_VARIANTS - 1]]:
         if size > MAX_MADE:
             reason = f"{values} is not looked at: the chart makes over {MAX_MADE // 2**20} MiB"
-            yield Rendered(folder, (), (Gap("infra", prefix + "Chart.yaml", "sampled", reason),), frozenset(consumed))
+            yield Rendered(
+                folder, "helm", (), (Gap("infra", prefix + "Chart.yaml", "sampled", reason),), frozenset(consumed)
+            )
             break
         one, made = _variant(chart if not values else None, folder, values, loader, consumed, known)
         size += made
         if one is None:
             continue
-        key = repr([(path, tree.value) for path, tree in one.trees])
+        key = repr([(path, tree.value) for path, tree in one.documents])
         gaps = tuple(gap for gap in one.gaps if gap not in seen)
         if values and key in seen and not gaps:
             continue
         seen |= {key, *gaps}
-        yield replace(one, gaps=gaps, values=values and prefix + values)
+        yield one._replace(gaps=gaps, values=values and prefix + values)
     if len(names) >= MAX_VARIANTS:
         reason = f"only {MAX_VARIANTS} of {len(names) + 1} sets of values are looked at"
-        yield Rendered(folder, (), (Gap("infra", prefix + "Chart.yaml", "sampled", reason),), frozenset(consumed))
+        yield Rendered(
+            folder, "helm", (), (Gap("infra", prefix + "Chart.yaml", "sampled", reason),), frozenset(consumed)
+        )
 
 
 def _variant(
@@ -163,7 +138,7 @@ def _variant(
             given = encoding.load_yaml(plain_text(chart.files[name]()))
         except Unreadable as error:
             gap = Gap("infra", posixpath.join(folder, name), "unreadable", str(error))
-            return Rendered(folder, (), (gap,), frozenset(consumed)), 0
+            return Rendered(folder, "helm", (), (gap,), frozenset(consumed)), 0
         if not isinstance(given, dict):
             return None, 0
     try:
@@ -174,7 +149,7 @@ def _variant(
         result = rendering.render(chart, given, names, knows, known)
     except Failed as error:
         gap = Gap("infra", where, "unresolved", f"the values of the chart: {error.reason}")
-        return Rendered(folder, (), (*loader.gaps, gap), frozenset(consumed)), 0
+        return Rendered(folder, "helm", (), (*loader.gaps, gap), frozenset(consumed)), 0
     absent = [
         Gap("infra", where, "missing", f"dependency {_named(one.name)} is not in charts/", "run helm dependency build")
         for one in missing
@@ -182,7 +157,7 @@ def _variant(
     gaps = tuple(dict.fromkeys([*loader.gaps, *absent, *result.gaps]))
     found = Origins(loader.context, chart, name and posixpath.join(folder, name))
     used = frozenset(consumed | result.used)
-    return Rendered(folder, tuple(result.trees), gaps, used, "", found), result.size
+    return Rendered(folder, "helm", tuple(result.trees), gaps, used, "", found), result.size
 
 
 def _named(name: str) -> str:

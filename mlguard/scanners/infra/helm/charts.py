@@ -16,8 +16,9 @@ from typing import Any
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, decode, read_bytes
-from mlguard.scanners.infra.helm import encoding, regex
-from mlguard.scanners.infra.helm.printing import Failed, float_text
+from mlguard.scanners.infra import re2
+from mlguard.scanners.infra.helm import encoding
+from mlguard.scanners.infra.helm.printing import float_text
 
 MAX_FILES = 20_000
 """Files of one chart with those of its dependencies."""
@@ -327,7 +328,7 @@ def ignore_rules(text: str) -> Callable[[str, bool], bool]:
         anywhere = "/" not in rule
         try:
             rules.append((negated, folder, anywhere, _matcher(rule.removeprefix("/"))))
-        except regex.Invalid:
+        except (re2.Invalid, re2.TooLong):
             continue
 
     def ignored(path: str, is_folder: bool) -> bool:
@@ -345,7 +346,7 @@ def ignore_rules(text: str) -> Callable[[str, bool], bool]:
 
 
 def _matcher(rule: str) -> Callable[[str], bool]:
-    """Return what tells the paths that a rule means; without the slow way for the plain ones. Raises Invalid."""
+    """Return what tells the paths that a rule means; without the slow way for the plain ones. Raises Invalid or TooLong."""
     if not re.search(r"[*?\[\\]", rule):
         return lambda path: path == rule
     ending = rule[1:]
@@ -356,14 +357,14 @@ def _matcher(rule: str) -> Callable[[str], bool]:
     def matches(path: str) -> bool:
         try:
             return pattern.search(path) is not None
-        except Failed:
+        except re2.TooLong:
             return False
 
     return matches
 
 
-def glob(pattern: str, braces: bool = True) -> regex.Pattern:
-    """Return a pattern of file names as one of characters. Raises Invalid."""
+def glob(pattern: str, braces: bool = True) -> re2.Pattern:
+    """Return a pattern of file names as one of characters. Raises Invalid or TooLong."""
     parts: list[str] = []
     depth = at = 0
     while at < len(pattern):
@@ -390,4 +391,4 @@ def glob(pattern: str, braces: bool = True) -> regex.Pattern:
             at += 1
         else:
             parts.append(re.escape(char))
-    return regex.compiled(f"^(?:{''.join(parts)})$")
+    return re2.compiled(f"^(?:{''.join(parts)})$")

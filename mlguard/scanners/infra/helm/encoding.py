@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.helm.printing import MAX_DEPTH, Failed, NoList, float_text
 from mlguard.scanners.infra.yamltree import check_depth
 
@@ -26,12 +27,12 @@ WORDS: dict[str, Any] = {
     **dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf")),
     **dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf")),
 }
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
-_TIME = re.compile(
+_FLOAT = lazy.pattern(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INTEGER = lazy.pattern(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_TIME = lazy.pattern(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))| (\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d+)?)?"
 )
-BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+BASE_60 = lazy.pattern(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _NUMERIC = frozenset("0123456789+-.")
 
 
@@ -184,7 +185,7 @@ def _scalar(node: Any) -> Any:
 
 # Writing JSON
 
-_JSON = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029\x7f]')
+_JSON = lazy.pattern('[\x00-\x1f"\\\\<>&\u2028\u2029\x7f]')
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", '"': '\\"', "\\": "\\\\", "\x7f": "\x7f"}
 
 

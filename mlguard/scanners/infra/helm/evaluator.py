@@ -7,20 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.infra.helm import containers, formats, library, numeric, texts, times  # noqa: F401  # they enter their functions
+from mlguard.scanners.infra.helm import formats, library, listings, numeric, texts, times  # noqa: F401  # they enter their functions
 from mlguard.scanners.infra.helm.functions import FUNCTIONS, call, text
-from mlguard.scanners.infra.helm.output import NO_VALUE, Writer, without_nothing
-from mlguard.scanners.infra.helm.printing import (
-    Failed,
-    Refused,
-    Strings,
-    Traced,
-    kind_of,
-    show,
-    truth,
-    unknown,
-)
-from mlguard.scanners.infra.helm.syntax import (
+from mlguard.scanners.infra.helm.nodes import (
     Action,
     Branch,
     Call,
@@ -35,13 +24,21 @@ from mlguard.scanners.infra.helm.syntax import (
     Node,
     Operand,
     Pipe,
-    Source,
     Text,
     Variable,
-    empty,
-    parse,
-    source,
 )
+from mlguard.scanners.infra.helm.output import NO_VALUE, Writer, without_nothing
+from mlguard.scanners.infra.helm.printing import (
+    Failed,
+    Refused,
+    Strings,
+    Traced,
+    kind_of,
+    show,
+    truth,
+    unknown,
+)
+from mlguard.scanners.infra.helm.syntax import Source, empty, parse, source
 from mlguard.scanners.infra.resources import reference
 from mlguard.scanners.infra.terraform.values import weight
 
@@ -350,8 +347,8 @@ class _State:
         elif isinstance(value, int) and not isinstance(value, bool):
             if names > 1:
                 raise Failed("ranges over a number with two variables")
-            if value > containers.MAX_ITEMS:
-                raise Exhausted(f"ranges over more than {containers.MAX_ITEMS} numbers")
+            if value > listings.MAX_ITEMS:
+                raise Exhausted(f"ranges over more than {listings.MAX_ITEMS} numbers")
             found = [(number, number) for number in range(value)]
         elif unknown(value) is not None:
             self.run.note(self.origin, self.at, "ranges over something that is not known before it exists")
@@ -513,7 +510,7 @@ class _State:
     def called(self, body: Callable[..., Any], values: list[Any], start: int) -> Any:
         try:
             result = body(*values)
-        except (TypeError, ValueError, AttributeError, KeyError, IndexError):
+        except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError):
             raise Failed("calls a method with something that it does not take", start) from None
         except Failed as error:
             error.start = start if error.start < 0 else error.start

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.infra.helm import encoding, regex, versions, yamlout
+from mlguard.scanners import lazy
+from mlguard.scanners.infra import re2
+from mlguard.scanners.infra.helm import encoding, versions, yamlout
 from mlguard.scanners.infra.helm.functions import function, mapping, text, whole
 from mlguard.scanners.infra.helm.printing import Failed, NoList, bounded, from_utf8, unknown, utf8
 
@@ -151,20 +153,20 @@ def _from_toml(value: Any) -> Any:
 @function("regexMatch", "mustRegexMatch")
 def _regex_match(pattern: Any, value: Any) -> bool:
     try:
-        return regex.compiled(text(pattern)).search(text(value)) is not None
-    except regex.Invalid:
+        return re2.compiled(text(pattern)).search(text(value)) is not None
+    except re2.Invalid:
         return False
 
 
 @function("regexFind", "mustRegexFind")
 def _regex_find(pattern: Any, value: Any) -> str:
-    found = regex.compiled(text(pattern)).search(text(value))
+    found = re2.compiled(text(pattern)).search(text(value))
     return value[found[0] : found[1]] if found else ""
 
 
 @function("regexFindAll", "mustRegexFindAll")
 def _regex_find_all(pattern: Any, value: Any, count: Any) -> list[str]:
-    return [value[found[0] : found[1]] for found in regex.compiled(text(pattern)).matches(text(value), whole(count))]
+    return [value[found[0] : found[1]] for found in re2.compiled(text(pattern)).matches(text(value), whole(count))]
 
 
 @function("regexReplaceAll", "mustRegexReplaceAll")
@@ -180,9 +182,9 @@ def _regex_replace_all_literal(pattern: Any, value: Any, new: Any) -> str:
 def _replaced(pattern: Any, value: Any, new: Any, literal: bool) -> str:
     parts: list[str] = []
     last = 0
-    one = regex.compiled(text(pattern))
+    one = re2.compiled(text(pattern))
     for found in one.matches(text(value)):
-        parts += [value[last : found[0]], text(new) if literal else regex.expanded(text(new), value, found, one.names)]
+        parts += [value[last : found[0]], text(new) if literal else re2.expanded(text(new), value, found, one.names)]
         last = found[1]
     return bounded("".join([*parts, value[last:]]))
 
@@ -196,7 +198,7 @@ def _regex_split(pattern: Any, value: Any, count: Any) -> list[str]:
         return [""]
     parts: list[str] = []
     begin = end = 0
-    for found in regex.compiled(text(pattern)).matches(text(value), limit):
+    for found in re2.compiled(text(pattern)).matches(text(value), limit):
         if limit > 0 and len(parts) == limit - 1:
             break
         end = found[0]
@@ -256,7 +258,7 @@ def _is_abs(value: Any) -> bool:
     return text(value).startswith("/")
 
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = lazy.pattern(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 @function("urlParse")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.helm.printing import (
     Failed,
     Int64,
@@ -134,7 +134,7 @@ def items(value: Any) -> list[Any]:
     raise Failed(f"hands {kind_of(value)} to a function that takes a list")
 
 
-_NUMBER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[0-9]+(?:\.0*)?)(?<!.{41})")
+_NUMBER = lazy.pattern(r"[+-]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[0-9]+(?:\.0*)?)(?<!.{41})")
 
 
 def to_int(value: Any) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlguard.scanners.infra.helm import encoding, yamlout
-from mlguard.scanners.infra.helm.containers import merge
+from mlguard.scanners.infra.helm.listings import merge
 from mlguard.scanners.infra.helm.printing import Failed, text_of, truth
 from mlguard.scanners.infra.resources import reference
 

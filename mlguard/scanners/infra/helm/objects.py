@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.infra.helm import regex, yamlout
+from mlguard.scanners.infra import re2
+from mlguard.scanners.infra.helm import yamlout
 from mlguard.scanners.infra.helm.charts import Chart, Reader, glob, string_of
 from mlguard.scanners.infra.helm.functions import text
 from mlguard.scanners.infra.helm.printing import Failed, from_utf8
@@ -89,7 +90,7 @@ class Files(dict[str, Any]):
     def matching(self, pattern: Any) -> Files:
         try:
             compiled = glob(text(pattern))
-        except regex.Invalid:
+        except (re2.Invalid, re2.TooLong):
             compiled = glob("**")
         found = {name: super(Files, self).__getitem__(name) for name in self if compiled.search(name)}
         return Files(found, self.used, self.prefix)

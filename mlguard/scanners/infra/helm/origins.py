@@ -10,20 +10,9 @@ from mlguard.errors import Unreadable
 from mlguard.scanners import Context, read_bytes
 from mlguard.scanners.infra.helm import encoding
 from mlguard.scanners.infra.helm.charts import MAX_FILE_BYTES, Chart, plain_text
+from mlguard.scanners.infra.helm.nodes import Action, Branch, Chain, Dot, Field, Node, Operand, Pipe, Variable
 from mlguard.scanners.infra.helm.printing import Failed
-from mlguard.scanners.infra.helm.syntax import (
-    Action,
-    Branch,
-    Chain,
-    Dot,
-    Field,
-    Node,
-    Operand,
-    Pipe,
-    Source,
-    Variable,
-    parse,
-)
+from mlguard.scanners.infra.helm.syntax import Source, parse
 from mlguard.scanners.infra.resources import Path, Position
 
 Steps = tuple[str, ...]

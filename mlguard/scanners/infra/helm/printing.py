@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import REFERENCE, reference
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ _QUOTED = {
     "\\": "\\\\",
     '"': '\\"',
 }
-_PLAIN = re.compile(r"[ !#-\[\]-~\ue000\ue001]*")
+_PLAIN = lazy.pattern(r"[ !#-\[\]-~\ue000\ue001]*")
 
 
 def quoted(text: str) -> str:
@@ -269,7 +270,7 @@ def _escaped(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-_VERB = re.compile(r"%([-+# 0]*)(\[\d+\])?(\*|\d+)?(?:\.(\*|\d+)?)?(\[\d+\])?(.)", re.S)
+_VERB = lazy.pattern(r"%([-+# 0]*)(\[\d+\])?(\*|\d+)?(?:\.(\*|\d+)?)?(\[\d+\])?(.)", re.S)
 MAX_WIDTH = 10_000
 """Characters to which a verb may pad."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.helm import objects
 from mlguard.scanners.infra.helm.charts import Chart, plain_text
 from mlguard.scanners.infra.helm.evaluator import Exhausted, Run
@@ -157,10 +158,10 @@ def _failure(one: _File, error: Failed) -> Gap:
 
 # Documents
 
-_SEPARATOR = re.compile(r"(?m)^---[ \t]*")
-_ALONE = re.compile("(?m)^[ \\t]*\ue000[^\ue000\ue001\\n]*\ue001[ \\t]*$")
-_TYPE = re.compile(r"(?m)^kind:[ \t]*[\"']?CustomResourceDefinition\b")  # long schemas that no rule looks at
-_LINE = re.compile(r"\r\n|\n|\r")
+_SEPARATOR = lazy.pattern(r"(?m)^---[ \t]*")
+_ALONE = lazy.pattern("(?m)^[ \\t]*\ue000[^\ue000\ue001\\n]*\ue001[ \\t]*$")
+_TYPE = lazy.pattern(r"(?m)^kind:[ \t]*[\"']?CustomResourceDefinition\b")  # long schemas that no rule looks at
+_LINE = lazy.pattern(r"\r\n|\n|\r")
 
 
 def _documents(one: _File, text: Traced, result: Result) -> Iterator[Tree]:

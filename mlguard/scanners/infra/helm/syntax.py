@@ -6,8 +6,26 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
+from mlguard.scanners import lazy
+from mlguard.scanners.infra.helm.nodes import (
+    Action,
+    Branch,
+    Call,
+    Chain,
+    Command,
+    Constant,
+    Dot,
+    Field,
+    Function,
+    Jump,
+    Nil,
+    Node,
+    Operand,
+    Pipe,
+    Text,
+    Variable,
+)
 from mlguard.scanners.infra.helm.printing import Failed
 
 MAX_NODES = 100_000
@@ -21,116 +39,6 @@ MAX_PARSED = 512
 
 MAX_REMEMBERED = 2**17
 """Characters of the longest template that is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    text: str
-    start: int  # offset of its first character in the source
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Nil:
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    value: Any
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """``.a.b``, on the current dot."""
-
-    names: tuple[str, ...]
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """``$x.a.b``; the name is ``$x``, or ``$`` alone."""
-
-    name: str
-    names: tuple[str, ...]
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    name: str
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """``(…).a.b``"""
-
-    operand: Operand
-    names: tuple[str, ...]
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    operands: tuple[Operand, ...]
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pipe:
-    """Commands, each with the result of the one before as its last argument; names that are declared or assigned."""
-
-    commands: tuple[Command, ...]
-    start: int
-    declared: tuple[str, ...] = ()
-    assigns: bool = False  # ``=`` and not ``:=``
-
-
-Operand = Dot | Nil | Constant | Field | Variable | Function | Chain | Pipe
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    pipe: Pipe
-    start: int  # of its opening braces
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """``if``, ``with`` or ``range``."""
-
-    word: str
-    pipe: Pipe
-    body: tuple[Node, ...]
-    otherwise: tuple[Node, ...]
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """``break`` or ``continue``."""
-
-    word: str
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """``template "name" pipeline``"""
-
-    name: str
-    pipe: Pipe | None
-    start: int
-
-
-Node = Text | Action | Branch | Jump | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +83,10 @@ def _remembered(text: str) -> Template:
 
 
 _SPACE = " \t\r\n"
-_ACTION = re.compile(r"\{\{(?:-(?=[ \t\r\n]))?")
-_COMMENT = re.compile(r"[ \t\r\n]*/\*.*?\*/(?:[ \t\r\n]+-)?\}\}", re.S)
-_CLOSE = re.compile(r"[ \t\r\n]+-\}\}|[ \t\r\n]*\}\}")
-_TOKEN = re.compile(
+_ACTION = lazy.pattern(r"\{\{(?:-(?=[ \t\r\n]))?")
+_COMMENT = lazy.pattern(r"[ \t\r\n]*/\*.*?\*/(?:[ \t\r\n]+-)?\}\}", re.S)
+_CLOSE = lazy.pattern(r"[ \t\r\n]+-\}\}|[ \t\r\n]*\}\}")
+_TOKEN = lazy.pattern(
     r"(?P<space>[ \t\r\n]+)"
     r"|(?P<string>\"(?:[^\"\\\n]|\\.)*\")"
     r"|(?P<raw>`[^`]*`)"
@@ -512,7 +420,7 @@ def _string(token: _Token, parser: _Parser) -> str:
 
 
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.S)
+_ESCAPE = lazy.pattern(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.S)
 
 
 def _unquoted(text: str, parser: _Parser, start: int) -> str:

@@ -6,8 +6,9 @@ import re
 from bisect import bisect_right
 from typing import Any
 
-from mlguard.scanners.infra.helm.containers import strings
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.helm.functions import function, text, whole
+from mlguard.scanners.infra.helm.listings import strings
 from mlguard.scanners.infra.helm.printing import (
     MAX_TEXT,
     Failed,
@@ -240,7 +241,7 @@ def _wrapped(value: str, width: int, separator: str, cuts: bool) -> str:
     return bounded(separator.join([*parts, value[at:]]))
 
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[^A-Z\d_\s-]+\d*|\d+")
+_WORDS = lazy.pattern(r"[A-Z]+(?![a-z])\d*|[A-Z]?[^A-Z\d_\s-]+\d*|\d+")
 
 
 @function("snakecase")

@@ -7,11 +7,12 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.helm.functions import function, text
 from mlguard.scanners.infra.helm.printing import Failed, Int64
 from mlguard.scanners.infra.resources import reference
 
-_LAYOUT = re.compile(
+_LAYOUT = lazy.pattern(
     r"2006|January|Jan|Monday|Mon|MST|Z07:00|Z0700|-07:00|-0700|-07|\.0+|\.9+|01|02|03|04|05|06|15|PM|pm|_2|1|2|3|4|5"
 )
 _MONTHS = [
@@ -158,7 +159,7 @@ def _date_modify(by: Any, value: Any) -> Time:
 
 
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_DURATION = lazy.pattern(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
 def duration(given: str) -> int | None:

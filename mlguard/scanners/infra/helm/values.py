@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlguard.scanners.infra.helm import versions
-from mlguard.scanners.infra.helm.containers import deep_copy
+from mlguard.scanners.infra.helm.listings import deep_copy
 from mlguard.scanners.infra.helm.printing import show
 
 if TYPE_CHECKING:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-_VERSION = re.compile(
+from mlguard.scanners import lazy
+
+_VERSION = lazy.pattern(
     r"v?([0-9]{1,18})(\.[0-9]{1,18})?(\.[0-9]{1,18})?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
 )
-_RANGE = re.compile(
+_RANGE = lazy.pattern(
     r"\s*(=||!=|>|<|>=|=>|<=|=<|~|~>|\^)\s*(v?([0-9]+|[xX*])(?:\.([0-9]+|[xX*]))?(?:\.([0-9]+|[xX*]))?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?)\s*"
 )
 
@@ -97,7 +99,7 @@ def constraints(text: str) -> tuple[tuple[_Constraint, ...], ...]:
     return tuple(_all(part) for part in rewritten.split("||"))
 
 
-_HYPHEN = re.compile(r"\s*(v?[0-9xX*][^\s,|]*)\s+-\s+(v?[0-9xX*][^\s,|]*)\s*")
+_HYPHEN = lazy.pattern(r"\s*(v?[0-9xX*][^\s,|]*)\s+-\s+(v?[0-9xX*][^\s,|]*)\s*")
 
 
 def _hyphens(text: str) -> str:

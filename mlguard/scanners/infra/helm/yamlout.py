@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cmp_to_key
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.helm.encoding import BASE_60, MAX_NODES, WORDS, base64_of, is_time, number_text, resolved
 from mlguard.scanners.infra.helm.printing import MAX_DEPTH, Failed, NoList, float_text
 
@@ -139,9 +140,9 @@ def _written(value: Any, indent: int, column: int) -> str:
     return _string(str(value), indent, column)
 
 
-_EASY = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
-_SPECIAL = re.compile("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
-_BREAKS = re.compile("[\n\r\x85\u2028\u2029]")
+_EASY = lazy.pattern(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_SPECIAL = lazy.pattern("[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+_BREAKS = lazy.pattern("[\n\r\x85\u2028\u2029]")
 
 
 def _string(text: str, indent: int, column: int, key: bool = False) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePosixPath
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.exposure import asks_who, internal, service_names
 from mlguard.scanners.infra.kubernetes.joins import MAX_SELECTING, Named, Selecting
 from mlguard.scanners.infra.kubernetes.mesh import permissive
-from mlguard.scanners.infra.kubernetes.networks import POLICY_KINDS, directions, open_rules, selectors_of
+from mlguard.scanners.infra.kubernetes.networks import POLICY_KINDS, directions, selectors_of
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, vague
 from mlguard.scanners.infra.kubernetes.places import Places
 from mlguard.scanners.infra.kubernetes.pods import (
@@ -30,7 +30,7 @@ from mlguard.scanners.infra.kubernetes.scaling import Scaling
 from mlguard.scanners.infra.services import serves_model
 from mlguard.scanners.infra.yamltree import Tree
 
-PATCH_NAME = re.compile(r"(?i)(?:^|[/_.-])(?:patch(?:es)?|overlays?|components)(?:[/_.-]|$)")
+PATCH_NAME = lazy.pattern(r"(?i)(?:^|[/_.-])(?:patch(?:es)?|overlays?|components)(?:[/_.-]|$)")
 GUARDS = ("AuthorizationPolicy", "RequestAuthentication", "SecurityPolicy", "AuthPolicy", "OIDCPolicy")
 ROUTES = (
     "Ingress",
@@ -44,7 +44,7 @@ ROUTES = (
     "HTTPProxy",
     "Mapping",
 )
-_PROXY = re.compile(
+_PROXY = lazy.pattern(
     r"oauth2?-?proxy|kube-rbac-proxy|openid|oidc|pomerium|authelia|authproxy|oauth-proxy|gatekeeper/gatekeeper"
 )
 _MESH_ROOT = "istio-system"
@@ -235,11 +235,6 @@ class Cluster:
                             self._picked[id(each)] = kind
         return self._picked.get(id(policy), "nothing")
 
-    def restricted(self, one: Object, pod: Pod) -> bool:
-        """Say whether network policies let in chosen callers only."""
-        held = [policy for policy in self.policies.picking(one, pod.labels) if "ingress" in directions(policy)]
-        return bool(held) and not any(True for each in held for _ in open_rules(each, "ingress", Places(each.tree)))
-
     def shared(self, one: Object, pod: Pod) -> Shared:
         """Return what all containers of a pod have in common."""
         services = self.services.picking(one, pod.labels) if pod.labels else []
@@ -293,7 +288,7 @@ _MODEL_KINDS = frozenset(
     {"PyTorchJob", "TFJob", "MPIJob", "XGBoostJob", "JAXJob", "PaddleJob", "TrainJob", "RayJob", "RayCluster", "Notebook", "SparkApplication", "Workflow",
      "CronWorkflow", "WorkflowTemplate", "LeaderWorkerSet"}
 )  # fmt: skip
-_MODEL_WORDS = re.compile(
+_MODEL_WORDS = lazy.pattern(
     r"(?i)(?:^|[^a-z])(?:train(?:er|ing)?|fine-?tun\w*|infer\w*|predict\w*|scor(?:er|ing)|models?|llm|ml|mlflow|jupyter|notebooks?|embed\w*|features?|ray|torch|tensorflow|gpu|cuda)(?:[^a-z]|$)"
 )
 

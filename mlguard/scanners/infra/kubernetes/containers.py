@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.containers import image as image_facts
+from mlguard.scanners.infra.containers import line_of, written_lines
 from mlguard.scanners.infra.kubernetes.literals import USER_IN_URL, secret_literal
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
@@ -18,8 +20,8 @@ from mlguard.scanners.infra.services import WORDS, open_services
 from mlguard.scanners.infra.workloads import described, wants_accelerator
 from mlguard.scanners.infra.yamltree import Tree
 
-OPEN_TEXT = re.compile(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([A-Za-z_]\w*\)|<[A-Za-z_ -]+>")
-ACCELERATOR = re.compile(
+OPEN_TEXT = lazy.pattern(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([A-Za-z_]\w*\)|<[A-Za-z_ -]+>")
+ACCELERATOR = lazy.pattern(
     r"(?:/|\.)(?:gpu|tpu|neuron(?:core|device)?|gaudi|mig-[\w.]+|i915|xe|Ascend\w*|vgpu\w*|gpu\.shared|npu|gpumem|dcu)(?:[.-]\w+)*$"
 )
 _BASELINE = frozenset(
@@ -38,9 +40,13 @@ _POD_ONLY = frozenset(
         "seLinuxChangePolicy",
     }
 )
+_CONTAINER_ONLY = frozenset(
+    {"allowPrivilegeEscalation", "capabilities", "privileged", "procMount", "readOnlyRootFilesystem"}
+)
+"""Fields that a pod's security context does not have: written there, they do nothing."""
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _SECCOMP = ("seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/")
-_VARIABLE = re.compile(r"(?<!\$)\$\(([A-Za-z_][\w.-]*)\)")
+_VARIABLE = lazy.pattern(r"(?<!\$)\$\(([A-Za-z_][\w.-]*)\)")
 MAX_WORD = 2_000
 """Characters of a word into which variables are put, and of what is put in."""
 
@@ -86,6 +92,10 @@ class Container:
         }
         for index, at in enumerate(self.argv_at):
             self.positions["argv", index] = at
+        lines = list(written_lines(self.argv, self.argv_at))
+        self.attributes["argv_lines"] = [line for line, _ in lines]
+        for index, (_, at) in enumerate(lines):
+            self.positions["argv_lines", index] = at
         for variable, at in self.environment_at.items():
             self.positions["environment", variable] = at
         for key in ("image_name", "tag", "digest", "registry", "floating", "ended", "external"):
@@ -180,7 +190,7 @@ class Container:
         effective: dict[str, Any] = {}
         for source in (above, own):
             for key, node in source.items() if source is not None else ():
-                if source is above and source is not own and key in _POD_ONLY:
+                if source is above and source is not own and (key in _POD_ONLY or key in _CONTAINER_ONLY):
                     continue
                 effective[str(key)] = node.value
                 for path, at in node.positions().items():
@@ -303,6 +313,8 @@ class Container:
         services = list(open_services(image, argv, self.environment, bool(self.around.exposure)))
         for index, service in enumerate(services):
             at = self._service_position(service.argument, service.variable)
+            if 0 <= service.argument < len(self.argv_at):
+                at = line_of(argv[service.argument], service.part, at)
             for rest in ((), ("service",), ("why",)):
                 self.positions[("open_services", index, *rest)] = at
         self.attributes["open_services"] = [{"service": one.service, "why": one.why} for one in services]

@@ -6,18 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
 from mlguard.scanners.infra.operators import cidr_public
 from mlguard.scanners.infra.resources import nearest
 
-_PRIVATE_VALUES = re.compile(
+_PRIVATE_VALUES = lazy.pattern(
     r"(?i)^(?:internal|intranet|private|cluster-?local)$|^(?:true|1|yes)$|^(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))[./]"
 )
-_INTERNAL_NOTE = re.compile(
+_INTERNAL_NOTE = lazy.pattern(
     r"(?i)internal|load-?balancer-?(?:scheme|address-type|type|network-type|cloud-provider-ip-type)|disable-public-network|load-?balancer-source-ranges"
 )
-_PRIVATE_ADDRESS = re.compile(
+_PRIVATE_ADDRESS = lazy.pattern(
     r"^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd])"
 )
 
@@ -114,7 +115,7 @@ def service_names(value: Any, depth: int) -> set[str]:
     return found - {""}
 
 
-_SECURE_NOTES = re.compile(
+_SECURE_NOTES = lazy.pattern(
     r"certificate-arn|managed-certificates|pre-shared-cert|ssl-passthrough|router\.tls|cert-manager\.io/|route\.openshift\.io/termination|ssl-cert|frontend\.crt|appgw-ssl-certificate"
 )
 

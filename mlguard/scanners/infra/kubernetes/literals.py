@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.objects import Object, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
 
-SECRET_NAME = re.compile(
+SECRET_NAME = lazy.pattern(
     r"(?i)(?:^|[_.-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|apikey|access_?key|secret_?key|private_?key|credentials?|client_?secret|auth_?token|connection_?string|dsn)(?:$|[_.-](?:value|v\d|\d+|key)?$)"
     r"|(?:password|passwd|secret|apikey|api_key|token)$"
 )
-_NO_SECRET_NAME = re.compile(
+_NO_SECRET_NAME = lazy.pattern(
     r"(?i)(?:name|file|path|dir|url|uri|host|id|ref|enabled|required|ttl|expiry|length|type|limit|header|issuer|endpoint|count|timeout|policy|version|max_?tokens?|num_?tokens?|pad_?token|eos_?token|bos_?token|unk_?token)$|tokenizer|tokens$|public|secret_?name|^(?:max|num|pad|eos|bos|stop|mask|sep|cls)_"
 )
-_NO_SECRET = re.compile(
+_NO_SECRET = lazy.pattern(
     r"(?i)^(?:|true|false|yes|no|none|null|nil|n/?a|-|\d{1,4}|<.*>|\*+|x{3,}|\.{3,}|…)$|^\$[({A-Za-z_]|\{\{|^(?:/|\./|file:|https?://[^@\s]*$|arn:|vault:|secret:|ref\+|op://|aws-sm:|gcp-sm:|azurekv:|sm://|projects/)"
     r"|change[-_ ]?me|example|placeholder|dummy|replace|your[-_]|todo|redacted|\bENC\[|^AQICA|^vault\."
 )
@@ -30,7 +30,7 @@ def secret_literal(name: str, value: Any) -> bool:
     return not _NO_SECRET.search(str(value).strip()) and len(str(value).strip()) >= 4
 
 
-USER_IN_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/@:$<{]+:(?![$<{*\ue000])([^\s/@]{3,})@")
+USER_IN_URL = lazy.pattern(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s/@:$<{]+:(?![$<{*\ue000])([^\s/@]{3,})@")
 
 
 def literal_data(one: Object, positions: Places) -> list[dict[str, str]]:

@@ -10,17 +10,6 @@ from mlguard.scanners.infra.resources import Path, nearest
 
 _OPEN_MODES = frozenset({"PERMISSIVE", "DISABLE"})
 _PLAIN = {"PERMISSIVE": "plain traffic is accepted beside mTLS", "DISABLE": "mTLS is switched off"}
-MESH_KINDS = (
-    "PeerAuthentication",
-    "AuthorizationPolicy",
-    "DestinationRule",
-    "MeshTrafficPermission",
-    "Mesh",
-    "ServerAuthorization",
-    "Server",
-    "ServiceIntentions",
-    "MeshTLS",
-)
 
 
 def permissive(one: Object, positions: Places) -> list[dict[str, str]]:

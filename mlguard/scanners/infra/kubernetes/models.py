@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.objects import Object, plain
 from mlguard.scanners.infra.kubernetes.places import Places
 from mlguard.scanners.infra.resources import Path
@@ -14,12 +15,12 @@ MAX_DEPTH = 30
 """Levels below which no address of a model is looked for."""
 
 _KEYS = frozenset({"storageUri", "modelUri", "sourceModelUri", "storage_uri", "model_uri"})
-_SCHEMES = re.compile(r"^(?:hf|https?|oci|s3|gs|az|abfss?|pvc|hdfs)://")
-_DIGEST = re.compile(
+_SCHEMES = lazy.pattern(r"^(?:hf|https?|oci|s3|gs|az|abfss?|pvc|hdfs)://")
+_DIGEST = lazy.pattern(
     r"@sha256:[0-9a-f]{64}|[?#&](?:sha256|versionId|generation|checksum)=|/(?:resolve|raw|blob)/[0-9a-f]{40}(?:/|$)"
 )
-_REVISION = re.compile(r"^hf://[^/]+/[^/:@]+[:@][0-9a-f]{40}(?:/.*)?$")
-_OPEN = re.compile(r"\$[({]|\{\{|\ue000")
+_REVISION = lazy.pattern(r"^hf://[^/]+/[^/:@]+[:@][0-9a-f]{40}(?:/.*)?$")
+_OPEN = lazy.pattern(r"\$[({]|\{\{|\ue000")
 
 
 def model_sources(one: Object, positions: Places) -> dict[str, list[dict[str, str]]]:
@@ -65,8 +66,8 @@ def _addresses(tree: Tree, path: Path, depth: int) -> Iterator[tuple[Path, Tree]
 SERVING_GROUPS = frozenset(
     {"serving.kserve.io", "machinelearning.seldon.io", "mlops.seldon.io", "kubeai.org", "serving.kubeflow.org"}
 )
-_MODEL_IMAGE = re.compile(r"(?i)(?:^|[/_-])(?:models?|weights|modelcar|checkpoints?)(?:[/_:@-]|$)")
-_NO_MODEL_IMAGE = re.compile(
+_MODEL_IMAGE = lazy.pattern(r"(?i)(?:^|[/_-])(?:models?|weights|modelcar|checkpoints?)(?:[/_:@-]|$)")
+_NO_MODEL_IMAGE = lazy.pattern(
     r"(?i)model-?(?:server|serving|api|mesh|registry|controller|loader|downloader|puller|sync|monitor|gateway|service|runner|trainer|ui|operator)"
 )
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, decode, read_bytes
+from mlguard.scanners import Context, decode, lazy, read_bytes
 from mlguard.scanners.infra.resources import Unknown
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
 
 if TYPE_CHECKING:
     from mlguard.scanners.infra.kubernetes.pods import Pod
 
-_HELM = re.compile(
+_HELM = lazy.pattern(
     r"\{\{-?\s*(?:if|else|end|range|with|define|template|include|toYaml|block|tpl|printf|/\*|\$|\.(?:Values|Release|Chart|Capabilities|Files|Template)\b)|\{%"
 )
 CLUSTER_KINDS = frozenset(
@@ -107,7 +107,7 @@ def load(artifact: Artifact, context: Context, charts: set[str]) -> Iterator[Obj
     yield from found
 
 
-_SCHEMA = re.compile(r"(?m)^kind:[ \t]*[\"']?CustomResourceDefinition\b")
+_SCHEMA = lazy.pattern(r"(?m)^kind:[ \t]*[\"']?CustomResourceDefinition\b")
 
 
 def _without_schemas(text: str) -> str:
@@ -118,7 +118,7 @@ def _without_schemas(text: str) -> str:
     return "".join("\n" * part.count("\n") if _SCHEMA.search(part) else part for part in parts)
 
 
-_QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|`[^`\n]*`")
+_QUOTED = lazy.pattern(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|`[^`\n]*`")
 
 
 def _without_text(text: str) -> str:

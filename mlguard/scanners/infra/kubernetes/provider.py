@@ -5,12 +5,12 @@ The names are those of the provider's documentation: https://registry.terraform.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.objects import Object, objects_of
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, nearest, reference
 from mlguard.scanners.infra.treeedits import mapping, sequence
@@ -22,7 +22,7 @@ MAX_MANIFEST = 1_000_000
 MAX_DEPTH = 30
 """Blocks inside each other."""
 
-_VERSION = re.compile(r"_v\d+(?:(?:alpha|beta)\d+)?$")
+_VERSION = lazy.pattern(r"_v\d+(?:(?:alpha|beta)\d+)?$")
 _API = {
     "deployment": "apps/v1", "stateful_set": "apps/v1", "daemonset": "apps/v1", "daemon_set": "apps/v1", "replica_set": "apps/v1",
     "job": "batch/v1", "cron_job": "batch/v1", "pod": "v1", "service": "v1", "namespace": "v1", "config_map": "v1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -49,9 +50,11 @@ def reads_secrets(rule: Mapping[str, Any]) -> bool:
 
 def escalation(rule: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return what a rule lets somebody do beyond its own rights, and the key of the rule that says so, or None."""
-    if rule.get("resourceNames"):
-        return None
     verbs, resources = set(_texts(rule.get("verbs"))), set(_texts(rule.get("resources")))
+    if rule.get("resourceNames"):
+        if not any(map(_MASTERS.search, _texts(rule.get("resourceNames")))):
+            return None
+        resources &= _NAMED
     for verb, about, text in _VERBS:
         if verb in verbs and not resources.isdisjoint(about | _ANY):
             return text, "verbs"
@@ -62,6 +65,10 @@ def escalation(rule: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 _ROLES = frozenset({"roles", "clusterroles"})
+_MASTERS = re.compile(r"^(?:system:masters|system:admin|cluster-admin|admin|kubernetes\.io/(?:kube-apiserver-client|\*))$")
+"""Names that are as good as all of them."""
+
+_NAMED = frozenset({"users", "groups", "clusterroles", "signers"})
 _VERBS = (
     ("escalate", _ROLES, "give itself any right (escalate)"),
     ("bind", _ROLES, "bind any role (bind)"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlguard import facts
 from mlguard.findings import Gap
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes import settings
 from mlguard.scanners.infra.kubernetes.cluster import Cluster, Shared
 from mlguard.scanners.infra.kubernetes.containers import ACCELERATOR, Around, Container
@@ -28,20 +29,20 @@ from mlguard.scanners.infra.yamltree import Tree
 MAX_CONTAINERS = 60_000
 """Containers of one group of files."""
 
-_DATA_CLASS = re.compile(r"(?i)data-?class")
+_DATA_CLASS = lazy.pattern(r"(?i)data-?class")
 _OWN_PODS = frozenset(
     {"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob", "Rollout", "DeploymentConfig", "Notebook",
      "PyTorchJob", "TFJob", "MPIJob", "XGBoostJob", "InferenceService"}
 )  # fmt: skip
 """Kinds whose pods run with the account that they name, and do not need the API of the cluster for their own work."""
 
-_API_IMAGE = re.compile(
+_API_IMAGE = lazy.pattern(
     r"(?i)kubectl|/k8s-|operator|controller|(?:^|[/-])argo|prometheus(?!-client)|kube-|ingress|cert-manager|external-(?:dns|secrets)|autoscaler|descheduler|reloader|dask|spark|jupyterhub"
 )
 _HEADLESS = frozenset({"Pod", "CronJob", "Job"})
 _SERVED_OBJECTS = frozenset({"InferenceService", "SeldonDeployment", "InferenceGraph", "LLMInferenceService"})
 _VISIBILITY = ("networking.knative.dev/visibility", "networking.kserve.io/visibility")
-_PIPELINE_UI = re.compile(
+_PIPELINE_UI = lazy.pattern(
     r"^(?:ml-pipeline(?:-ui)?|centraldashboard|jupyter-web-app-service|katib-ui|tensorboards-web-app-service|kfam|profiles-kfam)$"
 )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.joins import MAX_SELECTING, Named, Selecting
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain, same_namespace, unknown, vague
 from mlguard.scanners.infra.kubernetes.pods import LONG_RUNNING, Pod
@@ -14,8 +14,8 @@ from mlguard.scanners.infra.kubernetes.pods import LONG_RUNNING, Pod
 AUTOSCALERS = ("HorizontalPodAutoscaler", "ScaledObject", "MultidimPodAutoscaler", "PodAutoscaler", "HTTPScaledObject")
 _MONITORS = ("ServiceMonitor", "VMServiceScrape")
 _POD_MONITORS = ("PodMonitor", "PodMonitoring", "ClusterPodMonitoring", "VMPodScrape")
-_SCRAPED = re.compile(r"(?:^|/)(?:scrape|enable-prometheus-scraping|enable-metric-aggregation)$")
-_OBSERVED = re.compile(
+_SCRAPED = lazy.pattern(r"(?:^|/)(?:scrape|enable-prometheus-scraping|enable-metric-aggregation)$")
+_OBSERVED = lazy.pattern(
     r"^(?:sidecar\.opentelemetry\.io/inject|instrumentation\.opentelemetry\.io/inject-\w+|ad\.datadoghq\.com/.*|k8s\.grafana\.com/scrape|metrics\.dapr\.io/.*"
     r"|prometheus\.io/(?:port|path)|newrelic\.io/scrape)$"
 )

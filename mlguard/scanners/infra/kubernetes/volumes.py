@@ -6,20 +6,21 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kubernetes.objects import mapping, plain
 from mlguard.scanners.infra.resources import Path, Position
 from mlguard.scanners.infra.yamltree import Tree
 
-_SENSITIVE = re.compile(
+_SENSITIVE = lazy.pattern(
     r"^/(?:$|(?:run|var|var/run|var/lib|dev)$|(?:etc|root|boot|proc|sys|home|var/lib/kubelet|var/lib/docker|var/lib/containerd|var/lib/etcd"
     r"|var/lib/rancher|var/lib/cni|var/run/secrets|run/containerd|run/docker|usr|bin|sbin|lib|lib64|var/log|opt/cni)(?:/.*)?$)"
     r"|(?:docker|containerd|crio|cri-dockerd|podman|kubelet)\.sock$"
 )
-_HARMLESS = re.compile(
+_HARMLESS = lazy.pattern(
     r"^/(?:etc/(?:localtime|timezone|ssl/certs|pki/(?:ca-trust|tls/certs)|resolv\.conf)|usr/share/zoneinfo|usr/share/ca-certificates|sys/fs/bpf|run/udev"
     r"|home/kubernetes/|lib/modules|dev/shm)(?:/|$|\b)"
 )
-_ACCELERATOR = re.compile(
+_ACCELERATOR = lazy.pattern(
     r"(?i)^/(?:dev/(?:nvidia\S*|dri|kfd|accel\d*|davinci\S*|infiniband|mem)|(?:usr|home|opt|run|var|etc)/\S*nvidia\S*|usr/lib(?:64)?/\S*lib(?:cuda|nvidia)\S*|usr/local/cuda\S*|opt/rocm\S*)(?:/|$)"
 )
 
@@ -53,14 +54,14 @@ def host_mounts(spec: Tree) -> tuple[dict[str, list[dict[str, str]]], dict[Path,
 
 # Artifacts on volumes that nobody manages
 
-_KEEPERS = re.compile(
+_KEEPERS = lazy.pattern(
     r"(?i)(?:^|[\s/])mlflow(?:[:@/\s-]|$)|(?:^|/)minio(?:/minio)?(?:[:@]|$)|\bminio\s+server\b|(?:^|/)(?:ml-?pipeline|kubeflow)|(?:^|/)rayproject/ray|\bray\s+start\b|(?:^|/)(?:clearml|wandb/local|aimstack/aim)"
 )
-_ARTIFACTS = re.compile(
+_ARTIFACTS = lazy.pattern(
     r"(?i)artifact|mlruns|mlflow|checkpoint|/models?(?:/|$)|results?(?:/|$)|/outputs?(?:/|$)|/experiments?(?:/|$)"
 )
-_OBJECTS = re.compile(r"(?i)^/(?:data\d*|export|bitnami/minio|mnt/data|storage|minio)\b")
-_NO_ARTIFACTS = re.compile(r"(?i)^/(?:tmp|dev/shm|etc|var/run|run|root/\.cache|home/\w+/\.cache)(?:/(?!ray/).*)?$")
+_OBJECTS = lazy.pattern(r"(?i)^/(?:data\d*|export|bitnami/minio|mnt/data|storage|minio)\b")
+_NO_ARTIFACTS = lazy.pattern(r"(?i)^/(?:tmp|dev/shm|etc|var/run|run|root/\.cache|home/\w+/\.cache)(?:/(?!ray/).*)?$")
 
 
 def artifact_volumes(

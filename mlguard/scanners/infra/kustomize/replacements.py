@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.kustomize.transforms import Doc
 from mlguard.scanners.infra.treeedits import Keys, entries, is_list, is_mapping, items, made, plain, put
 from mlguard.scanners.infra.yamltree import Tree
 
-_PART = re.compile(r"(?:\[[^\]]*\]|\\\.|[^.\[])+|\[[^\]]*\]")
+_PART = lazy.pattern(r"(?:\[[^\]]*\]|\\\.|[^.\[])+|\[[^\]]*\]")
 
 
 def replaced(docs: Sequence[Doc], entry: Tree) -> bool:

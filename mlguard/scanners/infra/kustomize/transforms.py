@@ -6,10 +6,10 @@ Which fields each change touches is what kustomize's built-in configuration says
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.treeedits import (
     Keys,
@@ -48,7 +48,7 @@ _POD_OF: dict[str, Keys] = {
     ),
 }  # fmt: skip
 
-BUILT_IN_GROUPS = re.compile(r"^(?:[a-z]+|[a-z.]+\.k8s\.io)?$")
+BUILT_IN_GROUPS = lazy.pattern(r"^(?:[a-z]+|[a-z.]+\.k8s\.io)?$")
 """Groups of the API whose types have merge keys: apps, batch, policy, and those below k8s.io."""
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mlguard.artifacts import Artifact
 from mlguard.findings import Detection, Gap, Record
-from mlguard.scanners import Context
+from mlguard.scanners import Context, lazy
 
 if TYPE_CHECKING:
     from mlguard.scanners.infra.resources import Resource
 
-_ACTION = re.compile(r"(?:^|/)action\.ya?ml$")
-_GITLAB = re.compile(r"(?:^|/)[^/]*gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/ci/.*\.ya?ml$|(?:^|/)\.gitlab-ci/.*\.ya?ml$")
-_UPDATES = re.compile(r"(?:^|/)(?:\.pre-commit-config\.ya?ml|\.github/dependabot\.ya?ml)$")
+_ACTION = lazy.pattern(r"(?:^|/)action\.ya?ml$")
+_GITLAB = lazy.pattern(r"(?:^|/)[^/]*gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/ci/.*\.ya?ml$|(?:^|/)\.gitlab-ci/.*\.ya?ml$")
+_UPDATES = lazy.pattern(r"(?:^|/)(?:\.pre-commit-config\.ya?ml|\.github/dependabot\.ya?ml)$")
 
 
 def wants(artifact: Artifact) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import shell
-from mlguard.scanners.infra.pipelines.model import Job, Step
 from mlguard.scanners.infra.pipelines.scripts import BUILDERS
+
+if TYPE_CHECKING:
+    from mlguard.scanners.infra.pipelines.model import Job, Step
 
 MAX_FOLDERS = 50
 """Folders with files of others that are remembered in one job."""
@@ -19,6 +23,7 @@ _BUILDS_HERE = frozenset(
 )
 """Programs that take what they do from a file in the folder, without being told its name."""
 
+_ONE_SCRIPT = lazy.pattern(r"^(?:python[\d.]*|bash|sh|node|deno|bun|source|\.|Rscript)$")
 _READS_ONLY = frozenset({"--version", "-V", "--help"})
 
 
@@ -88,8 +93,10 @@ def _started(command: shell.Command, words: tuple[str, ...], folders: set[str], 
         return _folder_of(words[0], folders, here)
     if command.program not in _STARTS:
         return None
-    named = [word for word in words[1:] if not word.startswith("-") and ("/" in word or "." in word)]
-    for word in named:
+    given = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+    if _ONE_SCRIPT.match(command.program):
+        given = [] if "-m" in words or "-c" in words else given[:1]  # the others are what it reads
+    for word in (word for word in given if "/" in word or "." in word):
         if (found := _folder_of(word, folders, here)) is not None and (found or _is_code(word)):
             return found
     return here if command.program in _BUILDS_HERE and here in folders else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import shell
 
 NAMES = frozenset(
@@ -16,7 +16,7 @@ NAMES = frozenset(
 )  # fmt: skip
 """Inputs and variables that take a key of a cloud account, in lower case with dashes."""
 
-_OWN = re.compile(r"\$\(|`")
+_OWN = lazy.pattern(r"\$\(|`")
 
 
 def is_key(name: str) -> bool:

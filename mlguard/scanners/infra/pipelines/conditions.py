@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.pipelines import expressions
 from mlguard.scanners.infra.pipelines.expressions import Node
 
@@ -17,10 +18,10 @@ _ACTOR = frozenset(
 )  # fmt: skip
 """Who set the run off, which may be another than whose code it is."""
 
-_BOT = re.compile(r"(?i)\[bot\]$|^(?:dependabot|renovate|github-actions|pre-commit-ci)$")
+_BOT = lazy.pattern(r"(?i)\[bot\]$|^(?:dependabot|renovate|github-actions|pre-commit-ci)$")
 _BOT_IDS = frozenset({"49699333", "29139614", "41898282", "27856297", "66853113"})
 _OUTSIDE = frozenset({"pull_request_target", "workflow_run"})
-_CHOSEN = re.compile(
+_CHOSEN = lazy.pattern(
     r"^github\.(?:ref|ref_name|head_ref|base_ref|actor|triggering_actor|event\.(?:pull_request\.(?:head|base)\.(?:ref|label|repo\.(?:full_)?name)|workflow_run\.head_branch|sender\.login))$|^(?:env|inputs)\."
 )
 
@@ -78,6 +79,10 @@ def _equal(name: Node, text: Node, triggers: Collection[str]) -> str:
 
 def _partial(node: Node, triggers: Collection[str]) -> str:
     whole, part = node.parts
+    if node.value == "contains" and part.kind == "name" and part.value in _ACTOR:
+        told = [one.value for one in expressions.walk(whole) if one.kind == "text"]
+        if whole.kind == "call" and any(_BOT.search(name) for text in told for name in re.findall(r"[\w\[\]-]+", text)):
+            return f"{part.value} is who set off the run, not whose code it is"
     if node.value == "contains" and whole.kind == "text" and part.kind == "name" and _CHOSEN.match(part.value):
         return f"contains looks for {part.value} inside a text, where a part of a name is enough"
     if whole.kind == "name" and ".*" not in whole.value and part.kind == "text":
@@ -88,7 +93,7 @@ def _partial(node: Node, triggers: Collection[str]) -> str:
     return ""
 
 
-_SAME_REPOSITORY = re.compile(
+_SAME_REPOSITORY = lazy.pattern(
     r"head\.repo\.full_name|head_repository\.full_name|head\.repo\.fork|author_association|head\.repo\.owner|workflow_run\.event|pull_request\.user\.login|head\.user\.login|head_repository\.(?:fork|id|owner)"
 )
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-EXPRESSION = re.compile(r"\$\{\{((?:'[^']*'|(?!\}\}|\$\{\{)[^'])*)\}\}")
+from mlguard.scanners import lazy
+
+EXPRESSION = lazy.pattern(r"\$\{\{((?:'[^']*'|(?!\}\}|\$\{\{)[^'])*)\}\}")
 """An expression in a text. A string inside it may hold the closing braces."""
 
 MAX_EXPRESSION = 4_000
@@ -41,7 +43,7 @@ class Node:
     parts: tuple[Node, ...] = ()
 
 
-_TOKEN = re.compile(
+_TOKEN = lazy.pattern(
     r"\s*(?:(?P<text>'(?:[^']|'')*'?)|(?P<number>[+-]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?))"
     r"|(?P<name>[A-Za-z_][\w-]*)|(?P<sign>&&|\|\||[=!<>]=|[^\s\w]))"
 )
@@ -216,10 +218,11 @@ STRANGERS = (
     "github.head_ref", "github.event.workflow_run.head_branch",
     "github.event.workflow_run.display_title", "github.event.workflow_run.head_commit.message",
     "github.event.workflow_run.head_commit.author.email", "github.event.workflow_run.head_commit.author.name",
+    "github.event.workflow_run.head_commit.committer.email", "github.event.workflow_run.head_commit.committer.name",
     "github.event.workflow_run.head_repository.description", "github.event.workflow_run.pull_requests.*.head.ref",
     "github.event.check_run.check_suite.head_branch", "github.event.check_suite.head_branch",
     "github.event.merge_group.head_commit.message",
-    "github.event.changes.title.from", "github.event.changes.body.from",
+    "github.event.changes.title.from", "github.event.changes.body.from", "github.event.changes.head.ref.from",
 )  # fmt: skip
 """What anyone who may open an issue or a pull request can choose the text of.
 
@@ -233,11 +236,13 @@ _WHOLE = frozenset(
         "github.event.commits", "github.event.commits.*", "github.event.commits.*.author", "github.event.commits.*.committer",
         "github.event.head_commit", "github.event.head_commit.author", "github.event.head_commit.committer",
         "github.event.workflow_run", "github.event.workflow_run.head_commit", "github.event.pages", "github.event.pages.*",
-        "github.event.changes",
+        "github.event.workflow_run.head_commit.author", "github.event.workflow_run.head_commit.committer",
+        "github.event.workflow_run.head_repository", "github.event.workflow_run.pull_requests", "github.event.workflow_run.pull_requests.*",
+        "github.event.changes", "github.event.changes.title", "github.event.changes.body",
     }
 )  # fmt: skip
 
-_MEMBERS = re.compile(
+_MEMBERS = lazy.pattern(
     r"^github\.event\.(?:release\.(?:name|body)|milestone\.(?:title|description)|label\.(?:name|description)"
     r"|pull_request\.(?:milestone\.title|labels\.\*\.name)|issue\.(?:milestone\.title|labels\.\*\.name)|client_payload(?:\..*)?)$"
 )

@@ -10,14 +10,15 @@ from typing import Any
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra.pipelines import taint, texts
 from mlguard.scanners.infra.pipelines.jobs import JobReader
 from mlguard.scanners.infra.pipelines.model import MAX_STEPS, File, Job, Step, permissions
 from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
 from mlguard.scanners.infra.pipelines.uses import uses
 from mlguard.scanners.infra.resources import Path, Position, Resource
-from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
+from mlguard.scanners.infra.treeedits import entries
+from mlguard.scanners.infra.yamltree import MAX_BYTES, parse
 
 __all__ = ["permissions", "read", "uses"]
 
@@ -42,8 +43,8 @@ BROAD = frozenset(
 )
 """Scopes whose right to write changes code, releases, packages or proofs."""
 
-ACTION = re.compile(r"(?:^|/)action\.ya?ml$")
-_FOLDER = re.compile(r"^(.*?)(?:\.github/(?:workflows|actions)/.*|[^/]*)$")
+ACTION = lazy.pattern(r"(?:^|/)action\.ya?ml$")
+_FOLDER = lazy.pattern(r"^(.*?)(?:\.github/(?:workflows|actions)/.*|[^/]*)$")
 
 
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource | Gap]:
@@ -200,7 +201,7 @@ def _follow(files: Mapping[str, File]) -> None:
         for file, owner, called in calls:
             step = owner if isinstance(owner, Step) else None
             job = owner.job if isinstance(owner, Step) else owner
-            for key, node in texts.children(owner.tree.get("with")).items():
+            for key, node in entries(owner.tree.get("with")).items():
                 found = taint.of_text(texts.text(node.value), step, job, file)
                 if found is not None and found.level == "stranger" and key.lower() not in called.given:
                     called.given[key.lower()] = found
@@ -324,9 +325,3 @@ def _calls_tests(file: File) -> bool:
     return isinstance(run, dict) and any(
         TEST_NAME.search(name) or "build" in name.lower() for name in texts.names(run.get("workflows"))
     )
-
-
-def tree_of(text: str) -> Tree | None:
-    """Return the first document of a text, None when there is none."""
-    documents = parse(text)
-    return documents.trees[0] if documents.trees else None

@@ -10,15 +10,16 @@ from typing import Any
 
 from mlguard.artifacts import Artifact
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra import installs, shell
 from mlguard.scanners.infra.operators import registry_of
 from mlguard.scanners.infra.pipelines import cloudkeys, scripts, taint, texts
 from mlguard.scanners.infra.pipelines.gitlab_files import Pipeline, included
 from mlguard.scanners.infra.pipelines.steps import LISTS
 from mlguard.scanners.infra.pipelines.taint import Taint
-from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, children, items, names, text
+from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, items, names, text
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
+from mlguard.scanners.infra.treeedits import entries
 from mlguard.scanners.infra.workloads import named_regions
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 
@@ -35,14 +36,14 @@ _STRANGERS = frozenset(
 https://docs.gitlab.com/ci/variables/predefined_variables/
 """
 
-_SECRET = re.compile(
+_SECRET = lazy.pattern(
     r"^(?:CI_JOB_TOKEN|CI_JOB_JWT\w*|CI_REGISTRY_PASSWORD|CI_DEPLOY_PASSWORD|CI_DEPENDENCY_PROXY_PASSWORD|CI_REPOSITORY_URL"
     r"|\w*(?:_TOKEN|_PASSWORD|_PASSWD|_SECRET|_SECRET_KEY|_ACCESS_KEY|_API_KEY|_PRIVATE_KEY)|TOKEN|PASSWORD)$"
 )
-_INPUT = re.compile(r"\$\[\[\s*inputs\.([\w-]+)([^\]]*)\]\]")
-_DAEMON = re.compile(r"(?:^|/)docker(?:@|:.*)?dind|(?:^|/)[\w-]*-dind(?:[:@]|$)|(?:^|/)dind(?:[:@]|$)")
-_SHARED_RUNNER = re.compile(r"(?i)^(?:saas-|gitlab-org)")
-_SECURITY_JOB = re.compile(
+_INPUT = lazy.pattern(r"\$\[\[\s*inputs\.([\w-]+)([^\]]*)\]\]")
+_DAEMON = lazy.pattern(r"(?:^|/)docker(?:@|:.*)?dind|(?:^|/)[\w-]*-dind(?:[:@]|$)|(?:^|/)dind(?:[:@]|$)")
+_SHARED_RUNNER = lazy.pattern(r"(?i)^(?:saas-|gitlab-org)")
+_SECURITY_JOB = lazy.pattern(
     r"(?i)(?:^|[-_:. ])(?:sast|dast|secret[-_]?detection|secret[-_]?scan|dependency[-_]scanning|container[-_]scanning|iac[-_]scan\w*|license[-_]scanning"
     r"|security|compliance|mlguard|privacy|gdpr|gemnasium|gate|vulnerabilit\w+)(?:$|[-_:. ])"
 )
@@ -128,12 +129,15 @@ class _Reader:
         attributes["regions"] = texts.regions(self.pipeline.variables(self.pipeline.keys.get("variables")), positions)
         variables = self.pipeline.variables(self.pipeline.keys.get("variables"))
         attributes["job"] = "every job"
+        if (trace := _traced(variables)) is not None:
+            attributes["traced"] = True
+            positions[("traced",)] = trace.at
         key = next((name for name, node in variables.items() if cloudkeys.is_key(name) and "$" in text(node.value)), "")
         attributes["keys"] = [{"input": key}] if key else []
         if key:
             positions[("keys", 0, "input")] = variables[key].at
         tokens = default.get("id_tokens") if default is not None else None
-        attributes["tokens_for_all"] = sorted(children(tokens))
+        attributes["tokens_for_all"] = sorted(entries(tokens))
         if tokens is not None:
             positions[("tokens_for_all",)] = tokens.at
         names_of = ("images", "insecure_env", "regions", "keys", "tokens_for_all")
@@ -199,6 +203,12 @@ class _Reader:
         if path not in self.sources:
             self.sources[path] = Source(self.pipeline.texts.get(path, ""))
         return self.sources[path]
+
+
+def _traced(variables: Mapping[str, Tree]) -> Tree | None:
+    """Return the variable with which the log shows every command and every variable, secrets among them."""
+    node = variables.get("CI_DEBUG_TRACE") or variables.get("CI_DEBUG_SERVICES")
+    return node if node is not None and text(node.value).lower() in ("true", "1") else None
 
 
 class _Script:
@@ -271,6 +281,9 @@ class _Job:
         self._commands()
         self._identity()
         self._daemon()
+        if (trace := _traced(self.reader.pipeline.variables(self.tree.get("variables")))) is not None:
+            self.attributes["traced"] = self.reader.first("traced", trace.at)
+            self.positions[("traced",)] = trace.at
         self._gate()
         self._artifacts()
         self._images()
@@ -296,7 +309,8 @@ class _Job:
                 self._add("regions", {"what": region}, node.at)
         for script in self.scripts:
             for command in script.commands:
-                for assignment in command.assignments:
+                exported = command.words[1:] if command.program == "export" else ()
+                for assignment in (*command.assignments, *exported):
                     name, _, value = assignment.partition("=")
                     if source := next((held[m[1]] for m in re.finditer(r"\$\{?(\w+)", value) if m[1] in held), None):
                         held[name] = source
@@ -327,7 +341,7 @@ class _Job:
 
     def _identity(self) -> None:
         """Find stored keys of clouds in a job that has no token of its own, and tokens for more than one party."""
-        tokens = children(self.tree.get("id_tokens"))
+        tokens = entries(self.tree.get("id_tokens"))
         for node in tokens.values():
             parties = node.get("aud")
             if parties is not None and isinstance(parties.value, list) and len(parties.value) > 1:

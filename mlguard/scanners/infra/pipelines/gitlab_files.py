@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.infra.pipelines.texts import children, items, text
+from mlguard.scanners.infra.pipelines.texts import items, text
+from mlguard.scanners.infra.treeedits import entries, stamped
 from mlguard.scanners.infra.yamltree import Tree, parse
 
 MAX_INCLUDES = 150
@@ -74,27 +75,6 @@ _JOB_KEYS = frozenset(
 )
 
 
-def names_pipeline(path: str) -> bool:
-    """Say whether a file is GitLab CI by its name."""
-    return (
-        re.search(
-            r"(?:^|/)[^/]*gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/ci/.*\.ya?ml$|(?:^|/)\.gitlab-ci/.*\.ya?ml$", path
-        )
-        is not None
-    )
-
-
-def located(tree: Tree, path: str) -> Tree:
-    """Return a tree whose places say in which file they are."""
-    below: Mapping[str, Tree] | tuple[Tree, ...]
-    if isinstance(tree.children, Mapping):
-        below = {key: located(child, path) for key, child in tree.children.items()}
-    else:
-        below = tuple(located(child, path) for child in tree.children)
-    value_at = replace(tree.value_at, path=path) if tree.value_at is not None else None
-    return replace(tree, at=replace(tree.at, path=path), value_at=value_at, children=below)
-
-
 def merged(under: Tree, over: Tree) -> Tree:
     """Return two mappings as one, the second before the first; anything else is the second."""
     if not (
@@ -142,7 +122,7 @@ class Pipeline:
         if tree is None:
             self.troubles.append((path, "this is no pipeline: the file holds no mapping"))
             return
-        tree = tree if path == self.path else located(tree, path)
+        tree = tree if path == self.path else stamped(tree, path)
         if path == self.path:
             self.head = tree
             self.open_inputs = frozenset(name for one in trees for name in _open_inputs(one.get("spec", "inputs")))
@@ -151,7 +131,7 @@ class Pipeline:
             self.includes.append(one)
             for local in self._local(one, path):
                 self._load(local, depth + 1)
-        for key, child in children(tree).items():
+        for key, child in entries(tree).items():
             held = self.keys.get(key)
             self.keys[key] = merged(held, child) if held is not None else child
 
@@ -198,7 +178,7 @@ class Pipeline:
             if inherit is None or inherit.value is True
             else tuple(text(item.value) for item in items(inherit))
         )
-        below = dict(children(tree))
+        below = dict(entries(tree))
         default = self.keys.get("default")
         for key in allowed:
             if key not in below:
@@ -242,13 +222,13 @@ class Pipeline:
         """Return variables by name; one that is a mapping stands for its value."""
         return {
             name: inner if isinstance(node.value, dict) and (inner := node.get("value")) is not None else node
-            for name, node in children(tree).items()
+            for name, node in entries(tree).items()
         }
 
 
 def _open_inputs(declared: Tree | None) -> Iterator[str]:
     """Yield the inputs into which whoever starts the pipeline, or includes the file, may put any text."""
-    for name, node in children(declared).items():
+    for name, node in entries(declared).items():
         settings = node.value if isinstance(node.value, dict) else {}
         if settings.get("type", "string") == "string" and not settings.get("options") and not settings.get("regex"):
             yield name

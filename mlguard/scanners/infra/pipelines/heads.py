@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.pipelines import expressions, scripts, texts
 from mlguard.scanners.infra.pipelines.model import Step
 
@@ -16,7 +17,7 @@ _HEAD = (
     "github.event.workflow_run.pull_requests.*.head.*", "github.event.pull_request.merge_commit_sha",
     "github.event.workflow_run.head_repository.*", "github.event.check_suite.head_sha", "github.event.check_run.head_sha",
 )  # fmt: skip
-_PULL_REF = re.compile(r"refs/pull/|\bpull/\$\{\{|(?:^|/)pull/.*/(?:head|merge)")
+_PULL_REF = lazy.pattern(r"refs/pull/|\bpull/\$\{\{|(?:^|/)pull/.*/(?:head|merge)")
 
 
 def is_head(name: str) -> bool:
@@ -47,7 +48,7 @@ def brings_head(step: Step) -> bool:
     return any(_names_head(one, step, 0) for one in given)
 
 
-_HEAD_OUTPUT = re.compile(r"(?i)(?:^|[_.-])(?:head|pr|pull)[_-]?(?:ref|sha|branch|head|commit|repo)\w*$")
+_HEAD_OUTPUT = lazy.pattern(r"(?i)(?:^|[_.-])(?:head|pr|pull)[_-]?(?:ref|sha|branch|head|commit|repo)\w*$")
 
 
 def _names_head(value: str, step: Step, hops: int) -> bool:

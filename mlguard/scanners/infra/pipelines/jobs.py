@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.operators import registry_of
 from mlguard.scanners.infra.pipelines import artifacts, conditions, expressions, scripts, texts
 from mlguard.scanners.infra.pipelines.heads import brings_head
@@ -14,19 +15,21 @@ from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
 from mlguard.scanners.infra.pipelines.steps import DANGEROUS, StepReader, has_own_token, is_cloud_key
 from mlguard.scanners.infra.pipelines.uses import TEST_CLUSTER_ACTION
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
+from mlguard.scanners.infra.treeedits import entries
 from mlguard.scanners.infra.yamltree import Tree
 
-_PRIVILEGED = re.compile(
+_PRIVILEGED = lazy.pattern(
     r"(?:^|\s)(?:--privileged(?:=true)?|--cap-add[= ](?:ALL|SYS_ADMIN)|--(?:pid|ipc|network|net)[= ]host|(?:-v|--volume)[= ]\S*docker\.sock\S*)(?=\s|$)"
 )
 
+_RELEASE_FILE = re.compile(r"(?i)deploy|release|publish|prod|(?:^|[-_.])cd(?:[-_.]|$)")
 MAX_LABELS = 200
 """Values of a matrix that are looked at for the labels of a runner."""
 
 _RENAMED = {
     "needs": "needs", "runs-on": "runs_on", "continue-on-error": "continue_on_error", "timeout-minutes": "timeout_minutes",
 }  # fmt: skip
-_PASSIVE = re.compile(
+_PASSIVE = lazy.pattern(
     r"(?i)^(?:actions/(?:checkout|labeler|upload-artifact|download-artifact|cache(?:/\w+)?|setup-[\w-]+|stale|first-interaction|github-script)|marocchino/sticky-pull-request-comment|peter-evans/create-or-update-comment|actions/add-to-project)$"
 )
 
@@ -117,9 +120,9 @@ class JobReader:
             "deploys": deploying,
             "gated": deploying and (after_tests or self._gated(readers)),
             "self_hosted": self._self_hosted(),
-            "own_only": conditions.only_own(job.condition),
+            "own_only": conditions.only_own(job.condition) or self._skips_requests(),
             "loophole": conditions.weakness(job.tree.value.get("if"), job.file.triggers),
-            "unneeded_write": self._unneeded(),
+            "unneeded_write": self._unneeded(positions),
             "images": self._images(positions),
             "federated": self._federated(positions),
             "job": job.name,
@@ -181,7 +184,6 @@ class JobReader:
                 ("permissions", "scopes", name): positions.get(("permissions", name), held)
                 for name in job.permissions["scopes"]
             }
-            positions[("unneeded_write",)] = held
         if ("uses",) in positions:
             positions |= {("uses", name): positions[("uses",)] for name in job.uses}
         if self.own_secrets:
@@ -232,7 +234,7 @@ class JobReader:
         found: list[dict[str, Any]] = []
         container = self.job.tree.get("container")
         nodes = [container] if container is not None else []
-        nodes += texts.children(self.job.tree.get("services")).values()
+        nodes += entries(self.job.tree.get("services")).values()
         for node in nodes:
             image = node if isinstance(node.value, str) else node.get("image")
             if image is not None and isinstance(image.value, str) and image.value and "${{" not in image.value:
@@ -248,7 +250,7 @@ class JobReader:
         if labels.isdisjoint({"self-hosted", "group"}):
             return []
         found: list[dict[str, str]] = []
-        for node in (self.job.tree.get("container"), *texts.children(self.job.tree.get("services")).values()):
+        for node in (self.job.tree.get("container"), *entries(self.job.tree.get("services")).values()):
             options = node.get("options") if node is not None and isinstance(node.value, dict) else None
             if options is not None and (match := _PRIVILEGED.search(texts.text(options.value))):
                 positions[("privileged", len(found), "what")] = positions[("privileged", len(found))] = options.at
@@ -302,13 +304,21 @@ class JobReader:
             )
         )
 
-    def _unneeded(self) -> list[str]:
+    def _unneeded(self, positions: dict[Path, Position]) -> list[dict[str, str]]:
         """Return the scopes that a job may write to although nothing in it can use them; only when all of it is known."""
-        if not self.job.permissions_given or not self.steps or self.secrets or self.job.uses:
+        alone = len(self.job.file.jobs) == 1  # what the workflow may do is what its only job may
+        if not (self.job.permissions_given or alone) or not self.steps or self.secrets or self.job.uses:
             return []
         if not all(_harmless(step) for step in self.steps):
             return []
-        return [name for name in self.job.permissions["write"] if name not in ("all", "id-token")]
+        owner = self.job.tree if self.job.permissions_given else self.job.file.tree
+        found: list[dict[str, str]] = []
+        for name in self.job.permissions["write"]:
+            node = owner.get("permissions", name)
+            if name not in ("all", "id-token") and node is not None:
+                positions[("unneeded_write", len(found), "scope")] = node.at
+                found.append({"scope": name})
+        return found
 
     # What it waits for
 
@@ -316,9 +326,9 @@ class JobReader:
         job = self.job
         if set(job.file.triggers) <= {"pull_request", "workflow_call", "merge_group"} and job.file.triggers:
             return False
-        if scripts.TRIAL_NAME.search(
-            f"{job.name} {texts.text(job.value.get('name'))} {job.file.path.rsplit('/', 1)[-1]}"
-        ):
+        file = job.file.path.rsplit("/", 1)[-1]
+        names = f"{job.name} {texts.text(job.value.get('name'))} {'' if _RELEASE_FILE.search(file) else file}"
+        if scripts.TRIAL_NAME.search(names):
             return False
         if not any(step.deploy_at is not None for step in self.steps):
             return False
@@ -376,7 +386,7 @@ def _soft(tree: Tree) -> bool:
     return tree.value.get("continue-on-error") is True
 
 
-_HARMLESS_ACTION = re.compile(
+_HARMLESS_ACTION = lazy.pattern(
     r"(?i)^(?:actions/(?:checkout|setup-[\w-]+|cache(?:/\w+)?|upload-artifact|download-artifact)|astral-sh/(?:setup-uv|ruff-action)|pre-commit/action|codecov/codecov-action|psf/black)$"
 )
 _HARMLESS = frozenset(
@@ -385,7 +395,7 @@ _HARMLESS = frozenset(
         "echo", "cd", "ls", "set", "export", "mkdir", "cat", "true", "poetry", "pre-commit", "go", "cargo", "bandit", "mlguard", "shellcheck", "hadolint", "yamllint",
     }
 )  # fmt: skip
-_BUSY = re.compile(r"(?i)publish|release|deploy|push|upload|tag|version|twine|bump|commit|docs?\b|gh-pages|comment")
+_BUSY = lazy.pattern(r"(?i)publish|release|deploy|push|upload|tag|version|twine|bump|commit|docs?\b|gh-pages|comment")
 
 
 def _harmless(step: StepReader) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.pipelines import scripts
 from mlguard.scanners.infra.pipelines.taint import Taint, inputs_of
-from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, children, items, names, text
+from mlguard.scanners.infra.pipelines.texts import MAX_SCRIPT, Source, items, names, text
 from mlguard.scanners.infra.pipelines.uses import ATTESTS, uses
+from mlguard.scanners.infra.treeedits import entries
 from mlguard.scanners.infra.yamltree import Tree
 
 MAX_STEPS = 2_000
@@ -41,18 +42,18 @@ class File:
         on = self.value.get("on")
         self.on = on
         self.triggers: tuple[str, ...] = () if action else tuple(names(on))
-        self.env = {} if action else children(tree.get("env"))
+        self.env = {} if action else entries(tree.get("env"))
         self.given: dict[str, Taint] = {}  # inputs into which a caller puts a stranger's text
         self.inputs = inputs_of(tree.get("inputs")) if action else {
             **inputs_of(tree.get("on", "workflow_call", "inputs")), **inputs_of(tree.get("on", "workflow_dispatch", "inputs")),
         }  # fmt: skip
         outputs = tree.get("outputs") if action else tree.get("on", "workflow_call", "outputs")
         self.outputs = {
-            name: value for name, node in children(outputs).items() if (value := node.get("value")) is not None
+            name: value for name, node in entries(outputs).items() if (value := node.get("value")) is not None
         }
         self.permissions = permissions(self.value.get("permissions"), "permissions" in self.value)
         runs = tree.get("runs") if action else None
-        trees = {"action": runs} if runs is not None else children(tree.get("jobs"))
+        trees = {"action": runs} if runs is not None else entries(tree.get("jobs"))
         self.jobs = {name: Job(name, job, self) for name, job in trees.items() if isinstance(job.value, dict)}
 
     @cached_property
@@ -75,13 +76,13 @@ class Job:
     def __init__(self, name: str, tree: Tree, file: File) -> None:
         self.name, self.tree, self.file = name, tree, file
         self.value: dict[str, Any] = tree.value
-        self.own_env = children(tree.get("env"))
+        self.own_env = entries(tree.get("env"))
         self.uses = uses(text(self.value.get("uses")))
         self.calls: File | None = None
         self.permissions_given = "permissions" in self.value
         self.permissions = permissions(self.value["permissions"], True) if self.permissions_given else file.permissions
         self.condition = text(self.value.get("if"))
-        self.outputs = children(tree.get("outputs"))
+        self.outputs = entries(tree.get("outputs"))
         trees = items(tree.get("steps"))[:MAX_STEPS]
         self.steps = [Step(index, step, self) for index, step in enumerate(trees) if isinstance(step.value, dict)]
         for index, step in enumerate(self.steps):
@@ -108,9 +109,9 @@ class Step:
         self.value: dict[str, Any] = tree.value
         self.id = text(self.value.get("id"))
         self.uses = uses(text(self.value.get("uses")))
-        self.given = children(tree.get("with"))
+        self.given = entries(tree.get("with"))
         self.inputs = {key.lower(): text(node.value) for key, node in self.given.items()}
-        self.own_env = children(tree.get("env"))
+        self.own_env = entries(tree.get("env"))
         self.run = text(self.value.get("run"))[:MAX_SCRIPT]
         self.calls: File | None = None
         self.outputs_known: dict[str, Taint | None] = {}

@@ -9,7 +9,7 @@ from itertools import islice
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra.pipelines import scripts
 from mlguard.scanners.infra.resources import Path, Position, Resource
 
@@ -23,7 +23,7 @@ MAX_DOCUMENT_BYTES = 2**20
 """The largest document that is read for it."""
 
 _DECLARED = ("privacy.yaml", "mlguard.yaml", "mlguard.yml")
-_OUR_GATE = re.compile(r"(?:^|[\s/])mlguard(?:-action)?(?:@|\s|$)")
+_OUR_GATE = lazy.pattern(r"(?:^|[\s/])mlguard(?:-action)?(?:@|\s|$)")
 
 
 class Repository:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.pipelines import texts
 
-_GATES = re.compile(
+_GATES = lazy.pattern(
     r"^(?:mlguard|bandit|pip-audit|safety|trivy|checkov|gitleaks|semgrep|detect-secrets|detect-secrets-hook|modelscan|picklescan|grype|zizmor"
     r"|hadolint|tfsec|terrascan|kics|snyk|trufflehog|osv-scanner|kubescape|kube-linter|conftest|presidio|opa|dockle|cfn-lint|cfn_nag_scan"
     r"|ggshield|npm-audit|govulncheck|cargo-audit|fickling|modelaudit)$"
@@ -22,16 +23,16 @@ _LAUNCHERS = frozenset(
 _NO_RUN = frozenset(
     {"install", "add", "pull", "sync", "build", "push", "tag", "login", "update", "upgrade", "lock", "help", "version"}
 )
-_SOFT_FLAG = re.compile(
+_SOFT_FLAG = lazy.pattern(
     r"(?:^|\s)(?:--soft-fail(?:=true|\s+true)?|--exit-zero|--no-error|--exit-code[= ]0|--no-fail|--severity-threshold[= ]none"
-    r"|--fail-on[= ]none|--no-exit-codes?|--exit-code-from[= ]none|--ignore-exit-code)(?=\s|$)"
+    r"|--fail-on[= ]none|--no-exit-codes?|--continue-on-error|--exit-code-from[= ]none|--ignore-exit-code)(?=\s|$)"
 )
 _DEPLOY_WORDS = (
     "kubectl", "helm", "sagemaker", "ecs", "lambda", "gcloud", "az ml", "az ", "bentoml", "modal", "hf ", "huggingface-cli", "serve", "databricks",
     "argocd", "mlflow", "deploy", "promote", "skaffold", "kserve", "kustomize", "fly", "vertex", "transition",
 )  # fmt: skip
-_DEPLOYS = re.compile(
-    r"\bkubectl\s+(?:-\S+\s+\S+\s+){0,4}(?:apply|create|replace|set\s+image|rollout\s+restart|patch)\b|\bhelm\s+(?:-\S+\s+){0,4}(?:upgrade|install)\b"
+_DEPLOYS = lazy.pattern(
+    r"\bkubectl\s+(?:-\S+\s+\S+\s+){0,4}(?:apply|create|replace|set\s+image|rollout\s+restart|patch)\b|\bhelm\s+(?:-\S+\s+(?:(?!upgrade|install)[^\s-]\S*\s+)?){0,4}(?:upgrade|install)\b"
     r"|\baws\s+(?:--?\S+\s+\S+\s+){0,3}sagemaker\s+(?:create-endpoint|update-endpoint|create-model|update-inference-component|create-inference-component|update-model-package|deploy)"
     r"|\baws\s+ecs\s+update-service\b|\baws\s+lambda\s+(?:update-function-code|publish-version|update-alias)\b|\bsagemaker\s+deploy\b"
     r"|\bgcloud\s+(?:beta\s+|alpha\s+)?ai\s+endpoints\s+(?:deploy-model|create)|\bgcloud\s+(?:beta\s+)?(?:run|functions|app)\s+(?:services\s+\S+\s+)?deploy\b"
@@ -41,59 +42,59 @@ _DEPLOYS = re.compile(
     r"|\bpython[\d.]*\s+(?:-m\s+)?[\w./-]{0,80}(?:deploy|promote)(?:_\w{1,60}|-\w{1,60})?(?:\.py)?\b|\b(?:bash|sh|\.)\s+[\w./-]{0,80}deploy[\w-]{0,80}\.sh\b"
     r"|(?:^|[\s;&])\.?/[\w./-]{0,80}deploy[\w-]{0,80}\.sh\b|\bskaffold\s+(?:run|deploy)\b|\bmake\s+[\w-]{0,40}deploy[\w-]{0,40}\b"
 )
-_NOT_DEPLOY = re.compile(
+_NOT_DEPLOY = lazy.pattern(
     r"\b(?:undeploy|kubectl\s+create\s+(?:namespace|ns)\b|helm\s+install\s+\S{0,80}(?:cert-manager|ingress-nginx|prometheus))"
 )
-DRY = re.compile(
+DRY = lazy.pattern(
     r"--dry-run(?!=none)|\bkind\s+create\s+cluster|\bminikube\s+start|\bk3d\s+cluster\s+create|\bhelm\s+\S+\s+--debug\s+--dry"
 )
 _TEST_WORDS = (
     "test", "tox", "nox", "deepchecks", "great_expectations", "gx ", "promptfoo", "deepeval", "eval", "ragas", "evidently", "mlguard", "bandit",
     "audit", "trivy", "semgrep", "dvc", "cml", "check", "valid", "gate", "benchmark", "giskard",
 )  # fmt: skip
-_TESTS = re.compile(
+_TESTS = lazy.pattern(
     r"(?i)\b(?:pytest|tox|nox|unittest|deepchecks|great_expectations|gx\s+checkpoint|promptfoo|deepeval|lm[_-]eval|ragas|evidently|giskard|mlguard|bandit|pip-audit|trivy|semgrep"
     r"|dvc\s+(?:repro|metrics)|cml\s|make\s+[\w-]{0,40}(?:test|eval|check|valid)[\w-]{0,40}|(?:npm|yarn|pnpm)\s+(?:run\s+)?test|go\s+test|cargo\s+test"
     r"|python[\d.]*\s+(?:-\S+\s+){0,4}[\w./-]{0,80}(?:test|eval|valid|check|gate|benchmark)[\w./-]{0,80}|[\w./-]{0,80}(?:evaluate|validate|quality[_-]gate)[\w-]{0,80}\.(?:py|sh))"
 )
-_UNIT = re.compile(
+_UNIT = lazy.pattern(
     r"(?i)\b(?:pytest|tox|nox|unittest|deepchecks|great_expectations|deepeval|(?:npm|yarn|pnpm)\s+(?:run\s+)?test|go\s+test|cargo\s+test|make\s+[\w-]{0,40}test[\w-]{0,40}|hatch\s+(?:run\s+)?test)"
 )
-TEST_NAME = re.compile(
+TEST_NAME = lazy.pattern(
     r"(?i)(?:^|[^a-z])(?:unit|integration|e2e|smoke)?(?:tests?|testing|evals?|evaluate|evaluation|validate|validation|verify|checks?|gate|quality|scan|ci|qa|benchmark|approval|approve)(?:[^a-z]|$)"
 )
-TRIAL_NAME = re.compile(r"(?i)(?:^|[^a-z])(?:e2e|tests?|integration|smoke|kind|minikube)(?:[^a-z]|$)")
-_DATA_PATH = re.compile(
+TRIAL_NAME = lazy.pattern(r"(?i)(?:^|[^a-z])(?:e2e|tests?|integration|smoke|kind|minikube)(?:[^a-z]|$)")
+_DATA_PATH = lazy.pattern(
     r"(?i)\.(?:csv|tsv|parquet|feather|arrow|jsonl|ndjson|xlsx?|sqlite3?|db|avro|orc|dump|sql|pkl|pickle|joblib)(?:\.(?:gz|bz2|xz|zst|zip))?$"
     r"|(?:^|/)(?:raw|raw[-_]?data|data|datasets?|training[-_]?data|dumps?|exports?)(?:/(?:\*{0,2}|[^/]*\*[^/]*|\*\*/[^/]*)?$|$)"
     r"|^(?:\./)?(?:data|datasets?|raw|training[-_]data)/"
 )
-_MODEL_PATH = re.compile(
+_MODEL_PATH = lazy.pattern(
     r"(?i)\.(?:pt|pth|ckpt|safetensors|h5|hdf5|keras|onnx|gguf|bin|npz|npy|model|mlmodel)$|(?:^|/)(?:models?|checkpoints?|weights)(?:/(?:\*{0,2})?$|$)"
 )
-_PLAIN_DATA = re.compile(
+_PLAIN_DATA = lazy.pattern(
     r"(?i)coverage|report|metrics?|results?|benchmark|samples?/|fixtures?|test[-_]?data|synthetic|schema|docs?/|example|junit|requirements|lock|timing|duration|licen[sc]e|sbom|(?:^|/)\.coverage|profil"
 )
-_PERSONAL_STORE = re.compile(
+_PERSONAL_STORE = lazy.pattern(
     r"(?i)\b(?:s3|gs|az|abfss?|wasbs?|hdfs)://[^\s'\"]{0,300}\b(?:pii|personal|customers?|users?|patients?|employees?|members?|clients?|citizens?|subscribers?|medical|health)\b"
 )
 _DUMPS = frozenset({"pg_dump", "pg_dumpall", "mysqldump", "mongodump", "mariadb-dump", "mongoexport"})
-ROLLBACK = re.compile(
+ROLLBACK = lazy.pattern(
     r"(?i)\brollout\s+undo\b|\bhelm\s+(?:-\S+\s+){0,4}rollback\b|--atomic\b|--rollback-on-failure\b|\broll[-_ ]?back\b|\bargo\s+rollouts?\b|auto-?rollback|--traffic\b.*\bprevious\b"
 )
-ROLLBACK_COMMAND = re.compile(
+ROLLBACK_COMMAND = lazy.pattern(
     r"\brollout\s+undo\b|\bhelm\s+(?:-\S+\s+){0,4}rollback\b|\bkubectl\s+set\s+image\b[^\n]{0,200}@sha256:"
     r"|\bargo\w*\s+(?:app\s+)?rollback\b|\bupdate-endpoint\b[^\n]{0,200}(?:previous|last)"
 )
-PROVENANCE = re.compile(
+PROVENANCE = lazy.pattern(
     r"(?i)\bcosign\s+(?:sign|attest)|\bgh\s+attestation\b|\bsigstore\s+(?:sign|attest)|\bmodel[_-]signing\s+sign|\bslsa-|--provenance(?:=true|=mode\S+)?(?=\s|$)|--attest\b|\bgpg\s+.*--(?:detach-)?sign|\bnotation\s+sign|\bwitness\s+run"
 )
-PUBLISHES = re.compile(
+PUBLISHES = lazy.pattern(
     r"\bdocker\s+(?:image\s+)?push\b|\bpodman\s+push\b|\bbuildx\s+build\b[^\n;&|]*--push\b|\btwine\s+upload\b|\buv\s+publish\b|\bpoetry\s+publish\b|\bgh\s+release\s+(?:create|upload)\b|\bnpm\s+publish\b"
     r"|\b(?:huggingface-cli|hf)\s+upload\s|\bcrane\s+push\b|\boras\s+push\b|\bhelm\s+push\b|\bko\s+(?:publish|build)\b"
 )
 
-_SILENCES = re.compile(
+_SILENCES = lazy.pattern(
     r"(?:^|\s)(--ignore-vuln(?:[= ]\S+)|--skip-check[= ]\S+|--ignore[= ](?:\d{4,}|CVE-\S+|GHSA-\S+)|--skip[= ][BS]\d+\S*|-s[= ]B\d+\S*|--ignorefile[= ]\S+"
     r"|--exclude-rule[= ]\S+|--ignore-vulns?[= ]\S+)"
 )
@@ -123,6 +124,10 @@ def gate_name(command: shell.Command) -> str:
     return ""
 
 
+_STOPS = re.compile(r"\bexit\b|\breturn\b|\bfalse\b|\bthrow\b|\$\?|\w=|GITHUB_OUTPUT|::set-output")
+"""What in a script may still tell of a failure that a condition took in."""
+
+
 def softened(script: str, found: Sequence[shell.Command], at: int, pipefail: bool) -> tuple[str, int]:
     """Return what keeps the failure of a command from counting, and where that ends; "" when nothing does.
 
@@ -131,7 +136,13 @@ def softened(script: str, found: Sequence[shell.Command], at: int, pipefail: boo
     command = found[at]
     if _SOFT_FLAG.search(" ".join(command.words)):
         return "an option that never fails", command.end
-    if command.ends == "||":
+    if command.words[:1] and command.words[0] in ("if", "elif", "while", "until") and not _STOPS.search(script, command.end):
+        return f"{command.words[0]} without an exit", command.end
+    chained = at
+    while found[chained].ends == "&&" and chained + 1 < len(found):
+        chained += 1
+    if found[chained].ends == "||":
+        at = chained
         after = found[at + 1] if at + 1 < len(found) else None
         if after is not None and (after.program in ("true", ":", "echo", "printf") or after.words[:2] == ("exit", "0")):
             following = found[at + 2] if at + 2 < len(found) else None
@@ -222,7 +233,7 @@ def printed(script: str, found: Sequence[shell.Command], env: Mapping[str, str])
         if command.program not in _PRINTERS or command.ends in ("|", "|&"):
             continue
         words = " ".join(command.words[1:])
-        if ">" in words or "::add-mask::" in words or "<<<" in words:
+        if ">" in words or "::add-mask::" in words:
             continue
         original = script[command.start : command.end] if same else words
         shown = texts.secrets(original, True) + [
@@ -235,8 +246,8 @@ def printed(script: str, found: Sequence[shell.Command], env: Mapping[str, str])
             yield command, shown[0]
 
 
-_FILE_WRITE = re.compile(r"\$\{?(?:env:)?(GITHUB_ENV|GITHUB_PATH|GITHUB_OUTPUT)\b")
-_SET_OUTPUT = re.compile(r"::set-(output|env) name=([\w-]+)::|::(add)-path::")
+_FILE_WRITE = lazy.pattern(r"\$\{?(?:env:)?(GITHUB_ENV|GITHUB_PATH|GITHUB_OUTPUT)\b")
+_SET_OUTPUT = lazy.pattern(r"::set-(output|env) name=([\w-]+)::|::(add)-path::")
 
 
 def environment_writes(script: str, found: Sequence[shell.Command]) -> Iterator[tuple[str, list[shell.Command]]]:
@@ -267,7 +278,7 @@ def environment_writes(script: str, found: Sequence[shell.Command]) -> Iterator[
         yield match[1], group
 
 
-_HERE = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+_HERE = lazy.pattern(r"<<-?\s*(['\"]?)(\w+)\1")
 
 
 def _here_document(script: str, found: Sequence[shell.Command], at: int) -> list[shell.Command]:
@@ -308,7 +319,7 @@ _QUIET = frozenset(
         "done",
     }
 )
-FETCHES_HEAD = re.compile(
+FETCHES_HEAD = lazy.pattern(
     r"\bgh\s+pr\s+checkout\b|\bhub\s+(?:pr\s+)?checkout\b|\bgit\s+(?:-\S+\s+)?(?:fetch|pull)\b[^\n]*\b(?:refs/)?pull/|\bgit\s+(?:fetch|pull|checkout|clone|switch)\b[^\n]*github\.(?:head_ref|event\.pull_request\.head)"
 )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import installs, shell
 from mlguard.scanners.infra.pipelines import cloudkeys, conditions, expressions, scripts, taint, texts
 from mlguard.scanners.infra.pipelines.artifacts import brings_artifact
@@ -24,6 +25,7 @@ DANGEROUS = frozenset(
 LISTS = (
     "injected", "input_injected", "uploads", "reads_store", "dumps", "commands", "echoed", "environment_writes", "keys", "silenced",
     "insecure_env", "remote", "regions", "privileged", "plain_daemon", "shared_tokens", "artifact_runs",
+    "unmasked",
 )  # fmt: skip
 """Attributes of which each element is a place that a rule speaks about. The class ``ci.<name>`` marks who has one."""
 
@@ -99,6 +101,7 @@ class StepReader:
         self._uploads()
         self._keys()
         self._all_secrets()
+        self._unmasked()
         self._gate()
         self._find_deploy()
         self._condition()
@@ -147,7 +150,7 @@ class StepReader:
                     name = "injected" if found.level == "stranger" else "input_injected"
                     self._add(name, {"source": found.source, "in": where}, places.at(match.start(), match.end()))
         if self.script is not None and re.search(
-            r"\b(?:eval|xargs|ssh|su|sh|bash|python3?|perl|node|zsh|pwsh)\b", step.run
+            r"(?m)\b(?:eval|xargs|ssh|su|sh|bash|python3?|perl|node|zsh|pwsh|source|iex)\b|(?:^|[;&|])\s*(?:\.\s|\$)", step.run
         ):
             held = {name: found for name, found in taint.variables(step).items() if found.level == "stranger"}
             for command, found in taint.executed(step.run, step.commands, held):
@@ -169,7 +172,7 @@ class StepReader:
                 (held[m[1]].source for m in texts.env_names(whole) if m[1] in held and held[m[1]].level == "stranger"),
                 "",
             )
-            if not source and step.file.triggers and _reads_file(whole) and self._has_foreign_files():
+            if not source and step.file.triggers and taint.reads_file(whole) and self._has_foreign_files():
                 source = "a file of an untrusted run"
             at = script.at(group[0].start, group[0].end)
             if source and at.line not in lines:
@@ -226,7 +229,15 @@ class StepReader:
             if "secrets" in node.value.lower() and "*" in texts.secrets(node.value):
                 self.attributes["all_at_once"] = True
                 self.positions[("all_at_once",)] = self.positions.get(path, self.step.tree.at)
-                return
+                break
+
+    def _unmasked(self) -> None:
+        """Find values taken out of a secret that holds JSON: the log masks the secret as a whole, not its parts."""
+        if not self.step.file.source.secrets:
+            return
+        for _, node in texts.all_texts(self.step.tree):
+            if match := texts.PART_OF_SECRET.search(node.value):
+                self._add("unmasked", {"what": "fromJSON"}, Places(self.step, node).at(match.start(), match.end()))
 
     def _keys(self) -> None:
         """Find long-lived keys of a cloud that come out of secrets, where the job gets no token of its own."""
@@ -388,7 +399,7 @@ def is_cloud_key(name: str, node: Tree) -> bool:
     return cloudkeys.is_key(name) and bool(texts.secrets(node.value, True))
 
 
-_WORKSPACE = re.compile(
+_WORKSPACE = lazy.pattern(
     r"^(?:\.|\./|\.\.|\./\*\*?(?:/\*)?|\*\*?(?:/\*)?|\$\{\{\s*github\.workspace\s*\}\}/?|\$GITHUB_WORKSPACE/?|/github/workspace/?|/)$"
 )
 
@@ -413,5 +424,3 @@ def _true(value: Any) -> bool:
     return value is True or texts.text(value).replace(" ", "").lower() in ("true", "${{true}}")
 
 
-def _reads_file(words: str) -> bool:
-    return re.search(r"\bcat\s|\$\(<|\bjq\s|\bhead\s|\bawk\s|\bgrep\s|<\s*[\w./]", words) is not None

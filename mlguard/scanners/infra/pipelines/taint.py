@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.pipelines import expressions, texts
+from mlguard.scanners.infra.pipelines.artifacts import brings_artifact
 from mlguard.scanners.infra.pipelines.scripts import environment_writes
 from mlguard.scanners.infra.pipelines.uses import UNTRUSTED_OUTPUTS
+from mlguard.scanners.infra.treeedits import entries
 from mlguard.scanners.infra.yamltree import Tree
 
 if TYPE_CHECKING:
@@ -172,7 +175,7 @@ def _made(step: Step, key: str, hops: int) -> Taint | None:
     return None
 
 
-_PAYLOAD = re.compile(
+_PAYLOAD = lazy.pattern(
     r"(?:payload|event)(?:\.\w+|\?\.\w+|\[['\"]\w+['\"]\]){1,6}?(?:\.|\?\.|\[['\"])(?:title|body|ref|label|message|page_name|head_branch)\b"
 )
 
@@ -185,7 +188,7 @@ def _from_javascript(step: Step) -> Taint | None:
     return None
 
 
-_GH_TEXT = re.compile(
+_GH_TEXT = lazy.pattern(
     r"\bgh\s+(?:pr|issue|api|run)\b[^\n]*\b(?:title|body|headRefName|head\.ref|headBranch|comments?)\b"
     r"|\bgit\s+log\b[^\n]*(?:%[sBb]|--format|--pretty)|\bgit\s+show\b[^\n]*%[sBb]"
 )
@@ -268,10 +271,18 @@ def _writes(step: Step, file: str, key: str, hops: int) -> Taint | None:
         if key not in ("", "*") and not re.search(rf"(?i)(?<![\w-]){re.escape(key)}(?:=|<<|::)", raw):
             continue
         for command in group:
-            taint = _of_shell(step, " ".join((*command.assignments, *command.words)), command, held, hops)
+            words = " ".join((*command.assignments, *command.words))
+            taint = _of_shell(step, words, command, held, hops)
             if taint is not None:
                 return taint
+            if reads_file(words) and any(map(brings_artifact, step.job.steps[max(0, step.index - MAX_WRITERS) : step.index + 1])):
+                return Taint("stranger", "a file of an untrusted run")
     return None
+
+
+def reads_file(words: str) -> bool:
+    """Say whether words of a command put in what a file says."""
+    return re.search(r"\bcat\s|\$\(<|\bjq\s|\bhead\s|\bawk\s|\bgrep\s|<\s*[\w./]", words) is not None
 
 
 _RUNS_TEXT = frozenset({"eval", "xargs", "ssh", "su", "parallel", "watch"})
@@ -294,16 +305,25 @@ def executed(
         if not words:
             continue
         program = words[0].rsplit("/", 1)[-1]
+        if (own := re.fullmatch(r"\$\{?(\w+)\}?", words[0])) and own[1] in held:
+            yield command, held[own[1]]
+            continue
         inner = program in _RUNS_TEXT or (
-            program in _SHELLS and any(re.fullmatch(r"-[a-z]*[ce]|-Command|-r", word) for word in words[1:4])
+            program in _SHELLS
+            and ("<<<" in words or any(re.fullmatch(r"-[a-z]*[ce]|-Command|-r", word) for word in words[1:4]))
         )
+        inner = inner or ((program in _SHELLS or program in ("source", ".")) and "<(" in " ".join(words))
         if program in ("docker", "kubectl", "podman", "sudo", "timeout") and re.search(
             r"\b(?:sh|bash)\s+-[a-z]*c\b", " ".join(words)
         ):
             inner = True
+        start = command.start
+        if not inner and shell.reads_stdin(command.words):
+            before = [one for one in found if one.pipeline == command.pipeline and one.start < start]
+            inner, start = bool(before), before[0].start if before else start
         if not inner:
             continue
-        raw = _unquoted(script[command.start : command.end])
+        raw = _unquoted(script[start : command.end])
         if program == "ssh" and "<<" in raw:
             continue
         for match in texts.env_names(raw):
@@ -323,5 +343,5 @@ def inputs_of(tree: Tree | None) -> dict[str, str]:
     """Return the declared inputs of a workflow's trigger or an action in lower case, with their types ("string" if none)."""
     return {
         name.lower(): (texts.text(node.value.get("type")) or "string") if isinstance(node.value, dict) else "string"
-        for name, node in texts.children(tree).items()
+        for name, node in entries(tree).items()
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import installs, shell
 from mlguard.scanners.infra.pipelines import expressions
 from mlguard.scanners.infra.resources import Path, Position
@@ -17,7 +18,11 @@ MAX_SCRIPT = 100_000
 """Characters of one script that are looked at."""
 
 
-_WHOLE = re.compile(r"(?i)secrets\s*(?:[\[),}&|=!]|\.\s*\*)")
+_WHOLE = lazy.pattern(r"(?i)secrets\s*(?:[\[),}&|=!]|\.\s*\*)")
+
+
+PART_OF_SECRET = lazy.pattern(r"(?i)\$\{\{[^}]*\bfromJSON\(\s*secrets\s*[.\[][^)]*\)\s*[.\[]")
+"""A part of a secret that is JSON, as an expression takes it out."""
 
 
 class Source:
@@ -95,11 +100,6 @@ def neutral(script: str) -> str:
     if "${{" not in script:
         return script
     return expressions.EXPRESSION.sub(lambda match: re.sub(r"[^\n]", "x", match.group()), script)
-
-
-def children(tree: Tree | None) -> dict[str, Tree]:
-    """Return what is below a mapping, by name."""
-    return dict(tree.children) if tree is not None and isinstance(tree.children, Mapping) else {}
 
 
 def items(tree: Tree | None) -> tuple[Tree, ...]:

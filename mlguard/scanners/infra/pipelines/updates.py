@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra.pipelines.texts import items, text
 from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
@@ -16,7 +16,7 @@ from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
 MAX_ENTRIES = 1_000
 """Hook repositories or updates of one file."""
 
-_FIXED = re.compile(r"^[0-9a-f]{7,64}$|\d+[._-]\d+|^v?\d+$|^(?:rel|release)?[-_/]?v?\d")
+_FIXED = lazy.pattern(r"^[0-9a-f]{7,64}$|\d+[._-]\d+|^v?\d+$|^(?:rel|release)?[-_/]?v?\d")
 
 
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource | Gap]:

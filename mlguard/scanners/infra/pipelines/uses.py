@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-_SHA = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
-_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+from mlguard.scanners import lazy
+
+_SHA = lazy.pattern(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
+_DIGEST = lazy.pattern(r"@sha256:[0-9a-f]{64}$")
 
 
 @lru_cache(2048)
@@ -49,7 +51,18 @@ SCRIPT_INPUTS: Mapping[str, tuple[str, ...]] = {
     "fifsky/ssh-action": ("command",), "cross-platform-actions/action": ("run",), "google-github-actions/ssh-compute": ("command",),
     "vmactions/freebsd-vm": ("run", "prepare"), "uraimo/run-on-arch-action": ("run", "install", "setup"),
     "matheusvanzan/sshpass-action": ("run",), "garygrossgarten/github-action-ssh": ("command",), "wandalen/wretry.action": ("command",),
-    "satackey/action-js-inline": ("script",),
+    "satackey/action-js-inline": ("script",), "devorbitus/yq-action-output": ("cmd",), "sergeysova/jq-action": ("cmd",),
+    "8398a7/action-slack": ("custom_payload",), "gautamkrishnar/blog-post-workflow": ("item_exec",),
+    "tibdex/backport": ("body_template", "head_template", "labels_template", "title_template"),
+    "roots/issue-closer-action": ("issue-close-message", "pr-close-message"), "lucasbento/auto-close-issues": ("issue-close-message",),
+    "skitionek/notify-microsoft-teams": ("overwrite",),
+    "imjohnbo/issue-bot": ("body", "linked-comments-previous-issue-text", "linked-comments-new-issue-text"),
+    "cypress-io/github-action": ("command", "start", "build", "install-command", "command-prefix"), "devcontainers/ci": ("runcmd",),
+    "coactions/setup-xvfb": ("run",), "gabrielbb/xvfb-action": ("run",), "borales/actions-yarn": ("cmd",), "workflow/nix-shell-action": ("script",),
+    "bahmutov/npm-install": ("install-command",), "cloudflare/wrangler-action": ("command", "precommands", "postcommands"),
+    "changesets/action": ("publish", "version"), "actions-hub/kubectl": ("args",), "steebchen/kubectl": ("command",),
+    "superfly/flyctl-actions": ("args",), "tj-actions/cmd": ("command",), "mathiasvr/command-output": ("run",),
+    "aws-actions/aws-codebuild-run-build": ("buildspec-override",), "paambaati/codeclimate-action": ("coveragecommand",),
 }  # fmt: skip
 """Inputs of actions that are run as a script, or put into one."""
 
@@ -67,7 +80,7 @@ UNTRUSTED_OUTPUTS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Outputs of actions whose text a stranger chooses: names of changed files, titles, comments, branches."""
 
-GATE_ACTION = re.compile(
+GATE_ACTION = lazy.pattern(
     r"(?i)^(?:.*/)?(?:mlguard|trivy|checkov|gitleaks|semgrep|bandit|snyk|trufflehog|zizmor|hadolint|pip-audit|grype|kics|osv-scanner|modelscan)"
     r"(?:-action|-scan|-actions|-github-action)?$|^aquasecurity/trivy-action$|^bridgecrewio/checkov-action$|^pypa/gh-action-pip-audit$"
     r"|^anchore/scan-action$|^github/codeql-action/analyze$|^actions/dependency-review-action$|^snyk/actions/|^aquasecurity/tfsec-action$"
@@ -81,16 +94,16 @@ SOFT_INPUTS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Inputs of gate actions with which they never fail."""
 
-DEPLOY_ACTION = re.compile(
+DEPLOY_ACTION = lazy.pattern(
     r"(?i)^(?:google-github-actions/deploy-\S+|azure/k8s-deploy|azure/aml-deploy|azure/webapps-deploy|azure/functions-action|azure/container-apps-deploy-action"
     r"|aws-actions/amazon-ecs-deploy-task-definition|aws-actions/aws-cloudformation-github-deploy|helmfile/helmfile-action|superfly/flyctl-actions(?:/.*)?|azure/k8s-bake-deploy"
     r"|.*/(?:sagemaker|helm|kubectl|k8s|ecs|cloud-?run)[\w-]*deploy[\w-]*|.*/[\w-]*deploy[\w-]*(?:sagemaker|helm|kubectl|k8s|ecs|endpoint)[\w-]*|nickjj/.*deploy.*|steebchen/kubectl|actions-hub/kubectl"
     r"|aws-actions/aws-lambda-deploy|bitovi/github-actions-deploy-.*|koslib/helm-eks-action|ilijatovarac/sagemaker-.*)$"
 )
-ATTESTS = re.compile(
+ATTESTS = lazy.pattern(
     r"(?i)^(?:actions/attest(?:-[\w-]+)?|sigstore/[\w.-]+|slsa-framework/.*|pypa/gh-action-pypi-publish|cycloneDX/.*sign.*)$"
 )
-TEST_CLUSTER_ACTION = re.compile(
+TEST_CLUSTER_ACTION = lazy.pattern(
     r"(?i)^(?:helm/kind-action|medyagh/setup-minikube|engineerd/setup-kind|abcxyz/k3d.*|.*/setup-(?:minikube|kind|k3s|k3d)|.*k3d.*)$"
 )
 

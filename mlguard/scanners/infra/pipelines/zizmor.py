@@ -144,8 +144,10 @@ def _told(
         return
     rule = str(known["rule"]) if known is not None else "ci/zizmor-finding"
     place = _place(finding)
+    same = {rule, str(known["beside"])} if known is not None and "beside" in known else {rule}
     if place is None or any(
-        (rule, place.path, line) in told
+        (one, place.path, line) in told
+        for one in same
         for line in range(place.line, place.line + MAX_SPAN)[: place.end_line - place.line + 1]
     ):
         return

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlguard import facts, redact
+from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
+from mlguard.scanners.infra.jsontexts import json_value
 from mlguard.scanners.infra.policies.statements import text_block, text_places
 from mlguard.scanners.infra.resources import Path, Position, Resource, public, shown
-from mlguard.scanners.infra.terraform.policydocs import PolicyText, json_text
+from mlguard.scanners.infra.terraform.policydocs import PolicyText
 from mlguard.scanners.infra.terraform.values import text_of
 
 MAX_BINDINGS = 1_000
 """Bindings of one policy."""
 
-_GOOGLE = re.compile(r"^google_(?P<on>\w+?)_iam_(?P<form>member|binding|policy)$")
+_GOOGLE = lazy.pattern(r"^google_(?P<on>\w+?)_iam_(?P<form>member|binding|policy)$")
 _TARGETS = (
     "project", "folder", "org_id", "bucket", "dataset_id", "table_id", "service_account_id", "service", "name", "cloud_function",
     "function", "secret_id", "crypto_key_id", "key_ring_id", "topic", "subscription", "instance", "database", "repository",
@@ -72,8 +73,8 @@ def _places(owner: Resource, data: Any, heredoc: Position | None, number: int) -
 
 def _decoded(data: Any) -> list[dict[str, Any]]:
     try:
-        value = json.loads(json_text(data), strict=False) if isinstance(data, str) else data
-    except (ValueError, RecursionError):
+        value = json_value(data) if isinstance(data, str) else data
+    except Unreadable:
         return []
     found = value.get("bindings") if isinstance(value, Mapping) else None
     return [dict(one) for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []

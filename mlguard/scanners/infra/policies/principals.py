@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mlguard import tables
+from mlguard.scanners import lazy
 from mlguard.scanners.infra import iam
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, nearest, shown
 
@@ -251,7 +252,7 @@ def _roles(one: Resource, path: str) -> Iterator[tuple[str, Path]]:
             yield name, at
 
 
-_CI = re.compile(
+_CI = lazy.pattern(
     r"token\.actions\.githubusercontent\.com|gitlab\.com|bitbucket|circleci|buildkite|app\.terraform\.io|codebuild|codepipeline"
 )
 

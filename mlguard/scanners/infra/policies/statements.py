@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners.infra import iam
-from mlguard.scanners.infra.jsonplaces import heredoc_places
+from mlguard.scanners.infra.jsontexts import heredoc_places, json_text
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Resource, Unknown
-from mlguard.scanners.infra.terraform.policydocs import PolicyText, json_text, statements_of
+from mlguard.scanners.infra.terraform.policydocs import PolicyText, statements_of
 
 MAX_STATEMENTS = 500
 """Statements of one policy."""
@@ -272,6 +272,9 @@ def _positions(
             if base in owner.positions:
                 result |= _written(owner, base, statement)
                 break  # the place of the list itself is that of a statement that stands alone
+    for instead, name in (("not_actions", "actions"), ("not_resources", "resources"), ("not_principals", "principals")):
+        if (instead,) in result:
+            result.setdefault((name,), result[instead,])
     _name_parts(result, statement)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,15 +44,18 @@ def type_of(block: Block) -> str:
     return block.labels[0] if block.type == "dynamic" and block.labels else block.type
 
 
+MAX_LOOPED = 32
+"""Elements of a list made by a ``for`` expression that get places of their own."""
+
+_AS_IT_IS = frozenset({"jsonencode", "merge", "toset", "tolist", "tomap"})
+"""Functions whose one argument has the parts of their result."""
+
+
 def deep_places(expr: Expr, path: Path, positions: dict[Path, Position], depth: int) -> None:
     """Enter the places of what is written out inside an expression, also as the argument of jsonencode."""
     if depth > 12:
         return
-    if (
-        expr.op == "call"
-        and expr.args[0] in ("jsonencode", "merge", "toset", "tolist", "tomap")
-        and len(expr.args[1]) == 1
-    ):
+    if expr.op == "call" and expr.args[0] in _AS_IT_IS and len(expr.args[1]) == 1:
         expr = expr.args[1][0]
     if expr.op == "object":
         for key, value, at in expr.args:
@@ -59,6 +63,23 @@ def deep_places(expr: Expr, path: Path, positions: dict[Path, Position], depth: 
                 positions[(*path, str(key.args[0]))] = at
                 deep_places(value, (*path, str(key.args[0])), positions, depth + 1)
     elif expr.op == "tuple":
-        for index, item in enumerate(expr.args):
-            positions[(*path, index)] = item.at
-            deep_places(item, (*path, index), positions, depth + 1)
+        _listed(expr.args, path, positions, depth, 0)
+    elif expr.op == "call" and expr.args[0] == "concat":
+        start = 0
+        for part in expr.args[1]:
+            if part.op != "tuple":
+                break
+            _listed(part.args, path, positions, depth, start)
+            start += len(part.args)
+    elif expr.op == "for" and len(expr.args[2]) == 1 and expr.args[2][0].op == "object":
+        body: dict[Path, Position] = {}
+        deep_places(expr.args[2][0], (), body, depth + 1)
+        for index in range(MAX_LOOPED):
+            positions[(*path, index)] = expr.args[2][0].at
+            positions.update({(*path, index, *inner): place for inner, place in body.items()})
+
+
+def _listed(items: Sequence[Expr], path: Path, positions: dict[Path, Position], depth: int, start: int) -> None:
+    for index, item in enumerate(items, start):
+        positions[(*path, index)] = item.at
+        deep_places(item, (*path, index), positions, depth + 1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlguard.errors import Unreadable
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Position
 from mlguard.scanners.infra.terraform.expressions import Attribute, Block, Expr, Source
 from mlguard.scanners.infra.terraform.syntax import MAX_DEPTH, expression_of, number, template_of
@@ -62,10 +63,10 @@ _MAPS = frozenset(
         "runtime_environment_variables",
     ]
 )
-_NAME = re.compile(r"[a-z_][a-z0-9_-]*")
+_NAME = lazy.pattern(r"[a-z_][a-z0-9_-]*")
 
 
-_PAIR = re.compile(
+_PAIR = lazy.pattern(
     r"\\\\|\\u([dD][89abAB][0-9a-fA-F]{2})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
 

@@ -9,7 +9,7 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import read_text
 from mlguard.scanners.infra import meaning
-from mlguard.scanners.infra.jsonplaces import Text
+from mlguard.scanners.infra.jsontexts import Text
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource, Unknown, reference
 from mlguard.scanners.infra.terraform.planned import Configuration, bare, expression_at, modules_of
 from mlguard.scanners.infra.terraform.sources import Origin, Sources

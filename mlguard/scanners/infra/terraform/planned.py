@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Path, Unknown
 
 MAX_HOPS = 20
 """Inputs and outputs of modules that a reference is followed through."""
 
-_KEYS = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
-_LAST_KEY = re.compile(r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]$')
+_KEYS = lazy.pattern(r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]')
+_LAST_KEY = lazy.pattern(r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]$')
 
 Names = tuple[str, ...]
 """The names of the modules that lead to one: ``("vpc", "subnets")``."""
@@ -137,7 +137,7 @@ def _key_of(address: str) -> str:
     return match.group() if match else ""
 
 
-_MODULE = re.compile(r'(?:module\.[^.\[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\])?\.)*')
+_MODULE = lazy.pattern(r'(?:module\.[^.\[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\])?\.)*')
 
 
 def _module_of(address: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from mlguard.errors import Unreadable
+from mlguard.scanners.infra.jsontexts import json_value
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Unknown, reference
 from mlguard.scanners.infra.terraform.values import text_of
 
@@ -63,11 +64,6 @@ def _put(statements: list[Any], places: list[Places], new: Any, at: Places) -> N
     places.append(at)
 
 
-def json_text(text: str) -> str:
-    """Return a JSON text with the quotes escaped that the key of an instance brought into it."""
-    return REFERENCE.sub(lambda match: re.sub(r'(?<!\\)"', r'\\"', match.group()), text)
-
-
 def statements_of(text: Any) -> list[Any]:
     """Return the statements of a policy's JSON; one that cannot be read is a text with its cause."""
     if isinstance(text, Unknown):
@@ -75,8 +71,8 @@ def statements_of(text: Any) -> list[Any]:
     if not isinstance(text, str):
         return []
     try:
-        value = json.loads(json_text(text), strict=False)
-    except (ValueError, RecursionError):
+        value = json_value(text)
+    except Unreadable:
         return [text if "\ue000" in text and REFERENCE.fullmatch(text) else reference("a policy that cannot be read")]
     found = value.get("Statement", []) if isinstance(value, dict) else []
     return list(found) if isinstance(found, list) else [found]
@@ -124,13 +120,13 @@ def texts(value: Any) -> list[Any]:
 
 
 def _statement_places(at: Path, body: Any, positions: Mapping[Path, Position]) -> Places:
-    names = {"principals": "Principal", "not_principals": "NotPrincipal", "condition": "Condition", **_KEYS}
+    names = {"principals": "Principal", "not_principals": "NotPrincipal", **_KEYS}
     result: Places = {}
     named = False
     for path, place in positions.items():
         if path == at:
             result[()] = place
-        elif path[:2] == at and len(path) == 3 and isinstance(path[2], str):
+        elif path[:2] == at and len(path) == 3 and isinstance(path[2], str) and path[2] != "condition":
             result[(names.get(path[2], path[2]),)] = place
         elif path[:2] == at and path[2:3] == ("principals",) and path[4:] == ("identifiers",):
             if not named or _is_everybody(body, path[3]):

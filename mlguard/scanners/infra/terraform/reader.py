@@ -15,11 +15,12 @@ from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import meaning
 from mlguard.scanners.infra.credentials import is_secret_name, value_blocks
-from mlguard.scanners.infra.jsonplaces import heredoc_places
+from mlguard.scanners.infra.jsontexts import JSON_TEXTS, heredoc_places
 from mlguard.scanners.infra.policies.statements import document
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource
 from mlguard.scanners.infra.terraform.datasources import value_of
 from mlguard.scanners.infra.terraform.evaluator import Folder, Handle, Instance, Module, Notes, Session, provider_name
+from mlguard.scanners.infra.terraform.outputs import hands_out_secret
 from mlguard.scanners.infra.terraform.supply import supply
 from mlguard.scanners.infra.terraform.syntax import Attribute, Block
 from mlguard.scanners.infra.terraform.terragrunt import NAME as UNIT
@@ -120,17 +121,18 @@ def _supplies(module: Module, tree: Tree, seen: set[str]) -> Iterator[Resource]:
 
 
 def _values(module: Module) -> Iterator[Resource]:
-    """Yield the variables and outputs of a module that are named like a secret."""
+    """Yield the variables and outputs of a module that are named like a secret, and outputs that hand one out."""
     folder = module.folder
     for kind, blocks in (("variable", folder.variables), ("output", folder.outputs)):
         for name, block in blocks.items():
-            if not is_secret_name(name):
+            handed = kind == "output" and hands_out_secret(block.value("value"))
+            if not handed and not is_secret_name(name):
                 continue
             notes = Notes({(): block.at})
             attributes = module.body(block, {}, (), notes)
             declared = block.value("type")
             attributes["type"] = str(declared.args[0]) if declared is not None and declared.op == "var" else ""
-            attributes = value_blocks(f"terraform.{kind}", name, attributes)
+            attributes = value_blocks(f"terraform.{kind}", name, attributes, handed)
             yield Resource(
                 f"terraform.{kind}", name, f"{module.prefix}{kind}.{name}", block.at.path, attributes, notes.positions,
                 ("derived",), notes.references, format="terraform",
@@ -233,8 +235,8 @@ def _resource(module: Module, block: Block, kind: str, name: str, instance: Inst
         return
     notes = Notes({(): block.at})
     attributes = module.body(block, instance.names, (), notes)
-    if kind in _JSON_TEXTS:
-        notes.positions.update(_text_places(_JSON_TEXTS[kind], attributes, block))
+    if kind in JSON_TEXTS:
+        notes.positions.update(_text_places(JSON_TEXTS[kind], attributes, block))
     provider = module.provider(provider_name(block.value("provider")) or kind.split("_", 1)[0])
     resource = meaning.resource(
         kind, name, instance.address, block.at.path, attributes, notes.positions, format="terraform",
@@ -243,12 +245,6 @@ def _resource(module: Module, block: Block, kind: str, name: str, instance: Inst
     )  # fmt: skip
     yield resource
     yield from meaning.derived(resource, _heredocs(block))
-
-
-_JSON_TEXTS = {
-    "aws_emr_security_configuration": "configuration", "aws_opensearchserverless_security_policy": "policy",
-}  # fmt: skip
-"""Attributes that hold a JSON text which rules look into, policies of access apart."""
 
 
 def _text_places(name: str, attributes: Mapping[str, Any], block: Block) -> dict[Path, Position]:

@@ -83,7 +83,8 @@ def _root(tree: Tree, near: str, config: Configuration) -> Folder | None:
     wanted = {
         str(one.get("address")) for one in (resources if isinstance(resources, list) else []) if isinstance(one, dict)
     }
-    wanted |= {f"module.{name}" for name in module.get("module_calls") or {}}
+    calls = module.get("module_calls")
+    wanted |= {f"module.{name}" for name in (calls if isinstance(calls, dict) else ())}
     best: tuple[float, int, str] | None = None
     for path, folder in tree.known():
         held = _blocks(folder)

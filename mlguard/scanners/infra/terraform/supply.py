@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown
 from mlguard.scanners.infra.terraform.evaluator import Module
 from mlguard.scanners.infra.terraform.syntax import Block
@@ -14,12 +15,12 @@ from mlguard.scanners.infra.terraform.syntax import Block
 LOCK = ".terraform.lock.hcl"
 """The file in which Terraform keeps the exact versions and digests of the providers."""
 
-_LOCAL = re.compile(r"^(?:\.{1,2}(?:[/\\]|$)|/|[A-Za-z]:[\\/])")
-_REGISTRY = re.compile(r"^(?:[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d+)?/)?[\w-]+/[\w-]+/[\w-]+(?://.*)?$")
-_HOSTED = re.compile(r"^(?:github\.com|bitbucket\.org|gitlab\.com)/|^git@|^git::|\.git(?://|\?|$)|^ssh://")
-_COMMIT = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
-_VERSION = re.compile(r"^(?:[\w./-]*[/-])?v?\d+(?:\.\d+){1,3}(?:[-+][\w.+-]+)?$")
-_EXACT = re.compile(r"^=?\s*v?\d+\.\d+\.\d+(?:[-+][\w.]+)?$")
+_LOCAL = lazy.pattern(r"^(?:\.{1,2}(?:[/\\]|$)|/|[A-Za-z]:[\\/])")
+_REGISTRY = lazy.pattern(r"^(?:[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d+)?/)?[\w-]+/[\w-]+/[\w-]+(?://.*)?$")
+_HOSTED = lazy.pattern(r"^(?:github\.com|bitbucket\.org|gitlab\.com)/|^git@|^git::|\.git(?://|\?|$)|^ssh://")
+_COMMIT = lazy.pattern(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
+_VERSION = lazy.pattern(r"^(?:[\w./-]*[/-])?v?\d+(?:\.\d+){1,3}(?:[-+][\w.+-]+)?$")
+_EXACT = lazy.pattern(r"^=?\s*v?\d+\.\d+\.\d+(?:[-+][\w.]+)?$")
 
 
 def supply(module: Module, exists: Callable[[str], bool]) -> Iterator[Resource]:

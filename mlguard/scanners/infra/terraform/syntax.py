@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Position
 from mlguard.scanners.infra.terraform.expressions import Attribute, Block, Expr, Source
 from mlguard.scanners.infra.terraform.templates import Token, lines, template
@@ -44,10 +45,10 @@ def _parser() -> Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_hcl.language()))
 
 
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.S)
+_ESCAPE = lazy.pattern(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.S)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 # The grammar does not know an exponent without a fraction.
-_EXPONENT = re.compile(rb"(?<![\w.])\d+[eE][+-]?\d+(?![\w.])")
+_EXPONENT = lazy.pattern(rb"(?<![\w.])\d+[eE][+-]?\d+(?![\w.])")
 _POSTFIX = frozenset({"get_attr", "index", "splat"})
 _BINARY = frozenset(["||", "&&", "==", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%"])
 

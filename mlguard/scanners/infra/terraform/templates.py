@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Position
 from mlguard.scanners.infra.terraform.expressions import Expr
 
@@ -26,7 +26,7 @@ class Token(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_LINE = lazy.pattern(r"[^\n]*\n|[^\n]+")
 
 
 def lines(text: str) -> Iterable[Token]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
+from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Open, Unknown
 from mlguard.scanners.infra.terraform import patterns
 from mlguard.scanners.infra.terraform.values import (
@@ -113,7 +114,7 @@ def _regexall(pattern: Any, text: Any) -> list[Any]:
 
 # Formatting
 
-_VERB = re.compile(r"%([-+ 0#]*)(\d{0,4})(?:\.(\d{0,2}))?(?:\[(\d+)\])?([a-zA-Z%])|%")
+_VERB = lazy.pattern(r"%([-+ 0#]*)(\d{0,4})(?:\.(\d{0,2}))?(?:\[(\d+)\])?([a-zA-Z%])|%")
 
 
 def format_text(pattern: Any, *values: Any) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))")
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+from mlguard.scanners import lazy
+
+_STAMP = lazy.pattern(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))")
+_PART = lazy.pattern(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_TOKEN = re.compile(r"'((?:[^']|'')*)'|([a-zA-Z])\2*|[^a-zA-Z']+")
+_TOKEN = lazy.pattern(r"'((?:[^']|'')*)'|([a-zA-Z])\2*|[^a-zA-Z']+")
 
 
 def _stamp(text: Any) -> datetime:
@@ -55,7 +56,7 @@ def _timecmp(left: Any, right: Any) -> int:
     return (a > b) - (a < b)
 
 
-_MONTHS = (
+_MONTHS = [
     "January",
     "February",
     "March",
@@ -68,8 +69,8 @@ _MONTHS = (
     "October",
     "November",
     "December",
-)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+]
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _FORMATS: dict[str, Callable[[datetime], str]] = {
     "YYYY": lambda t: f"{t.year:04}", "YY": lambda t: f"{t.year % 100:02}", "MMMM": lambda t: _MONTHS[t.month - 1],
     "MMM": lambda t: _MONTHS[t.month - 1][:3], "MM": lambda t: f"{t.month:02}", "M": lambda t: str(t.month),

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap, GapKind
-from mlguard.scanners import Context, read_text
+from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra.resources import Unknown
 from mlguard.scanners.infra.terraform.evaluator import Module
 from mlguard.scanners.infra.terraform.files import Refused
@@ -34,12 +34,12 @@ MAX_LISTED = 5_000
 MAX_VARIANTS = 8
 """Files of values that a root module is evaluated with, one after the other."""
 
-_CODE = re.compile(r"\.(?:tf|tofu)(?:\.json)?$")
-_TOFU = re.compile(r"\.tf(\.json)?$")
-_VALUES = re.compile(r"\.tfvars(?:\.json)?$")
-AUTO = re.compile(r"^terraform\.tfvars(?:\.json)?$|\.auto\.tfvars(?:\.json)?$")
+_CODE = lazy.pattern(r"\.(?:tf|tofu)(?:\.json)?$")
+_TOFU = lazy.pattern(r"\.tf(\.json)?$")
+_VALUES = lazy.pattern(r"\.tfvars(?:\.json)?$")
+AUTO = lazy.pattern(r"^terraform\.tfvars(?:\.json)?$|\.auto\.tfvars(?:\.json)?$")
 """Names of the files of values that Terraform reads by itself."""
-_OVERRIDE = re.compile(r"(?:^|_)override\.(?:tf|tofu)(?:\.json)?$")
+_OVERRIDE = lazy.pattern(r"(?:^|_)override\.(?:tf|tofu)(?:\.json)?$")
 
 
 class Tree:

@@ -1,4 +1,4 @@
-"""Goes through large JSON part by part, and tells where the parts stand."""
+"""JSON texts: what they say, also with references in them, and where their parts stand."""
 
 from __future__ import annotations
 
@@ -11,15 +11,34 @@ from dataclasses import replace
 from typing import Any
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.infra.resources import Path, Position
+from mlguard.scanners import lazy
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position
 
 MAX_LEVELS = 100
 """Objects and lists inside each other."""
 
-_BLANK = re.compile(r"[ \t\r\n]*+")
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.S)
+JSON_TEXTS = {
+    "aws_emr_security_configuration": "configuration", "aws_opensearchserverless_security_policy": "policy",
+}  # fmt: skip
+"""Attributes that hold a JSON text which rules look into, policies of access apart."""
+
+_BLANK = lazy.pattern(r"[ \t\r\n]*+")
+_TOKEN = lazy.pattern(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.S)
 _DECODER = json.JSONDecoder(strict=False)
-_PLAIN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[-+.\w]++', re.S)
+_PLAIN = lazy.pattern(r'"(?:[^"\\]++|\\.)*+"|[-+.\w]++', re.S)
+
+
+def json_text(text: str) -> str:
+    """Return a JSON text with the quotes escaped that the key of an instance brought into a reference in it."""
+    return REFERENCE.sub(lambda match: re.sub(r'(?<!\\)"', r'\\"', match.group()), text)
+
+
+def json_value(text: str) -> Any:
+    """Return what a JSON text says, which may hold references. Raises Unreadable."""
+    try:
+        return json.loads(json_text(text), strict=False)
+    except (ValueError, RecursionError):
+        raise Unreadable("not valid JSON") from None
 
 
 class Text:

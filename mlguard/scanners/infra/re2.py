@@ -8,21 +8,28 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mlguard.scanners.infra.helm.printing import Failed
+from mlguard.scanners import lazy
 
 MAX_PROGRAM = 4_000
 """Instructions of one pattern; RE2 repeats at most 1000 times."""
 
 MAX_STEPS = 1_000_000
-"""Instructions that one search may take."""
+"""Instructions that the search for one match, or for all matches in a text, may take."""
 
-_QUOTED = re.compile(r"\\Q(.*?)(?:\\E|\Z)", re.S)
+MAX_NESTED = 50
+"""Parentheses inside each other."""
+
+_QUOTED = lazy.pattern(r"\\Q(.*?)(?:\\E|\Z)", re.S)
 
 Test = Callable[[str], bool]
 
 
 class Invalid(ValueError):
     """Not a pattern of RE2."""
+
+
+class TooLong(OverflowError):
+    """A pattern, or a search for it, that goes over a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,8 @@ class _Parser:
 
     def alternation(self) -> _Tree:
         self.depth += 1
-        if self.depth > 100:
-            raise Invalid("nests too deeply")
+        if self.depth > MAX_NESTED:
+            raise TooLong("nests too deeply")
         branches = [self.sequence()]
         while self.text.startswith("|", self.at):
             self.at += 1
@@ -65,7 +72,9 @@ class _Parser:
     def sequence(self) -> _Tree:
         items: list[_Tree] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
-            items.append(self.repeated(self.atom()))
+            atom = self.atom()
+            if atom is not None:
+                items.append(self.repeated(atom))
         return ("all", *items)
 
     def repeated(self, atom: _Tree) -> _Tree:
@@ -79,11 +88,12 @@ class _Parser:
             high = (int(match[4]) if match[4] else -1) if match[3] else low
             if low > 1000 or high > 1000 or 0 <= high < low:
                 raise Invalid("a count that is too large")
-        if re.compile(r"[*+?]").match(self.text, self.at):
+        if re.compile(r"[*+?]|\{\d").match(self.text, self.at):
             raise Invalid("a repetition of a repetition")
         return ("repeat", atom, low, high, bool(match[5]) != self.lazy)
 
-    def atom(self) -> _Tree:
+    def atom(self) -> _Tree | None:
+        """Read what may be repeated; None for flags alone."""
         char = self.text[self.at]
         self.at += 1
         if char == "(":
@@ -108,7 +118,7 @@ class _Parser:
             return lambda one: one in forms
         return lambda one: one == char
 
-    def group(self) -> _Tree:
+    def group(self) -> _Tree | None:
         kept = (self.fold, self.multi, self.dot_all, self.lazy)
         if not self.text.startswith("?", self.at):
             return self.closed(kept, capture=True)
@@ -117,6 +127,8 @@ class _Parser:
             raise Invalid("a group that RE2 does not have")
         self.at = match.end()
         if match[1]:
+            if match[1] in self.names:
+                raise Invalid("two groups of one name")
             self.names[match[1]] = self.groups + 1
             return self.closed(kept, capture=True)
         for flags, on in ((match[2] or "", True), (match[3] or "", False)):
@@ -124,7 +136,7 @@ class _Parser:
             self.multi = on if "m" in flags else self.multi
             self.dot_all = on if "s" in flags else self.dot_all
             self.lazy = on if "U" in flags else self.lazy
-        return ("all",) if match[4] == ")" else self.closed(kept, capture=False)
+        return None if match[4] == ")" else self.closed(kept, capture=False)
 
     def closed(self, kept: tuple[bool, bool, bool, bool], capture: bool) -> _Tree:
         if capture:
@@ -261,7 +273,7 @@ class Pattern:
 
     def _add(self, step: _Step) -> int:
         if len(self.program) >= MAX_PROGRAM:
-            raise Invalid("too long")
+            raise TooLong("too long")
         self.program.append(step)
         return len(self.program) - 1
 
@@ -314,12 +326,12 @@ class Pattern:
     def _split(inside: int, after: int, lazy: bool) -> _Step:
         return _Step("split", left=after if lazy else inside, right=inside if lazy else after)
 
-    def search(self, text: str, start: int = 0, steps: list[int] | None = None) -> tuple[int, ...] | None:
+    def search(self, text: str, start: int = 0, left: list[int] | None = None) -> tuple[int, ...] | None:
         """Return begin and end of the leftmost match and of its groups (-1: not taken part), as Perl would choose it.
 
-        Raises Failed when it takes too long.
+        ``left`` holds the instructions that may still be taken. Raises TooLong when there are none.
         """
-        count = steps if steps is not None else [0]
+        left = left if left is not None else [MAX_STEPS]
         empty = (-1,) * (2 * self.groups + 2)
         best: tuple[int, ...] | None = None
         threads: list[tuple[int, tuple[int, ...]]] = []
@@ -332,9 +344,9 @@ class Pattern:
                 self._follow(0, empty, text, at, seen, ready)
             elif not threads:
                 break
-            count[0] += len(ready) + len(seen)
-            if count[0] > MAX_STEPS:
-                raise Failed("matches a pattern that takes too long")
+            left[0] -= len(ready) + len(seen)
+            if left[0] < 0:
+                raise TooLong("matches a pattern that takes too long")
             threads = []
             char = text[at] if at < len(text) else ""
             for where, saved in ready:
@@ -374,11 +386,12 @@ class Pattern:
             elif _looks(step.name, text, at):
                 waiting.append((where + 1, saved))
 
-    def matches(self, text: str, limit: int = -1) -> Iterator[tuple[int, ...]]:
-        """Yield all matches that do not overlap; an empty one right after another does not count."""
-        at, last, number, steps = 0, -1, 0, [0]
+    def matches(self, text: str, limit: int = -1, left: list[int] | None = None) -> Iterator[tuple[int, ...]]:
+        """Yield all matches that do not overlap; an empty one right after another does not count. Raises TooLong."""
+        at, last, number = 0, -1, 0
+        left = left if left is not None else [MAX_STEPS]
         while at <= len(text) and (limit < 0 or number < limit):
-            found = self.search(text, at, steps)
+            found = self.search(text, at, left)
             if found is None:
                 return
             begin, end = found[0], found[1]
@@ -413,7 +426,7 @@ def compiled(pattern: str) -> Pattern:
     return Pattern(pattern)
 
 
-_TEMPLATE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+_TEMPLATE = lazy.pattern(r"\$(?:\$|\{(\w+)\}|(\w+))")
 
 
 def expanded(template: str, text: str, match: tuple[int, ...], names: Mapping[str, int]) -> str:
