@@ -54,6 +54,7 @@ wheel: $(BIN)/mlguard  ## build the wheel, install it into an empty environment,
 bench: $(BIN)/mlguard  ## CPU ratios against the peers, in one run
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/infra.py
 
 honest: $(BIN)/mlguard  ## write models with the real libraries (large, slow) and say what is wrongly reported
 	$(BIN)/python tests/corpus/honest.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -36,12 +37,12 @@ _ATOMS = frozenset({str, int, bool, float, type(None)})
 
 
 def _plain(value: object) -> object:
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _ATOMS:
         return value
-    if dataclasses.is_dataclass(kind):
+    if (fields := _fields(kind)) is not None:
         body = {}
-        for name, default in _fields(kind):
+        for name, default in fields:
             item = getattr(value, name)
             if item is not default and item != default:
                 body[name] = item if type(item) in _ATOMS else _plain(item)
@@ -54,8 +55,10 @@ def _plain(value: object) -> object:
 
 
 @cache
-def _fields(kind: type) -> tuple[tuple[str, object], ...]:
-    """Return the names of a record's fields with their defaults."""
+def _fields(kind: type) -> tuple[tuple[str, object], ...] | None:
+    """Return the names of a record's fields with their defaults, None when it is no record."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple(
         (one.name, one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default)
         for one in dataclasses.fields(kind)
@@ -79,9 +82,14 @@ def build(kind: type, value: Mapping[str, Any]) -> Any:
             f"{kind.__name__} has no field {unknown[0]!r}; was the file written by another version of mlguard?"
         )
     try:
-        return kind(**{name: _shaped(hint, item) if (hint := hints[name]) else item for name, item in value.items()})
+        return kind(**{name: _shaped(hint, item) if (hint := hints[name]) else _once(item) for name, item in value.items()})
     except (TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{kind.__name__} is incomplete or malformed: {error}") from None
+
+
+def _once(value: Any) -> Any:
+    """Return the value; of the same text in many records one is kept."""
+    return sys.intern(value) if type(value) is str else value
 
 
 @cache
@@ -91,10 +99,11 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _composed(hint: Any) -> bool:
-    return isinstance(hint, type) and dataclasses.is_dataclass(hint) or typing.get_origin(hint) in (tuple, *_UNIONS)
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint) or typing.get_origin(hint) in _COMPOSED
 
 
 _UNIONS = (typing.Union, types.UnionType)
+_COMPOSED = (tuple, Mapping, *_UNIONS)
 
 
 @cache
@@ -110,8 +119,10 @@ def _shaped(hint: Any, value: Any) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"a list is expected, not {type(value).__name__}")
         if arguments[-1] is Ellipsis:
-            return tuple(value) if arguments[0] is str else tuple(_shaped(arguments[0], item) for item in value)
+            return tuple(map(_once, value)) if arguments[0] is str else tuple(_shaped(arguments[0], item) for item in value)
         return tuple(_shaped(part, item) for part, item in zip(arguments, value, strict=True))
+    if origin is Mapping and isinstance(value, dict):
+        return {_once(key): _once(item) for key, item in value.items()}
     if origin in _UNIONS:
         if value is None:
             return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
@@ -205,7 +205,17 @@ _CLAIMED = {
 }  # fmt: skip
 
 
-def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record]], facts: tuple[Fact, ...]) -> Report:
+Item = TypeVar("Item")
+
+
+def _drained(items: list[Item]) -> Iterator[Item]:
+    """Yield each item and let go of it: what is made of it takes its place in memory."""
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
+def _report(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]], facts: tuple[Fact, ...]) -> Report:
     gaps = [record for _, record in records if isinstance(record, Gap)]
     proofs = sorted(
         {record for _, record in records if isinstance(record, Proof)},
@@ -214,6 +224,7 @@ def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record
     detections = [(name, record) for name, record in records if isinstance(record, Detection)]
     nameless = [(name, detection) for name, detection in detections if detection.rule not in job.catalogue.rules]
     detections = [pair for pair in detections if pair not in nameless] if nameless else detections
+    records.clear()
     gaps += [
         Gap(name, detection.location.path, "crash", f"it reported the rule {detection.rule}, which has no page")
         for name, detection in nameless
@@ -228,7 +239,7 @@ def _report(job: Job, tasks: Sequence[Task], records: Sequence[tuple[str, Record
         scanners=tuple(job.scanners),
         required=tuple(job.required),
         files=len(job.artifacts),
-        findings=join(detections, job.catalogue),
+        findings=join(_drained(detections), job.catalogue),
         gaps=tuple(sorted(set(gaps), key=_dumped)),
         proofs=tuple(proofs),
         facts=facts,
@@ -268,7 +279,9 @@ def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> t
         for name, detection in unique.values()
         if name == "secrets" and detection.excerpt
     }
-    for _, (name, detection) in sorted(unique.items(), key=lambda item: (_place(item[1][1].location), item[0])):
+    ordered = sorted(unique.items(), key=lambda item: (_place(item[1][1].location), item[0]))
+    unique.clear()
+    for _, (name, detection) in _drained(ordered):
         key = _identity(detection)
         findings.append(_finding(name, _hidden(name, detection, known), catalogue, ordinals[key]))
         ordinals[key] += 1

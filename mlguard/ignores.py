@@ -53,7 +53,19 @@ _ANY = re.compile(
 )
 """A line without one of these words holds no such comment."""
 
-_WORDS = ("mlguard:", "checkov", "bridgecrew:", "cortex:skip", "trivy:", "tfsec:", "kics-scan", "hadolint", "zizmor:", "kube-linter.io/", "ckv")
+_WORDS = (
+    "mlguard:",
+    "checkov",
+    "bridgecrew:",
+    "cortex:skip",
+    "trivy:",
+    "tfsec:",
+    "kics-scan",
+    "hadolint",
+    "zizmor:",
+    "kube-linter.io/",
+    "ckv",
+)
 """The same in small letters, to be looked for in the whole of a file."""
 
 _OWN = re.compile(r"(?:#|//|/\*|--|;|%)\s*mlguard:\s*ignore\b(?:\[([^\]]*)\])?(.*)$")
@@ -62,6 +74,7 @@ _CLOSERS = re.compile(r"\s*(?:\*/(?:\s*-?\}\})?|-->|-?\}\}|[\"']?,?)\s*$")
 _CHECKOV = re.compile(r"(?:checkov|bridgecrew|cortex):skip\s*=\s*([\w*]+(?:\s*,\s*CKV\w+)*)(?:\s*:(.*))?$")
 _CHECKOV_NOTE = re.compile(r"checkov\.io/skip\d*[\"']?\s*:\s*[\"']?(CKV\w+)(?:\s*=([^\"'\n]*))?")
 _CHECKOV_META = re.compile(r"\bid[\"']?\s*:\s*[\"']?(CKV\w+)")
+_CHECKOV_SAID = re.compile(r"\bcomment[\"']?\s*:\s*[\"']?([^\"'\n}]*)")
 _TRIVY = re.compile(r"(trivy|tfsec):ignore:([\w*-]+(?:[./][\w-]+)*)(?:\[[^\]]*\])?((?::\w+:[\w-]+)*)")
 _EXPIRY = re.compile(r":exp:(\d{4}-\d\d-\d\d)")
 _KICS = re.compile(r"kics-scan\s+(ignore-line|ignore-block|ignore)\b")
@@ -131,8 +144,10 @@ def _on(line: str, number: int, shape: _Shape) -> Iterator[Comment]:
         yield Comment("checkov:skip", _split(match[1]), number, *shape.enclosing(number), _reason(match[2]))
     elif match := _CHECKOV_NOTE.search(line):
         yield Comment("checkov:skip", _split(match[1]), number, *shape.document(number), _reason(match[2]))
-    elif (match := _CHECKOV_META.search(line)) and "skip" in shape.above(number, 3):
-        yield Comment("checkov:skip", _split(match[1]), number, *shape.enclosing(number), "")
+    elif _CHECKOV_META.search(line) and (block := shape.described(number)) is not None:
+        said = _CHECKOV_SAID.search(line) or shape.beside(number, _CHECKOV_SAID)
+        for match in _CHECKOV_META.finditer(line):
+            yield Comment("checkov:skip", _split(match[1]), number, *block, _reason(said[1] if said else ""))
     for match in _TRIVY.finditer(line):
         expiry = _EXPIRY.search(match[3])
         names = () if match[2] == "*" else _split(match[2])
@@ -172,6 +187,10 @@ def _own(names: str | None, rest: str, number: int, first: int, last: int) -> Co
 
 def _reason(text: str | None) -> str:
     return redact.printable(redact.text(_CLOSERS.sub("", text or "").strip(" :-\t"), MAX_REASON))
+
+
+_MAX_LEVELS = 12
+"""Keys above an entry of checkov in the metadata of a resource: id, skip, checkov, Metadata, and the braces of JSON."""
 
 
 class _Shape:
@@ -215,9 +234,44 @@ class _Shape:
             last += 1
         return first, last
 
-    def above(self, number: int, count: int) -> str:
-        """Return some lines above, and the line itself, as one text."""
-        return "\n".join(self.lines[max(0, number - 1 - count) : number])
+    def beside(self, number: int, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Return what a pattern finds on the line below or above, as far as that belongs to the same item of a list."""
+        for line, other in ((number + 1, number + 1), (number - 1, number)):
+            if not 0 < line <= len(self.lines) or self.lines[other - 1].lstrip().startswith("- "):
+                continue
+            found = (
+                None if _CHECKOV_META.search(self.lines[line - 1]) else pattern.search(self.lines[line - 1][:MAX_LINE])
+            )
+            if found is not None:
+                return found
+        return None
+
+    def described(self, number: int) -> tuple[int, int] | None:
+        """Return the lines of the resource whose Metadata (checkov, skip) holds a line; None where it stands elsewhere."""
+        names, line = [self.lines[number - 1][:MAX_LINE]], number
+        for _ in range(_MAX_LEVELS):
+            if "Metadata" in names[-1]:
+                wanted = all(word in " ".join(names) for word in ("checkov", "skip"))
+                above = self._parent(line)
+                return (above, max(self._end(above), number)) if wanted and above else None
+            line = self._parent(line)
+            if not line:
+                return None
+            names.append(self.lines[line - 1][:MAX_LINE])
+        return None
+
+    def _parent(self, number: int) -> int:
+        """Return the line of the key around a line, 0 where there is none."""
+        text = self.lines[number - 1]
+        indent, item = _indent(text), text.lstrip().startswith("- ")
+        for line in range(number - 1, max(0, number - MAX_COMMENTS), -1):
+            other = self.lines[line - 1]
+            if self._blank(line) or other.strip()[:1] in "{}[],":
+                continue
+            own = _indent(other)
+            if own < indent or (item and own == indent and not other.lstrip().startswith("- ")):
+                return line
+        return 0
 
     def enclosing(self, number: int) -> tuple[int, int]:
         """Return the lines of the resource around a comment: the outermost block, in YAML the second level."""

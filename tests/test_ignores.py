@@ -203,6 +203,84 @@ def test_a_comment_of_a_helm_template_counts_without_its_closing_marks() -> None
     assert (comment.reason, comment.until, comment.last) == ("a driver", "2027-01-01", 2)
 
 
+_DATABASE = "Type: AWS::RDS::DBInstance"
+_JSON_SKIP = """{
+  "Resources": {
+    "A": {
+      "Type": "AWS::RDS::DBInstance",
+      "Metadata": {
+        "checkov": {
+          "skip": [
+            {"id": "CKV_AWS_133", "comment": "none"},
+            {
+              "id": "CKV_AWS_16",
+              "comment": "made-up data"
+            }
+          ]
+        }
+      },
+      "Properties": {
+        "StorageEncrypted": false
+      }
+    },
+    "B": {
+      "Type": "AWS::RDS::DBInstance",
+      "Properties": {
+        "StorageEncrypted": false
+      }
+    }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "a.yaml",
+            f"""Resources:
+  A:
+    {_DATABASE}
+    Metadata:
+      checkov:
+        skip:
+        - id: CKV_AWS_133
+          comment: none
+        - comment: made-up data
+          id: CKV_AWS_16
+    Properties:
+      StorageEncrypted: false
+  B:
+    {_DATABASE}
+    Properties:
+      StorageEncrypted: false
+""",
+        ),
+        (
+            "a.yaml",
+            f"""Resources:
+  A:
+    {_DATABASE}
+    Properties:
+      StorageEncrypted: false
+    Metadata: {{checkov: {{skip: [{{id: CKV_AWS_16, comment: made-up data}}]}}}}
+  B:
+    {_DATABASE}
+    Properties:
+      StorageEncrypted: false
+""",
+        ),
+        ("a.json", _JSON_SKIP),
+    ],
+)
+def test_metadata_of_a_resource_counts_for_it_alone(tmp_path: Path, name: str, text: str) -> None:
+    found = [one for _, one in sorted(findings(tmp_path, name, text).items())]
+
+    assert [one.state for one in found] == ["ignored", "new"]
+    assert found[0].aside is not None and found[0].aside.reason == "made-up data"
+
+
 @given(st.lists(st.text(max_size=60), max_size=30), st.sampled_from(["main.tf", "a.yaml", "Dockerfile", "a.py"]))
 def test_any_lines_are_read(lines: list[str], path: str) -> None:
     for comment in ignores.comments([*lines, "# mlguard: ignore[a/b] x until=2027-01-01", *lines], path):

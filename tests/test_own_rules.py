@@ -196,3 +196,16 @@ def test_one_check_is_explained_with_its_conditions() -> None:
 
     assert "public-read" in told.output and "forbid:" in told.output
     assert "has no check 'nothing'; it has" in str(other.exception)
+
+
+def test_resources_are_shown_as_conditions_name_them_without_their_values(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'variable "name" {}\n\nresource "aws_db_instance" "d" {\n  identifier = var.name\n  password   = "Sup3rSecretPa55w0rd"\n'
+        '  tags       = { "data.class" = "personal" }\n}\n'
+    )
+
+    told = CliRunner().invoke(group, ["rules", "resources", str(tmp_path)], standalone_mode=False).output
+
+    assert "main.tf:3  aws_db_instance.d\n  kind aws_db_instance\n  classes store" in told
+    assert "    identifier  not known: var.name\n    password\n    tags['data.class']\n" in told
+    assert "Sup3r" not in told and "personal" not in told

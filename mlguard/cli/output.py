@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -15,41 +15,44 @@ from mlguard.errors import UsageError
 from mlguard.findings import Location, Report, Verdict
 from mlguard.rules import Catalogue
 
+Render = Callable[[Report, Verdict, Catalogue, str], Iterable[str]]
+"""Gives a report in pieces: of a large one the whole would be held several times while it is written."""
 
-def _sarif(profile: Literal["full", "github"]) -> Callable[[Report, Verdict, Catalogue, str], str]:
-    def render(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+
+def _sarif(profile: Literal["full", "github"]) -> Render:
+    def render(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> Iterable[str]:
         from mlguard.reporters import sarif
 
-        return sarif.render(below(report, prefix), verdict, catalogue, profile)
+        return sarif.pieces(below(report, prefix), verdict, catalogue, profile)
 
     return render
 
 
-def _json(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+def _json(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> Iterable[str]:
     from mlguard.reporters import jsonreport
 
-    return jsonreport.render(report, verdict, catalogue)
+    return jsonreport.pieces(report, verdict)
 
 
-def _markdown(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+def _markdown(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> Iterable[str]:
     from mlguard.reporters import markdown
 
-    return markdown.render(report, verdict, catalogue)
+    return (markdown.render(report, verdict, catalogue),)
 
 
-def _text(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+def _text(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> Iterable[str]:
     from mlguard.reporters import terminal
 
-    return terminal.render(report, verdict, catalogue, color=False, width=100, unicode=True)
+    return terminal.pieces(report, verdict, catalogue, terminal.Style(False, 100, True, False))
 
 
-def _cyclonedx(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> str:
+def _cyclonedx(report: Report, verdict: Verdict, catalogue: Catalogue, prefix: str) -> Iterable[str]:
     from mlguard.reporters import cyclonedx
 
-    return cyclonedx.render(report, verdict, catalogue)
+    return (cyclonedx.render(report, verdict, catalogue),)
 
 
-FORMATS: Mapping[str, Callable[[Report, Verdict, Catalogue, str], str]] = {
+FORMATS: Mapping[str, Render] = {
     "text": _text,
     "json": _json,
     "sarif": _sarif("full"),
@@ -119,25 +122,25 @@ def write(
     ``prefix`` is the folder of the scan within its git work tree, for formats whose paths start there.
     """
     for name, file in outputs:
-        text = FORMATS[name](report, verdict, catalogue, prefix)
+        pieces = FORMATS[name](report, verdict, catalogue, prefix)
         if file is None:
-            emit(text)
+            emit(pieces)
         else:
-            replace_file(file, text)
+            replace_file(file, pieces)
     if all(file for _, file in outputs):
         emit(for_terminal(report, verdict, catalogue, verbose, color))
 
 
-def for_terminal(report: Report, verdict: Verdict, catalogue: Catalogue, verbose: bool, color: bool | None) -> str:
+def for_terminal(
+    report: Report, verdict: Verdict, catalogue: Catalogue, verbose: bool, color: bool | None
+) -> Iterable[str]:
     """Return the report as this terminal can show it: its width, its colours, its characters."""
     from mlguard.reporters import terminal
 
     width = max(40, min(columns(100), 140))
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    return terminal.render(
-        report, verdict, catalogue, color=wants_color() if color is None else color, width=width,
-        unicode=encoding.startswith("utf"), verbose=verbose,
-    )  # fmt: skip
+    style = terminal.Style(wants_color() if color is None else color, width, encoding.startswith("utf"), verbose)
+    return terminal.pieces(report, verdict, catalogue, style)
 
 
 def columns(default: int) -> int:
@@ -166,13 +169,14 @@ def wants_color() -> bool:
     return sys.stdout.isatty()
 
 
-def emit(text: str) -> None:
-    """Print text, with an escape for each character that standard output cannot take."""
+def emit(text: str | Iterable[str]) -> None:
+    """Print text, or pieces of one, with an escape for each character that standard output cannot take."""
     encoding = sys.stdout.encoding or "ascii"
+    piece = ""
     try:
-        sys.stdout.write(
-            text.encode(encoding, "backslashreplace").decode(encoding) + ("" if text.endswith("\n") else "\n")
-        )
+        for piece in [text] if isinstance(text, str) else text:
+            sys.stdout.write(piece.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.write("" if piece.endswith("\n") else "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough. The exit code still says what was found.
@@ -182,18 +186,19 @@ def emit(text: str) -> None:
         raise UsageError(f"standard output cannot be written: {error.strerror}") from None
 
 
-def replace_file(file: Path, text: str) -> None:
+def replace_file(file: Path, text: str | Iterable[str]) -> None:
     """Write a file whole, or leave what was there. Raises UsageError."""
+    pieces = [text] if isinstance(text, str) else text
     file = Path(os.path.realpath(file))  # a link stays a link
     if file.exists() and not file.is_file():
-        return _write_through(file, text)
+        return _write_through(file, pieces)
     name = None
     try:
         beside = file.absolute().parent / f".{file.name}.{os.urandom(8).hex()}"
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         name = beside
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as temporary:
-            temporary.write(text)
+            temporary.writelines(pieces)
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, file)
         name = None
@@ -205,11 +210,11 @@ def replace_file(file: Path, text: str) -> None:
                 os.unlink(name)
 
 
-def _write_through(file: Path, text: str) -> None:
+def _write_through(file: Path, pieces: Iterable[str]) -> None:
     """Write to a device or pipe, which cannot be replaced. Raises UsageError."""
     try:
         with open(file, "w", encoding="utf-8", errors="backslashreplace") as sink:
-            sink.write(text)
+            sink.writelines(pieces)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from None
 

@@ -78,7 +78,7 @@ def command(
     return 0
 
 
-@command.command("test")
+@command.command("test", short_help="Run the examples on your pages.")
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def test(folder: Path | None) -> int:
     """Run the examples on the rule pages in FOLDER, or in the folder that the configuration names under rules.
@@ -106,12 +106,36 @@ def test(folder: Path | None) -> int:
     return 1 if failed else 0
 
 
-@command.command("language")
+@command.command("language", short_help="Describe pages and conditions.")
 def language() -> int:
     """Describe the pages of rules of one's own: their keys, the conditions, operators, kinds and classes."""
     from mlguard.scanners.infra.language import reference
 
     output.emit(reference())
+    return 0
+
+
+@command.command("resources", short_help="Show files as conditions see them.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def resources(paths: tuple[Path, ...]) -> int:
+    """Show PATHS as conditions see them: each resource with its kind, classes and the paths of its attributes.
+
+    Values are not shown. What only a deployment knows is marked.
+    """
+    from mlguard.scanners import Context
+    from mlguard.scanners.infra import InfraScanner
+    from mlguard.scanners.infra.language import outline
+
+    root = discovery.common_folder(paths)
+    found = discovery.discover(root, [Path(path).resolve() for path in paths])
+    scanner = InfraScanner()
+    context = Context(root)
+    known = [one for group in scanner.plan(found.artifacts, {}) for one in scanner.resources(group, context)]
+    for resource in known:
+        output.emit("\n".join(outline(resource)))
+    output.emit(
+        f"{len(known)} {'resource' if len(known) == 1 else 'resources'}; mlguard rules language says how conditions name them."
+    )
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -22,7 +22,12 @@ _ADVICE = 'write one with "mlguard scan --output json=report.json"'
 
 
 def render(report: Report, verdict: Verdict, catalogue: Catalogue | None = None) -> str:
-    """Return the report as JSON in ASCII with sorted keys, a line per record, and a line end.
+    """Return the report as JSON in ASCII with sorted keys, a line per record, and a line end; see ``pieces``."""
+    return "".join(pieces(report, verdict))
+
+
+def pieces(report: Report, verdict: Verdict) -> Iterator[str]:
+    """Yield the report as JSON in ASCII with sorted keys, a line per record, and a line end.
 
     The form is that of ``mlguard/schemas/report.json``. A field that has its usual value is left out. A byte of a file
     name that is not UTF-8 stands as the escape \\udc80 to \\udcff, as in Python (PEP 383).
@@ -38,13 +43,16 @@ def render(report: Report, verdict: Verdict, catalogue: Catalogue | None = None)
         "files": report.files,
         "searched": report.searched,
         "excluded": report.excluded,
-        "coverage": [codec.encode(item) for item in report.coverage],
-        "findings": [codec.encode(item) for item in report.findings],
-        "gaps": [_bare(item) for item in report.gaps],
-        "proofs": [_bare(item) for item in report.proofs],
-        "facts": [codec.encode(item) for item in report.facts],
+        "coverage": map(codec.encode, report.coverage),
+        "findings": map(codec.encode, report.findings),
+        "gaps": map(_bare, report.gaps),
+        "proofs": map(_bare, report.proofs),
+        "facts": map(codec.encode, report.facts),
     }
-    return "{" + ",\n".join(f"{codec.dumps(key)}:{_lines(parts[key])}" for key in sorted(parts)) + "}\n"
+    for number, key in enumerate(sorted(parts)):
+        yield (",\n" if number else "{") + f"{codec.dumps(key)}:"
+        yield from _lines(parts[key])
+    yield "}\n"
 
 
 def _bare(record: Gap | Proof) -> dict[str, Any]:
@@ -52,10 +60,15 @@ def _bare(record: Gap | Proof) -> dict[str, Any]:
     return {key: value for key, value in codec.encode(record).items() if key != "type"}
 
 
-def _lines(value: Any) -> str:
-    if not isinstance(value, list) or not value:
-        return codec.dumps(value)
-    return "[\n" + ",\n".join(map(codec.dumps, value)) + "\n]"
+def _lines(value: Any) -> Iterator[str]:
+    if not isinstance(value, Iterator):
+        yield codec.dumps(value)
+        return
+    between = "[\n"
+    for item in value:
+        yield between + codec.dumps(item)
+        between = ",\n"
+    yield "[]" if between == "[\n" else "\n]"
 
 
 def parse(text: str | bytes) -> tuple[Report, Verdict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -55,7 +55,12 @@ Json = dict[str, Any]
 
 
 def render(report: Report, verdict: Verdict, catalogue: Catalogue, profile: Profile = "full") -> str:
-    """Return the SARIF log as ASCII JSON with a line per result, and a line end.
+    """Return the SARIF log as ASCII JSON with a line per result, and a line end; see ``pieces``."""
+    return "".join(pieces(report, verdict, catalogue, profile))
+
+
+def pieces(report: Report, verdict: Verdict, catalogue: Catalogue, profile: Profile = "full") -> Iterator[str]:
+    """Yield the SARIF log as ASCII JSON with a line per result, and a line end.
 
     The ``github`` profile leaves out findings that are set aside, scanners that read nothing to its end (an empty run
     would close their alerts), and what lies beyond GitHub's limits; each cut is told in a notification of its run.
@@ -69,11 +74,13 @@ def render(report: Report, verdict: Verdict, catalogue: Catalogue, profile: Prof
     for finding in report.findings:
         if finding.scanner in findings:
             findings[finding.scanner].append(finding)
-    runs = []
-    for name in names:
-        runs.append(_Run(name, report, verdict, catalogue, profile).text(findings[name], told))
+    yield f'{{"$schema":{_dumps(SCHEMA)},"version":"2.1.0","runs":['
+    for number, name in enumerate(names):
+        if number:
+            yield ","
+        yield from _Run(name, report, verdict, catalogue, profile).pieces(findings[name], told)
         told = []
-    return f'{{"$schema":{_dumps(SCHEMA)},"version":"2.1.0","runs":[{",".join(runs)}]}}\n'
+    yield "]}\n"
 
 
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -112,8 +119,8 @@ class _Run:
         self.kinds: dict[str, int] = {}  # notification descriptor -> index
         self.controls: dict[tuple[str, ...], list[str]] = {}
 
-    def text(self, findings: Sequence[Finding], told: Sequence[str]) -> str:
-        """Return the run as JSON. Each result is written as soon as it is made: kept, they would cost more than they do."""
+    def pieces(self, findings: Sequence[Finding], told: Sequence[str]) -> Iterator[str]:
+        """Yield the run as JSON. Each result is written as soon as it is made: kept, they would cost more than they do."""
         evaluated = (self.catalogue.rules.get(name) for name in self.report.evaluated)
         for rule in evaluated:
             if rule is not None and rule.scanner == self.name:
@@ -132,10 +139,13 @@ class _Run:
                 told.append(
                     f"{counted(long, 'finding')} cut to {MAX_RELATED} related places. The full report holds them all."
                 )
-        results = ",\n".join(_dumps(self._result(finding)) for finding in findings)
-        run = _dumps(self._around(self._invocation(told)))
-        files = ",".join(map(_artifact, self.files.values()))
-        return f'{run[:-1]},"artifacts":[{files}],"results":[\n{results}\n]}}'
+        results = [_dumps(self._result(finding)) for finding in findings]
+        yield _dumps(self._around(self._invocation(told)))[:-1]
+        yield f',"artifacts":[{",".join(map(_artifact, self.files.values()))}],"results":[\n'
+        for number, result in enumerate(results):
+            yield ",\n" if number else ""
+            yield result
+        yield "\n]}"
 
     def _around(self, invocation: Json) -> Json:
         """Return the run without its results. Called last, when all rules, files and kinds of gaps are known."""

@@ -70,16 +70,26 @@ def render(
     ``verbose`` shows every finding, also those that are ignored, and every gap. Nothing that was scanned can place an
     escape sequence, a command of a build service or a line end.
     """
-    style = Style(color, max(width, MIN_WIDTH), unicode, verbose)
-    parts = [
-        *_files(report, catalogue, style),
-        _gaps(report.gaps, style),
-        _ignored(report.findings, style),
-        _proofs(report.proofs, style),
-        _table(report, style),
-        _verdict(report, verdict, style),
-    ]
-    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
+    return "".join(pieces(report, verdict, catalogue, Style(color, max(width, MIN_WIDTH), unicode, verbose)))
+
+
+def pieces(report: Report, verdict: Verdict, catalogue: Catalogue, style: Style) -> Iterator[str]:
+    """Yield the report of ``render``, one file or section at a time."""
+    between = ""
+    for part in _sections(report, verdict, catalogue, style):
+        if part:
+            yield between + "\n".join([line.rstrip() for line in part])
+            between = "\n\n"
+    yield "\n"
+
+
+def _sections(report: Report, verdict: Verdict, catalogue: Catalogue, style: Style) -> Iterator[Sequence[str]]:
+    yield from _files(report, catalogue, style)
+    yield _gaps(report.gaps, style)
+    yield _ignored(report.findings, style)
+    yield _proofs(report.proofs, style)
+    yield _table(report, style)
+    yield _verdict(report, verdict, style)
 
 
 # Findings

@@ -61,7 +61,9 @@ def answer(*findings: dict[str, object]) -> str:
     return f"cat <<'END'\n{json.dumps(findings)}\nEND\n"
 
 
-def test_what_it_finds_becomes_a_finding_under_the_rule_for_it_and_not_under_one_of_our_own(tmp_path: Path, answering: Answering) -> None:
+def test_what_it_finds_becomes_a_finding_under_the_rule_for_it_and_not_under_one_of_our_own(
+    tmp_path: Path, answering: Answering
+) -> None:
     answering(
         answer(
             finding("template-injection"),

@@ -8,7 +8,7 @@ normal form          ``resources`` (Resource, Position, Unknown, Open), ``invent
 readers              ``terraform/`` (also plans and Terragrunt), ``cloudformation/`` (also SAM), ``kubernetes/``, ``helm/``,
                      ``kustomize/``, ``compose/``, ``docker``, ``pipelines/`` (GitHub, GitLab, zizmor), ``feast``
 languages            ``terraform/syntax`` and ``jsonsyntax``, ``helm/syntax``, ``dockerfile``, ``shell``, ``pipelines/expressions``,
-                     ``yamltree`` (YAML and JSON with places; ``treeedits`` changes it), ``jsonplaces``, ``re2``
+                     ``yamltree`` (YAML and JSON with places; ``treeedits`` changes it), ``jsontexts``, ``re2``
 evaluation           ``terraform/evaluator`` and ``operations``, ``helm/evaluator`` and ``functions``, ``kustomize/build``,
                      ``cloudformation/intrinsics``; what a chart or an overlay becomes is ``rendered``
 meaning              ``meaning`` (tags, regions, classes of data), ``declared`` (what privacy.yaml says), ``policies/`` (statements,
@@ -92,13 +92,14 @@ class InfraScanner:
             resources: list[Resource] = []
             for record in batch:
                 if isinstance(record, Resource):
-                    resources += [record, *_started(record)]
+                    resources.append(record)
                     if record.format == "compose":
                         paths.add(record.path)  # a file that one of the group includes
                     yield from _fact(record)
                 else:
                     unread.add(getattr(record, "path", ""))
                     yield record
+            resources += list(_started(resources))
             for group_of in (resources, list(_in_cluster(resources, context))):
                 inventory = Inventory(completed(marked(group_of, context.settings)))
                 for record in judge(inventory, paths, context, seen):
@@ -107,6 +108,17 @@ class InfraScanner:
                     yield record
         if flows:
             yield from pipelines.beside(told, group, context, unread)
+
+    def resources(self, group: Sequence[Artifact], context: Context) -> Iterator[Resource]:
+        """Yield the resources of a group as the checks see them, for people who write pages."""
+        from mlguard.scanners.infra.declared import marked
+        from mlguard.scanners.infra.policies import completed
+
+        for batch in self._batches(group, context):
+            found = [record for record in batch if isinstance(record, Resource)]
+            found += list(_started(found))
+            for group_of in (found, list(_in_cluster(found, context))):
+                yield from completed(marked(group_of, context.settings))
 
     def _batches(self, group: Sequence[Artifact], context: Context) -> Iterator[Iterable[Any]]:
         """Yield the records of what is judged together: a root module, or the whole group."""
@@ -130,12 +142,13 @@ class InfraScanner:
 
     def _manifests(self, group: Sequence[Artifact], context: Context) -> Iterator[Iterable[Any]]:
         """Yield the plain manifests together, and what each chart and each overlay becomes apart from them."""
-        from mlguard.scanners.infra import compose, feast, kubernetes
+        from mlguard.scanners.infra import chartvalues, compose, feast, kubernetes
 
         rendered = list(_rendered(group, context))
         consumed = frozenset[str]().union(*(one.consumed for one in rendered))
         plain = [artifact for artifact in group if artifact.path not in consumed]
-        yield chain(kubernetes.read(plain, context), compose.read(plain, context), feast.read(plain, context))
+        others = compose.read(plain, context), feast.read(plain, context), chartvalues.read(group, context)
+        yield chain(kubernetes.read(plain, context), *others)
         for one in rendered:
             deployed = [(path, tree) for path, tree in one.documents if not is_test(tree)]
             objects = [found for path, tree in deployed for found in kubernetes.objects_of(tree, path, one.format)]
@@ -170,12 +183,15 @@ _STARTERS = lazy.pattern(
 )
 
 
-def _started(resource: Resource) -> Iterator[Resource]:
-    """Yield the containers that a resource of a cloud starts."""
-    if _STARTERS.search(resource.kind):
-        from mlguard.scanners.infra.tasks import containers
+def _started(resources: Sequence[Resource]) -> Iterator[Resource]:
+    """Yield the containers that the resources of a cloud start."""
+    starters = [resource for resource in resources if _STARTERS.search(resource.kind)]
+    if starters:
+        from mlguard.scanners.infra.tasks import containers, reached
 
-        yield from containers(resource)
+        exposed = reached(resources)
+        for resource in starters:
+            yield from containers(resource, resource.address in exposed)
 
 
 def _fact(resource: Resource) -> Iterator[Record]:

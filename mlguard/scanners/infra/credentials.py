@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from mlguard.errors import Unreadable
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.jsontexts import json_value
-from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource
+from mlguard.scanners.infra.resources import REFERENCE, WRITTEN, Path, Position, Resource
 
 MAX_DEPTH = 10
 """Blocks inside blocks that are looked into."""
@@ -81,7 +81,7 @@ def credentials(owner: Resource, heredocs: Mapping[str, Position]) -> Iterator[R
     seen: set[tuple[int, str]] = set()
     for found in _walk(owner):
         place = _place(owner, found, heredocs)
-        if (place.line, place.path) in seen:
+        if not place.line or (place.line, place.path) in seen:
             continue
         seen.add((place.line, place.path))
         attributes = {
@@ -182,6 +182,8 @@ def _decoded(text: str) -> Any:
 
 def _place(owner: Resource, found: _Found, heredocs: Mapping[str, Position]) -> Position:
     path = found.path
+    if (*path, WRITTEN) in owner.positions and found.line < 0:
+        return owner.positions[(*path, WRITTEN)]
     while path and path not in owner.positions:
         path = path[:-1]
     place = owner.positions.get(path, Position(1))

@@ -54,11 +54,12 @@ class _Stage:
     command_at: Position | None = None
     healthcheck: bool = False
     healthcheck_at: Position | None = None
-    earlier: frozenset[str] = frozenset()
+    named: dict[str, _Stage] = field(default_factory=dict)  # all stages of the file by their names
 
     def is_before(self, name: str) -> bool:
         """Say whether a stage of this file before this one has the name or the number."""
-        return name.isdigit() or name.lower() in self.earlier
+        found = self.named.get(name.lower())
+        return name.isdigit() or (found is not None and found.index < self.index)
 
 
 def read(artifacts: Sequence[Artifact], context: Context) -> Iterator[Resource | Gap]:
@@ -105,9 +106,10 @@ def _shipped(stages: Sequence[_Stage]) -> set[int]:
 def _stages(instructions: Sequence[Instruction]) -> list[_Stage]:
     stages: list[_Stage] = []
     outer: dict[str, str | None] = {}
+    named: dict[str, _Stage] = {}
     for instruction in instructions:
         if instruction.keyword == "FROM" and not instruction.onbuild:
-            stages.append(_from(instruction, stages, outer))
+            stages.append(_from(instruction, len(stages), named, outer))
         elif not stages:
             if instruction.keyword == "ARG":
                 for name, value, _, _ in assignments(instruction.text):
@@ -122,17 +124,19 @@ _NOTEBOOKS = lazy.pattern(r"(?:^|/)jupyter/[\w-]+(?:[:@]|$)")
 """Images of the Jupyter Docker Stacks, which say as whom they run in NB_UID and NB_USER."""
 
 
-def _from(instruction: Instruction, stages: Sequence[_Stage], outer: Mapping[str, str | None]) -> _Stage:
+def _from(instruction: Instruction, index: int, named: dict[str, _Stage], outer: Mapping[str, str | None]) -> _Stage:
     words = [(match.group(), match.start(), match.end()) for match in re.finditer(r"\S+", instruction.text)]
     raw, start, end = words[0] if words else ("", 0, 0)
     base = expand(raw.strip("\"'"), outer)
     name = words[2][0] if len(words) > 2 and words[1][0].upper() == "AS" else ""
     flags = dict(instruction.flags)
-    parent = next((stage for stage in reversed(stages) if stage.name and stage.name.lower() == base.lower()), None)
+    parent = named.get(base.lower())
     stage = _Stage(
-        len(stages), name, base, flags.get("platform", ""), instruction.at, instruction.position(start, end), parent, {}
+        index, name, base, flags.get("platform", ""), instruction.at, instruction.position(start, end), parent, {}
     )
-    stage.earlier = frozenset(one.name.lower() for one in stages if one.name)
+    stage.named = named
+    if name:
+        named[name.lower()] = stage
     if parent is not None:
         stage.user, stage.user_at, stage.workdir = parent.user, parent.user_at, parent.workdir
         stage.environment, stage.environment_at = dict(parent.environment), dict(parent.environment_at)
@@ -300,7 +304,7 @@ def _resource(
     elif instruction.keyword in ("CMD", "ENTRYPOINT"):
         attributes["argv"] = _argv(instruction.text)
     elif instruction.keyword == "EXPOSE":
-        attributes["ports"] = [word.partition("/")[0] for word in instruction.text.split()]
+        attributes["ports"] = [expand(word, stage.variables).partition("/")[0] for word in instruction.text.split()]
     digest = f"{instruction.keyword}-{number}"
     return Resource(
         "docker.instruction",

@@ -137,9 +137,26 @@ _ENV_OFF = {
     "PIP_TRUSTED_HOST": re.compile(r"\S"), "UV_INSECURE_HOST": re.compile(r"\S"), "CURL_INSECURE": re.compile(r"(?i)^(?:1|true|yes|on)$"),
     "AWS_CLI_NO_VERIFY_SSL": re.compile(r"(?i)^(?:1|true)$"), "REQUESTS_CA_BUNDLE": re.compile(r"^$"), "CURL_CA_BUNDLE": re.compile(r"^$"),
     "SSL_NO_VERIFY": re.compile(r"(?i)^(?:1|true)$"), "HF_HUB_DISABLE_SSL_VERIFICATION": re.compile(r"(?i)^(?:1|true|yes|on)$"),
-    "GOINSECURE": re.compile(r"\S"), "HELM_INSECURE_SKIP_TLS_VERIFY": re.compile(r"(?i)^(?:1|true)$"),
+    "AZURE_CLI_DISABLE_CONNECTION_VERIFICATION": lazy.pattern(r"(?i)^(?:1|true)$"), "ADAL_PYTHON_SSL_NO_VERIFY": lazy.pattern(r"(?i)^(?:1|true)$"),
+    "BUNDLE_SSL_VERIFY_MODE": lazy.pattern(r"^(?:0|none)$"), "GOINSECURE": re.compile(r"\S"), "HELM_INSECURE_SKIP_TLS_VERIFY": re.compile(r"(?i)^(?:1|true)$"),
 }  # fmt: skip
 """Variables with which a program accepts any certificate, and the values that do it."""
+
+_INPUT_ON = lazy.pattern(
+    r"(?i)^(?:tls_?skip_?verify|insecure_?(?:skip_?)?(?:tls_?|ssl_?)?(?:verify)?|skip_?(?:tls|ssl|cert\w*)_?(?:verif\w*|check)?|no_?(?:verify_?ssl|check_?certificate)|ignore_?(?:ssl|tls|cert\w*)(?:_?errors?)?)$"
+)
+_INPUT_OFF = lazy.pattern(
+    r"(?i)^(?:verify_?(?:ssl|tls|certs?|certificates?)|(?:ssl|tls)_?verify|strict_?ssl|check_?certificate|validate_?certs?)$"
+)
+
+
+def tls_input(name: str, value: str) -> bool:
+    """Say whether an input of an action switches off the check of certificates."""
+    plain, given = name.replace("-", "_"), value.strip().lower()
+    return (given == "true" and _INPUT_ON.match(plain) is not None) or (
+        given == "false" and _INPUT_OFF.match(plain) is not None
+    )
+
 
 _LOCAL = lazy.pattern(
     r"(?:^|[/@\s=])(?:localhost|127\.0\.0\.1|\[::1\]|host\.docker\.internal|[\w.-]+\.(?:local|localhost|test))(?=[:/\s]|$)"
@@ -193,6 +210,12 @@ _SWITCHES: Mapping[str, re.Pattern[str]] = {
     ),
     **dict.fromkeys(("yum", "dnf", "microdnf"), re.compile(r"(?i)(sslverify)=(?:false|0)|(--nogpgcheck)\b")),
     **dict.fromkeys(("aws", "hf", "huggingface-cli", "gsutil"), re.compile(r"(?:^|\s)(--no-verify-ssl)(?=\s|$)")),
+    "gcloud": re.compile(r"\b(disable_ssl_validation)[= ]+(?:true|1|yes)\b"),
+    **dict.fromkeys(("mvn", "mvnw"), re.compile(r"-D(maven\.wagon\.http\.ssl\.(?:insecure|allowall))(?:=true)?(?=\s|$)")),
+    **dict.fromkeys(("ansible-galaxy", "ansible"), re.compile(r"(?:^|\s)(--ignore-certs)(?=\s|$)")),
+    "composer": re.compile(r"\b(disable-tls)\s+(?:true|1)\b"),
+    **dict.fromkeys(("echo", "printf"), re.compile(r"\b(insecure|check_certificate\s*=\s*off)\b.*>>?\s*\S*\.(?:curlrc|wgetrc)\b")),
+    "svn": re.compile(r"(?:^|\s)(--trust-server-cert)(?:-failures\S*)?(?=[=\s]|$)"),
     **dict.fromkeys(
         ("Invoke-WebRequest", "Invoke-RestMethod", "iwr", "irm", "invoke-webrequest", "invoke-restmethod"),
         re.compile(r"(?i)(?:^|\s)(-SkipCertificateCheck)(?=[:\s]|$)(?!:\$false)"),
@@ -205,6 +228,9 @@ _SWITCHES: Mapping[str, re.Pattern[str]] = {
 """By program: the option, in a group, with which it accepts any certificate."""
 
 
+_UNVERIFIED = lazy.pattern(r"\b(verify\s*=\s*False|_create_unverified_context|CERT_NONE)\b")
+
+
 def _option(program: str, rest: tuple[str, ...]) -> str:
     """Return the option with which a program accepts any certificate, else ""."""
     if program == "curl":
@@ -215,6 +241,8 @@ def _option(program: str, rest: tuple[str, ...]) -> str:
         return ""
     if _PYTHON.match(program) and rest[:1] == ("-m",) and rest[1:2] == ("pip",):
         program = "pip"
+    if _PYTHON.match(program) and "-c" in rest and (code := _UNVERIFIED.search(" ".join(rest))):
+        return code.group(1)
     pattern = _SWITCHES.get("pip" if _PIP.match(program) else program)
     match = pattern.search(" ".join(rest)) if pattern is not None else None
     return next(group for group in match.groups() if group).partition("=")[0] if match else ""

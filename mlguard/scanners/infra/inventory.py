@@ -150,7 +150,7 @@ def _walk(path: Path, value: Any, steps: Steps, at: int) -> Iterator[tuple[Path,
             yield from _walk(path, value, steps, at + 1)
         else:
             yield (*path, *_rest(steps, at)), MISSING
-    elif isinstance(value, Mapping):
+    elif type(value) is dict or isinstance(value, Mapping):
         yield from _keys(path, value, steps, at)
     else:
         yield (*path, *_rest(steps, at)), MISSING
@@ -304,7 +304,8 @@ class _Links:
                     if isinstance(item, Unknown) and not names:
                         self.unknown.append((resource, item.reason))
                     elif isinstance(item, str):
-                        self.literals[item].append(resource)
+                        for name in _spellings(item):
+                            self.literals[name].append(resource)
 
 
 # Joins
@@ -314,6 +315,15 @@ Candidate = tuple[Resource, str]
 
 Link = Callable[[Scope, "list[Candidate] | None"], list[Candidate]]
 """Narrows the candidates; None stands for all of the kinds."""
+
+
+_BUCKET = lazy.pattern(r"^arn:aws[\w-]*:s3:::([^/*]+)$")
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Return a literal name, and with the ARN of a bucket the bucket's own name, which is all that tells it apart."""
+    found = _BUCKET.match(name) if name.startswith("arn:") else None
+    return (name, found.group(1)) if found else (name,)
 
 
 def _own_names(scope: Scope, match: Sequence[Steps]) -> list[str]:
@@ -342,10 +352,10 @@ def reference_link(steps: Steps, side: str, match: tuple[Steps, ...], kinds: Nam
             names = names_at(scope.resource, path, value)
             for name in sorted(names):
                 found |= {id(one): (one, "") for one in scope.inventory.at(name, kinds, classes)}
-            for literal in as_list(value):
-                for own in match if isinstance(literal, str) else ():
-                    known = scope.inventory.links(kinds, classes, own).literals
-                    found |= {id(one): (one, "") for one in known.get(literal, ())}
+            written = [name for literal in as_list(value) if isinstance(literal, str) for name in _spellings(literal)]
+            for own in match if written else ():
+                known = scope.inventory.links(kinds, classes, own).literals
+                found |= {id(one): (one, "") for name in written for one in known.get(name, ())}
             if isinstance(value, Unknown) and not names:
                 for one in scope.inventory.chosen(kinds, classes):
                     found.setdefault(id(one), (one, value.reason))

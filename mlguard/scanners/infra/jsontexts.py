@@ -19,6 +19,7 @@ MAX_LEVELS = 100
 
 JSON_TEXTS = {
     "aws_emr_security_configuration": "configuration", "aws_opensearchserverless_security_policy": "policy",
+    "azurerm_function_app_function": "config_json",
 }  # fmt: skip
 """Attributes that hold a JSON text which rules look into, policies of access apart."""
 

@@ -17,7 +17,7 @@ from mlguard.scanners.infra.conditions import Check, compile_check, place
 from mlguard.scanners.infra.inventory import MISSING, Inventory, Node, scope_of, walk
 from mlguard.scanners.infra.operators import as_list
 from mlguard.scanners.infra.own import catalogue
-from mlguard.scanners.infra.resources import Either, Resource, Unknown, nearest, public, shown
+from mlguard.scanners.infra.resources import Either, Path, Resource, Unknown, nearest, public, shown
 from mlguard.scanners.infra.truth import Outcome
 
 if TYPE_CHECKING:
@@ -187,8 +187,13 @@ def _reported(check: Check, resource: Resource, node: Node) -> Node:
     steps = cast(Any, check.report)
     wanted = place(steps, node.path if node.resource is resource else ())
     values = dict(walk(scope_of(resource, Inventory(()), {}), steps))
-    path = wanted if wanted in values else next(iter(values), wanted)
+    path = wanted if wanted in values else max(values, key=lambda one: _shared(one, wanted), default=wanted)
     return node._replace(resource=resource, path=path, value=values.get(path, MISSING))
+
+
+def _shared(one: Path, other: Path) -> int:
+    """Return how many steps two paths have in common from the top."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _location(node: Node) -> Location:

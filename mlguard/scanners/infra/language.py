@@ -1,16 +1,26 @@
-"""The reference of the rule language, for people who write pages of their own."""
+"""The reference of the rule language, and what conditions can name of a resource, for people who write pages."""
 
 from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
 
+from mlguard import redact
 from mlguard.scanners.infra import conditions
 from mlguard.scanners.infra.operators import BARE, NEGATED, OPERATORS
+from mlguard.scanners.infra.resources import Position, Resource, Unknown, public, shown
 
 WIDTH = 110
 """Characters of a line."""
+
+MAX_PATHS = 200
+"""Paths of one resource that are shown, and elements of one list that are looked at."""
+
+MAX_LEVELS = 12
+"""Values inside each other that are looked at."""
 
 PAGE = """\
 A page is area/slug.md. Its front matter, between two lines of ---, has the keys
@@ -25,6 +35,10 @@ A message may name {resource}, {kind}, {name}, {attribute}, {found}, {expected},
 has a name), and any attribute of the resource or of the element. Below stand ## Why it matters, ## How to fix it,
 ## Bad and ## Good. A fenced block is a file of its language (```hcl, ```yaml, ```dockerfile; ```yaml file=a/b.yaml names
 it); ### starts another tree. A comment "# expect: area/slug" marks each line that a Bad example reports.
+
+  mlguard rules resources main.tf      shows kinds, classes and attributes of what is in a file
+  mlguard explain tf/public-storage/bucket-acl     shows the conditions of a check of mlguard's own
+  mlguard rules test FOLDER            runs the examples of your pages
 """
 
 KINDS = """\
@@ -69,6 +83,30 @@ def reference() -> str:
         ("Classes", "\n".join(line for name, text in CLASSES.items() for line in _entry(name, text, 20))),
     ]
     return "\n\n".join(f"{title}\n\n{text.strip()}" for title, text in parts)
+
+
+def outline(resource: Resource) -> list[str]:
+    """Return what conditions can name of a resource: kind, classes, and the paths of its attributes. Values are left out."""
+    at = resource.positions.get((), Position(1))
+    lines = [f"{at.path or resource.path}:{at.line}  {public(resource.address)}", f"  kind {resource.kind}"]
+    lines += [f"  classes {', '.join(dict.fromkeys(resource.classes))}"] if resource.classes else []
+    paths = dict.fromkeys(_paths(resource.attributes, "", 0))
+    lines += [f"    {path}" for path in islice(paths, MAX_PATHS)]
+    return lines + ([f"    and {len(paths) - MAX_PATHS} more"] if len(paths) > MAX_PATHS else [])
+
+
+def _paths(value: Any, path: str, level: int) -> Iterator[str]:
+    if isinstance(value, Mapping) and value and level < MAX_LEVELS:
+        for key, inner in sorted(value.items(), key=lambda pair: str(pair[0])):
+            name = redact.printable(redact.text(str(key), 60))
+            yield from _paths(inner, f"{path}['{name}']" if "." in name else f"{path}.{name}".lstrip("."), level + 1)
+    elif isinstance(value, (list, tuple)) and value and level < MAX_LEVELS:
+        for inner in value[:MAX_PATHS]:
+            yield from _paths(inner, f"{path}[]", level + 1)
+    elif isinstance(value, Unknown):
+        yield f"{path}  not known: {redact.printable(redact.text(shown(value.reason), 60))}"
+    elif value is not None:
+        yield path
 
 
 def _operators() -> Iterator[str]:

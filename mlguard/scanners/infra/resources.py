@@ -42,6 +42,9 @@ class Open(dict[str, Any]):
         self.reason = reason
 
 
+WRITTEN = "$written"
+"""Below the path of an attribute that only refers to a text: where that is written out (line 0: it is told there)."""
+
 REFERENCE = lazy.pattern("\ue000([^\ue000\ue001]*)\ue001")
 """A part of a text that only the provider will know, between two characters that no source text may hold."""
 
@@ -80,7 +83,9 @@ def _protected_classes() -> frozenset[str]:
     return frozenset(tables.table("terraform")["protected_classes"]["values"])
 
 
-@dataclass(slots=True, unsafe_hash=True)  # never changed; to freeze it would make the commonest of all objects slow to build
+@dataclass(
+    slots=True, unsafe_hash=True
+)  # never changed; to freeze it would make the commonest of all objects slow to build
 class Position:
     """Line and column from 1; the end is exclusive and on ``end_line``. ``path`` differs from the resource's own when
     the value was written in another file."""

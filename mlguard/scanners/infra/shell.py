@@ -88,100 +88,78 @@ def commands(text: str) -> list[Command]:
     text = text[:MAX_TEXT]
     found: list[Command] = []
     words: list[str] = []
-    word: list[str] | None = None
-    start = 0
-    last = 0
-    pipeline = 0
-    at = 0
-    size = len(text)
+    word: list[str] = []  # the parts of the word that is being read; a quoted part may be empty
+    start = last = pipeline = at = 0
 
-    def close(operator: str) -> None:
-        nonlocal words, pipeline
+    def end_word() -> None:
+        if word:
+            words.append("".join(word))
+            word.clear()
+
+    def end_command(operator: str) -> None:
+        nonlocal pipeline
         if words:
             lead = 0
             while lead < len(words) and _ASSIGNMENT.match(words[lead]):
                 lead += 1
             found.append(Command(tuple(words[lead:]), start, last, pipeline, operator, tuple(words[:lead])))
-            words = []
+            words.clear()
         if operator not in ("|", "|&"):
             pipeline += 1
 
-    def add(part: str) -> None:
-        nonlocal word, start
-        if word is None:
-            word = []
-            if not words:
-                start = at
-        word.append(part)
-
-    while at < size:
+    while at < len(text):
         char = text[at]
-        if char == "\\" and at + 1 < size:
-            if text[at + 1] == "\n":
-                at += 2
-                continue
-            add(text[at + 1])
+        if text.startswith("\\\n", at):
             at += 2
-        elif char == "'":
-            end = text.find("'", at + 1)
-            end = size if end < 0 else end
-            add(text[at + 1 : end])
-            at = end + 1
-        elif char == '"':
-            end = _double_quote(text, at + 1)
-            add(text[at + 1 : end])
-            at = end + 1
-        elif text.startswith(("$(", "<(", ">("), at):
-            end = _closing(text, at + 2)
-            add(text[at:end])
-            at = end
-        elif text.startswith("${", at):
-            end = text.find("}", at)
-            end = size if end < 0 else end + 1
-            add(text[at:end])
-            at = end
-        elif char == "`":
-            end = text.find("`", at + 1)
-            end = size if end < 0 else end + 1
-            add(text[at:end])
-            at = end
-        elif char == "#" and word is None:
-            end = text.find("\n", at)
-            at = size if end < 0 else end
-            continue
-        elif char in " \t\r":
-            if word is not None:
-                words.append("".join(word))
-                word = None
+        elif char == "#" and not word:
+            at = _index(text, "\n", at)
+        elif (
+            char in " \t\r" or char == ")" or (char == "(" and not word)
+        ):  # a group ends the word, and is no part of it
+            end_word()
             at += 1
-            continue
-        elif (char in "&|;\n") and not (char == "&" and _redirects(text, at)):
+        elif char in "&|;\n" and not (char == "&" and _redirects(text, at)):
             operator = next(one for one in _OPERATORS if text.startswith(one, at))
-            if word is not None:
-                words.append("".join(word))
-                word = None
-            if operator == "\n" and found and found[-1].ends in ("|", "&&", "||") and not words:
-                at += 1  # the line goes on after an operator
-                continue
-            close(operator)
+            end_word()
+            goes_on = operator == "\n" and found and found[-1].ends in ("|", "&&", "||") and not words
+            if not goes_on:  # no line goes on after an operator
+                end_command(operator)
             at += len(operator)
-            continue
-        elif char == ")" or (char == "(" and word is None):  # a group ends the word, and is no part of it
-            if word is not None:
-                words.append("".join(word))
-                word = None
-            at += 1
-            continue
         else:
-            run = _PLAIN.match(text, at + 1)  # what is plain behind the first character goes with it
-            end = run.end() if run else at + 1
-            add(text[at:end])
-            at = end
-        last = min(at, size)
-    if word is not None:
-        words.append("".join(word))
-    close("")
+            if not words and not word:
+                start = at
+            part, at = _part(text, at)
+            word.append(part)
+            last = min(at, len(text))
+    end_word()
+    end_command("")
     return found
+
+
+def _index(text: str, sign: str, at: int) -> int:
+    """Return the offset of the next ``sign``, the end of the text when there is none."""
+    end = text.find(sign, at)
+    return len(text) if end < 0 else end
+
+
+def _part(text: str, at: int) -> tuple[str, int]:
+    """Return the next part of a word without its quotes, and the offset after it."""
+    char = text[at]
+    if char == "\\" and at + 1 < len(text):
+        return text[at + 1], at + 2
+    if char in "'\"":
+        end = _index(text, "'", at + 1) if char == "'" else _double_quote(text, at + 1)
+        return text[at + 1 : end], end + 1
+    if text.startswith(("$(", "<(", ">("), at):
+        end = _closing(text, at + 2)
+    elif text.startswith("${", at):
+        end = min(_index(text, "}", at) + 1, len(text))
+    elif char == "`":
+        end = min(_index(text, "`", at + 1) + 1, len(text))
+    else:
+        run = _PLAIN.match(text, at + 1)  # what is plain behind the first character goes with it
+        end = run.end() if run else at + 1
+    return text[at:end], end
 
 
 def _redirects(text: str, at: int) -> bool:
@@ -236,10 +214,23 @@ def inner(word: str) -> Iterator[str]:
 
 
 _DOWNLOADERS = frozenset(
-    {"curl", "wget", "wget2", "fetch", "http", "https", "aria2c", "xh", "irm", "iwr", "Invoke-RestMethod", "Invoke-WebRequest"}
+    {
+        "curl",
+        "wget",
+        "wget2",
+        "fetch",
+        "http",
+        "https",
+        "aria2c",
+        "xh",
+        "irm",
+        "iwr",
+        "Invoke-RestMethod",
+        "Invoke-WebRequest",
+    }
 )
 _EVALUATES = frozenset({"iex", "Invoke-Expression", "invoke-expression"})
-_FETCHES = re.compile(r"(?i)\bDownloadString\b|\b(?:irm|iwr|Invoke-RestMethod|Invoke-WebRequest)\b")
+_FETCHES = lazy.pattern(r"(?i)\bDownloadString\b|\b(?:irm|iwr|Invoke-RestMethod|Invoke-WebRequest)\b")
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "busybox"})
 _INTERPRETER = lazy.pattern(r"^(?:python[\d.]*|perl|ruby|node|php|Rscript|pwsh)$")
 _VERIFIERS = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlguard.errors import Unreadable
@@ -34,14 +34,83 @@ _BLOCKS: dict[str, tuple[tuple[str, ...], ...]] = {
 """The blocks that hold a kind's containers; () is the resource itself."""
 
 
-def containers(resource: Resource) -> Iterator[Resource]:
-    """Yield the containers that a cloud resource starts, in the form that containers of every format share."""
+def containers(resource: Resource, exposed: bool = False) -> Iterator[Resource]:
+    """Yield the containers that a cloud resource starts, in the form that containers of every format share.
+
+    ``exposed`` says that they are reached from outside with nothing in front that asks who is calling.
+    """
     if resource.kind in _JSON:
-        yield from _of_json(resource)
+        yield from _of_json(resource, exposed)
     for keys in _BLOCKS.get(resource.kind, ()):
         for path, block in _found(resource.attributes, keys, ()):
             if block.get("image") or block.get("image_uri") or block.get("image_identifier"):
-                yield _container(resource, path, block)
+                yield _container(resource, path, block, exposed)
+
+
+def reached(resources: Sequence[Resource]) -> frozenset[str]:
+    """Return the addresses of what starts containers that the internet reaches, as far as the resources show it."""
+    found = {one.address for one in resources if one.kind in _PUBLISHED and _PUBLISHED[one.kind](one.attributes)}
+    services = [one for one in resources if one.kind == "aws_ecs_service"]
+    if services:
+        families = {
+            one.attributes["family"]: one.address
+            for one in resources
+            if one.kind == "aws_ecs_task_definition" and isinstance(one.attributes.get("family"), str)
+        }
+        open_targets = _open_targets(resources)
+        for service in services:
+            if _public_address(service.attributes) or open_targets & _named(service, "load_balancer"):
+                found |= _named(service, "task_definition")
+                family = service.attributes.get("task_definition")
+                found.add(families.get(family.partition(":")[0], "") if isinstance(family, str) else "")
+    return frozenset(found)
+
+
+def _named(resource: Resource, name: str) -> set[str]:
+    """Return the addresses that an attribute, or what stands below it, refers to."""
+    return {one for path, names in resource.references.items() if path[:1] == (name,) for one in names}
+
+
+def _first(values: Mapping[str, Any], *names: str) -> Any:
+    value: Any = values
+    for name in names:
+        value = value[0] if isinstance(value, list) and value else value
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _public_address(service: Mapping[str, Any]) -> bool:
+    given = _first(service, "network_configuration", "assign_public_ip")
+    return str(given).lower() in ("true", "enabled")
+
+
+def _open_targets(resources: Sequence[Resource]) -> set[str]:
+    """Return the target groups behind a balancer with a public address whose listener asks nobody who is calling."""
+    balancers = {
+        one.address
+        for one in resources
+        if one.kind in ("aws_lb", "aws_alb") and one.attributes.get("internal", False) in (False, "false", None)
+    }
+    found: set[str] = set()
+    for one in resources:
+        if one.kind in ("aws_lb_listener", "aws_alb_listener") and _named(one, "load_balancer_arn") & balancers:
+            actions = as_list(one.attributes.get("default_action"))
+            if not any(
+                "authenticate" in str(_first(action, "type")) for action in actions if isinstance(action, Mapping)
+            ):
+                found |= _named(one, "default_action")
+    return found
+
+
+_PUBLISHED: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "aws_apprunner_service": lambda values: (
+        str(_first(values, "network_configuration", "ingress_configuration", "is_publicly_accessible")).lower()
+        in ("none", "true")
+    ),
+    "azurerm_container_group": lambda values: values.get("ip_address_type") in (None, "Public"),
+    "azurerm_container_app": lambda values: str(_first(values, "ingress", "external_enabled")).lower() == "true",
+}
+"""When what starts containers has a public address of its own, by kind."""
 
 
 def _found(value: Any, keys: Sequence[str], path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -55,7 +124,7 @@ def _found(value: Any, keys: Sequence[str], path: Path) -> Iterator[tuple[Path, 
             yield path, value
 
 
-def _of_json(resource: Resource) -> Iterator[Resource]:
+def _of_json(resource: Resource, exposed: bool) -> Iterator[Resource]:
     name, _ = _JSON[resource.kind]
     text = resource.attributes.get(name)
     if not isinstance(text, str):
@@ -66,10 +135,10 @@ def _of_json(resource: Resource) -> Iterator[Resource]:
         return
     for index, item in enumerate(as_list(value)[:MAX_CONTAINERS]):
         if isinstance(item, Mapping):
-            yield _container(resource, (name, index) if isinstance(value, list) else (name,), item)
+            yield _container(resource, (name, index) if isinstance(value, list) else (name,), item, exposed)
 
 
-def _container(owner: Resource, path: Path, block: Mapping[str, Any]) -> Resource:
+def _container(owner: Resource, path: Path, block: Mapping[str, Any], exposed: bool) -> Resource:
     places = _Places(owner, path)
     environment, environment_at = _environment(block, places)
     argv: list[str] = []
@@ -81,7 +150,7 @@ def _container(owner: Resource, path: Path, block: Mapping[str, Any]) -> Resourc
             argv_at.append(places.at(key, number))
     image_key = next((key for key in ("image", "image_uri", "image_identifier") if block.get(key)), "image")
     image = block.get(image_key)
-    started = Started(image if isinstance(image, str) else "", argv, argv_at, environment, environment_at)
+    started = Started(image if isinstance(image, str) else "", argv, argv_at, environment, environment_at, exposed)
     attributes, positions = seen(started, places.at(), places.at(image_key))
     name = block.get("name")
     attributes |= {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -79,21 +81,26 @@ def comparison(
         if wanted is MISSING:
             return False
         result = test(found, wanted)
+        if result is None and isinstance(found, (list, tuple, Mapping)):
+            results = {test(one, wanted) for one in variants(found)}
+            result = results.pop() if len(results) == 1 else None
         if result is None:
             causes.append(_cause(found))
         return result
 
     def positive(scope: Scope) -> Outcome:
         wanted = value if fixed else argument(scope)
-        hits: list[Node] = []
-        rest: list[Node] = []
         causes: list[str] = []
         places = walk(scope, steps)
         if type(places) is list and len(places) == 1:  # most conditions: one attribute
             path, found = places[0]
-            result = judged(found, wanted, causes)
             nodes = (Node(scope.resource, path, found, expected),)
+            if found is MISSING and default is MISSING:
+                return Outcome(on_missing, nodes)
+            result = judged(found, wanted, causes)
             return Outcome(None if causes else bool(result), nodes, tuple(causes))
+        hits: list[Node] = []
+        rest: list[Node] = []
         for path, found in places:
             node = Node(scope.resource, path, found, expected)
             (hits if judged(found, wanted, causes) else rest).append(node)
@@ -103,6 +110,32 @@ def comparison(
         return Outcome(None if causes else False, tuple(held or rest[:1]), tuple(dict.fromkeys(causes)))
 
     return negation(positive) if negative else positive
+
+
+MAX_PARTS = 200
+"""Elements of a list, or entries of a mapping, that are looked at for values that may be one or another."""
+
+MAX_VARIANTS = 32
+"""What a list or mapping may come to, where several of its values are one of two or more."""
+
+
+def variants(value: Any, depth: int = 2) -> list[Any]:
+    """Return what a value may come to whose parts are ``Either``; nothing where no part is, or where it would be too much."""
+    if isinstance(value, Either):
+        return list(value.options)
+    if depth < 0 or not isinstance(value, (list, tuple, Mapping)):
+        return []
+    parts = list(value.values()) if isinstance(value, Mapping) else list(value)
+    if len(parts) > MAX_PARTS:
+        return []
+    found = [variants(one, depth - 1) for one in parts]
+    number = math.prod(len(one) or 1 for one in found)
+    if number > MAX_VARIANTS or not any(found):
+        return []
+    chosen = itertools.product(*(options or [part] for options, part in zip(found, parts, strict=True)))
+    if isinstance(value, Mapping):
+        return [dict(zip(value, one, strict=True)) for one in chosen]
+    return [[part for part in one if part is not None] for one in chosen]
 
 
 def _cause(value: Any) -> str:

@@ -55,15 +55,15 @@ class Tree:
         for step in path:
             if node is None:
                 return None
-            if isinstance(node.children, Mapping):
-                node = node.children.get(step) if isinstance(step, str) else None
-            else:
+            if isinstance(node.children, tuple):
                 node = node.children[step] if isinstance(step, int) and step < len(node.children) else None
+            else:
+                node = node.children.get(step) if isinstance(step, str) else None
         return node
 
     def items(self) -> Iterator[tuple[str | int, Tree]]:
         """Yield each child with its key or index."""
-        yield from self.children.items() if isinstance(self.children, Mapping) else enumerate(self.children)
+        yield from enumerate(self.children) if isinstance(self.children, tuple) else self.children.items()
 
     def positions(self) -> dict[Path, Position]:
         """Return the place of each path below, and of the node itself under ``()``."""

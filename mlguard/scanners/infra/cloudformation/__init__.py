@@ -17,7 +17,7 @@ from mlguard.scanners.infra import meaning
 from mlguard.scanners.infra.cloudformation.intrinsics import Evaluator
 from mlguard.scanners.infra.cloudformation.nodes import GONE, Node, Parameter, Stack, plain
 from mlguard.scanners.infra.cloudformation.translate import Made, Translator, parts, spelling
-from mlguard.scanners.infra.jsonplaces import JSON_TEXTS, heredoc_places
+from mlguard.scanners.infra.jsontexts import JSON_TEXTS, heredoc_places
 from mlguard.scanners.infra.resources import Position, Resource, Unknown, reference
 from mlguard.scanners.infra.yamltree import Tree, parse
 
@@ -202,7 +202,9 @@ class _Run:
         for key, tree in evaluator.expanded(section) if section is not None else ():
             if len(resources) >= limit:
                 reason = f"more than {limit:,} resources; the rest was not read, and CloudFormation takes 500 in one template"
-                self.gaps.append(Gap("infra", template.path, "too-large", reason, "split the template into nested stacks"))
+                self.gaps.append(
+                    Gap("infra", template.path, "too-large", reason, "split the template into nested stacks")
+                )
                 break
             if key.startswith("Fn::"):
                 self._gap(template.path, f"line {tree.at.line}: a macro adds resources when the stack is made")

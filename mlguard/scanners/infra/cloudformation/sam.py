@@ -219,12 +219,16 @@ def _route(one: _Resource, name: str, event: Node, properties: Node, rest: bool)
         key = auth.get("ApiKeyRequired")
     if key is not None:
         children["ApiKeyRequired"] = key
-    for source, target in (("Method", "HttpMethod"), ("Path", "Path")) if rest else (("Path", "RouteKey"),):
-        node = properties.get(source)
-        if node is not None and isinstance(node.value, str):
-            children[target] = replace(node, value=node.value.upper() if target == "HttpMethod" else node.value)
-    if rest and children.get("HttpMethod") is not None and children["HttpMethod"].value == "ANY":
-        children["HttpMethod"] = replace(children["HttpMethod"], value="ANY")
+    method, path = properties.get("Method"), properties.get("Path")
+    word = method.value.upper() if method is not None and isinstance(method.value, str) else "ANY"
+    if rest:
+        if method is not None:
+            children["HttpMethod"] = replace(method, value=word)
+        if path is not None:
+            children["Path"] = path
+    else:
+        text = path.value if path is not None and isinstance(path.value, str) else ""
+        children["RouteKey"] = Node(f"{word} {text}" if text else "$default", path.at if path is not None else event.at)
     return Part(
         "AWS::ApiGateway::Method" if rest else "AWS::ApiGatewayV2::Route",
         f".{name}",

@@ -16,7 +16,7 @@ from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.compose.project import NAME, Files, Project, projects, put_in
 from mlguard.scanners.infra.containers import Started, seen
 from mlguard.scanners.infra.operators import image_parts
-from mlguard.scanners.infra.resources import Path, Position, Resource
+from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource
 from mlguard.scanners.infra.treeedits import entries, is_mapping, items, plain
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree
 
@@ -112,7 +112,7 @@ def _service(project: Project, name: str, tree: Tree, files: Files) -> Resource:
         "published": [port for port, _ in shown],
         "exposure": [f"the published port {port}" for port, _ in exposed],
         "build": tree.get("build") is not None,
-        "user": plain(tree.get("user")),
+        "user": put_in(plain(tree.get("user")), project.variables),
         "healthcheck": _healthcheck(tree, positions),
         "goes_on": bool(published) or _goes_on(tree),
     }
@@ -130,20 +130,22 @@ def _rights(tree: Tree, project: Project, attributes: dict[str, Any], positions:
     for theirs, ours in (("privileged", "privileged"), ("read_only", "readOnlyRootFilesystem")):
         node = tree.get(theirs)
         if node is not None:
-            effective[ours] = node.value
+            text = put_in(plain(node), project.variables).lower()
+            effective[ours] = {"true": True, "false": False}.get(text, node.value if text == plain(node) else text)
             positions[("effective", ours)] = node.at
     for node in items(tree.get("security_opt")):
-        key, _, value = plain(node).replace("=", ":").partition(":")
+        key, _, value = put_in(plain(node), project.variables).replace("=", ":").partition(":")
         if key == "no-new-privileges":
             effective["allowPrivilegeEscalation"] = value == "false"
             positions[("effective", "allowPrivilegeEscalation")] = node.at
         elif value == "unconfined":
             effective[f"{key}Profile"] = "unconfined"
             positions[("effective", f"{key}Profile")] = node.at
-    added = [(plain(node).upper().removeprefix("CAP_"), node.at) for node in items(tree.get("cap_add"))]
+    given = [(put_in(plain(node), project.variables), node.at) for node in items(tree.get("cap_add"))]
+    added = [(name.upper().removeprefix("CAP_"), at) for name, at in given if not REFERENCE.search(name)]
     attributes["capabilities_added"] = [name for name, _ in added]
     positions |= {("capabilities_added", index): at for index, (_, at) in enumerate(added)}
-    spaces = [(key, node) for key in ("network_mode", "pid", "ipc", "userns_mode", "uts") if (node := tree.get(key)) is not None and plain(node) == "host"]  # fmt: skip
+    spaces = [(key, node) for key in ("network_mode", "pid", "ipc", "userns_mode", "uts") if (node := tree.get(key)) is not None and put_in(plain(node), project.variables) == "host"]  # fmt: skip
     attributes["host_namespaces"] = [key for key, _ in spaces]
     positions |= {("host_namespaces", index): node.at for index, (_, node) in enumerate(spaces)}
     mounts = [(path, at) for path, at in _mounts(tree, project) if _SOCKETS.search(path.rstrip("/") or "/")]
@@ -152,6 +154,8 @@ def _rights(tree: Tree, project: Project, attributes: dict[str, Any], positions:
         positions[("host_paths", index)] = positions[("host_paths", index, "path")] = at
     attributes["effective"] = effective
     limits = tree.get("deploy", "resources", "limits")
+    lacking = limits or tree.get("deploy", "resources")
+    positions[("memory_limit",)] = lacking.at if lacking is not None else tree.at
     attributes["memory_limit"] = plain(tree.get("mem_limit")) or plain(limits.get("memory") if limits else None)
 
 

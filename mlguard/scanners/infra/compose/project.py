@@ -122,6 +122,7 @@ def projects(paths: list[str], files: Files) -> Iterator[Project]:
 def _included(paths: list[str], files: Files) -> list[str]:
     """Return the files that Compose files include, and those that these include."""
     found: list[str] = []
+    known = set(paths)
     waiting = list(paths)
     while waiting and len(found) < MAX_INCLUDED:
         path = waiting.pop()
@@ -130,13 +131,9 @@ def _included(paths: list[str], files: Files) -> list[str]:
             named = one.get("path") if is_mapping(one) else one
             for name in items(named) or ([named] if named is not None else []):
                 file = posixpath.normpath(posixpath.join(posixpath.dirname(path), plain(name)))
-                if (
-                    plain(name)
-                    and "$" not in file
-                    and not file.startswith(("..", "/"))
-                    and file not in (*paths, *found)
-                ):
+                if plain(name) and "$" not in file and not file.startswith(("..", "/")) and file not in known:
                     found.append(file)
+                    known.add(file)
                     waiting.append(file)
     return found
 

@@ -245,10 +245,13 @@ class Container:
         place = next((self.positions[p] for way in ways if (p := ("effective", *way)) in self.positions), self.tree.at)
         self.positions[("drops_all",)] = place
         added = [plain(item).upper().removeprefix("CAP_") for item in listed(capabilities.get("add"))]
-        self.attributes["capabilities_added"] = [one for one in added if one not in _BASELINE]
+        vague = [unknown(item) or OPEN_TEXT.search(plain(item)) is not None for item in listed(capabilities.get("add"))]
+        self.attributes["capabilities_added"] = [
+            one for one, open_ in zip(added, vague, strict=True) if one not in _BASELINE and not open_
+        ]
         count = 0
         for index, capability in enumerate(added):
-            if capability not in _BASELINE:
+            if capability not in _BASELINE and not vague[index]:
                 self.positions[("capabilities_added", count)] = self.positions[
                     ("effective", "capabilities", "add", index)
                 ]

@@ -9,8 +9,8 @@ from mlguard.scanners.infra.kubernetes.objects import Object, plain, unknown
 from mlguard.scanners.infra.kubernetes.places import Places
 
 SECRET_NAME = lazy.pattern(
-    r"(?i)(?:^|[_.-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|apikey|access_?key|secret_?key|private_?key|credentials?|client_?secret|auth_?token|connection_?string|dsn)(?:$|[_.-](?:value|v\d|\d+|key)?$)"
-    r"|(?:password|passwd|secret|apikey|api_key|token)$"
+    r"(?i)(?:^|[_.-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|apikey|access[_-]?key|secret[_-]?key|private[_-]?key|credentials?|client[_-]?secret|auth[_-]?token|connection[_-]?string|dsn)(?:$|[_.-](?:value|v\d|\d+|key)?$)"
+    r"|(?:password|passwd|secret|apikey|api[_-]key|token)$"
 )
 _NO_SECRET_NAME = lazy.pattern(
     r"(?i)(?:name|file|path|dir|url|uri|host|id|ref|enabled|required|ttl|expiry|length|type|limit|header|issuer|endpoint|count|timeout|policy|version|max_?tokens?|num_?tokens?|pad_?token|eos_?token|bos_?token|unk_?token)$|tokenizer|tokens$|public|secret_?name|^(?:max|num|pad|eos|bos|stop|mask|sep|cls)_"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, decode, lazy, read_bytes
-from mlguard.scanners.infra.resources import Unknown
+from mlguard.scanners.infra.resources import Unknown, reference
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def load(artifact: Artifact, context: Context, charts: set[str]) -> Iterator[Obj
         return
     if documents.broken:
         yield Gap("infra", artifact.path, "unreadable", documents.broken)
-    found = [one for tree in documents.trees for one in objects_of(tree, artifact.path)]
+    trees = [_opened(tree) for tree in documents.trees] if "${" in text else documents.trees
+    found = [one for tree in trees for one in objects_of(tree, artifact.path)]
     if found:
         for line in documents.duplicates[:20]:
             yield Gap(
@@ -105,6 +106,27 @@ def load(artifact: Artifact, context: Context, charts: set[str]) -> Iterator[Obj
                 f"line {line}: a key stands twice in one mapping, and only the last one counts",
             )
     yield from found
+
+
+_VARIABLE = lazy.pattern(r"^\$\{([A-Za-z_]\w*)\}$")
+
+
+def _opened(tree: Tree) -> Tree:
+    """Return a document with what a later step puts in (envsubst, Flux) as not known: values that are a variable alone."""
+    if isinstance(tree.value, dict) and tree.value.get("kind") in ("ConfigMap", "Secret"):
+        return tree
+    if isinstance(tree.value, str):
+        match = _VARIABLE.match(tree.value) if tree.value.startswith("${") else None
+        return replace(tree, value=reference(f"variable {match[1]}")) if match else tree
+    if isinstance(tree.children, Mapping):
+        held = {key: _opened(child) for key, child in tree.children.items()}
+        if all(child is tree.children[key] for key, child in held.items()):
+            return tree
+        return replace(tree, value={**tree.value, **{key: child.value for key, child in held.items()}}, children=held)
+    listed_ = tuple(map(_opened, tree.children))
+    if all(one is other for one, other in zip(listed_, tree.children, strict=True)):
+        return tree
+    return replace(tree, value=[one.value for one in listed_], children=listed_)
 
 
 _SCHEMA = lazy.pattern(r"(?m)^kind:[ \t]*[\"']?CustomResourceDefinition\b")

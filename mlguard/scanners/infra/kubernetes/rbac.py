@@ -65,7 +65,9 @@ def escalation(rule: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 _ROLES = frozenset({"roles", "clusterroles"})
-_MASTERS = re.compile(r"^(?:system:masters|system:admin|cluster-admin|admin|kubernetes\.io/(?:kube-apiserver-client|\*))$")
+_MASTERS = re.compile(
+    r"^(?:system:masters|system:admin|cluster-admin|admin|kubernetes\.io/(?:kube-apiserver-client|\*))$"
+)
 """Names that are as good as all of them."""
 
 _NAMED = frozenset({"users", "groups", "clusterroles", "signers"})

@@ -9,6 +9,7 @@ from typing import Any
 from mlguard import facts
 from mlguard.findings import Gap
 from mlguard.scanners import lazy
+from mlguard.scanners.infra.chartvalues import opened
 from mlguard.scanners.infra.kubernetes import settings
 from mlguard.scanners.infra.kubernetes.cluster import Cluster, Shared
 from mlguard.scanners.infra.kubernetes.containers import ACCELERATOR, Around, Container
@@ -143,6 +144,10 @@ def _by_kind(cluster: Cluster, one: Object, positions: Places) -> dict[str, Any]
             return {"audit_gaps": settings.audit_policy(one, positions)}
         case "EncryptionConfiguration":
             return {"stored_plain": settings.etcd_encryption(one, positions)}
+        case "HelmRelease" | "HelmChart" | "Application" | "Milvus" | "MilvusCluster":
+            attributes, places = opened(one.tree)
+            positions.update(places)
+            return attributes
         case kind if kind in _SERVED_OBJECTS:
             return _served(cluster, one, positions)
     return {}
@@ -181,6 +186,7 @@ def _served(cluster: Cluster, one: Object, positions: Places) -> dict[str, Any]:
 _SWITCHED_OFF = (
     ("jupyter", re.compile(r"^\s*c\.(?:ServerApp|NotebookApp|IdentityProvider|PasswordIdentityProvider)\.(?:token|password|hashed_password)\s*=\s*[ub]?(?:''|\"\")\s*(?:#.*)?$"), "its token or password is empty"),
     ("jupyter", re.compile(r"^\s*c\.JupyterHub\.authenticator_class\s*=.*(?:[Dd]ummy|[Nn]ull)(?:Authenticator)?\b"), "its hub lets everyone in"),
+    ("vector-database", re.compile(r"^\s*authorizationEnabled\s*:\s*[\"']?[Ff]alse\b"), "its login is switched off"),
     ("prompts", re.compile(r"^\s*['\"]?store_prompts_in_spend_logs['\"]?\s*:\s*[Tt]rue\b"), "LiteLLM"),
     ("prompts", re.compile(r"^\s*(?:litellm\.)?set_verbose\s*[:=]\s*[Tt]rue\b"), "LiteLLM"),
 )  # fmt: skip

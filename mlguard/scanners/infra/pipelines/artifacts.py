@@ -19,7 +19,24 @@ MAX_FOLDERS = 50
 _BY_ACTION = frozenset({"dawidd6/action-download-artifact", "actions/download-artifact"})
 _STARTS = BUILDERS - {"docker", "podman", "terraform"}
 _BUILDS_HERE = frozenset(
-    {"make", "npm", "yarn", "pnpm", "tox", "nox", "pytest", "mvn", "gradle", "cargo", "go", "bundle", "rake", "composer", "just", "task"}
+    {
+        "make",
+        "npm",
+        "yarn",
+        "pnpm",
+        "tox",
+        "nox",
+        "pytest",
+        "mvn",
+        "gradle",
+        "cargo",
+        "go",
+        "bundle",
+        "rake",
+        "composer",
+        "just",
+        "task",
+    }
 )
 """Programs that take what they do from a file in the folder, without being told its name."""
 
@@ -109,7 +126,9 @@ def _is_code(word: str) -> bool:
 def _folder_of(word: str, folders: set[str], here: str) -> str | None:
     plain = _plain(word)
     whole = f"{here}/{plain}" if here and not word.startswith("/") else plain
-    named = next((folder for folder in sorted(folders) if folder and (whole == folder or whole.startswith(folder + "/"))), None)
+    named = next(
+        (folder for folder in sorted(folders) if folder and (whole == folder or whole.startswith(folder + "/"))), None
+    )
     if named is not None:
         return named
     return "" if "" in folders and not word.startswith("/") and ".." not in word else None
@@ -132,5 +151,11 @@ def _plain(path: str) -> str:
 
     In the commands of a script an expression is as many ``x``: of 21 or 23 it is github.workspace.
     """
-    path = re.sub(r"^\$\{\{\s*github\.workspace\s*\}\}|^\$\{?GITHUB_WORKSPACE\}?|^(?:x{21}|x{23})(?=/|$)", ".", path.strip())
-    return re.sub(r"/+", "/", re.sub(r"^(?:\./+)+", "", path)).rstrip("/").removeprefix("./") if path not in (".", "./") else ""
+    path = re.sub(
+        r"^\$\{\{\s*github\.workspace\s*\}\}|^\$\{?GITHUB_WORKSPACE\}?|^(?:x{21}|x{23})(?=/|$)", ".", path.strip()
+    )
+    return (
+        re.sub(r"/+", "/", re.sub(r"^(?:\./+)+", "", path)).rstrip("/").removeprefix("./")
+        if path not in (".", "./")
+        else ""
+    )

@@ -34,15 +34,15 @@ def sign_ins(found: Sequence[shell.Command]) -> Iterator[tuple[shell.Command, st
         name = words[0].rsplit("/", 1)[-1] if words else ""
         if name == "aws" and words[1:3] == ("configure", "set") and len(words) > 4:
             if is_key(words[3]) and not _OWN.search(words[4]):
-                yield command, words[3], words[4]
+                yield command, f"aws configure set {words[3]}", words[4]
         elif name == "gcloud" and words[1:3] == ("auth", "activate-service-account"):
             if any(word.partition("=")[0] in ("--key-file", "--password-file") for word in words):
-                yield command, "--key-file", ""
+                yield command, "gcloud auth --key-file", ""
         elif name == "az" and words[1:2] == ("login",) and "--service-principal" in words:
             for at, word in enumerate(words):
                 option, equals, value = word.partition("=")
                 if option in ("-p", "--password"):
-                    yield command, option, value if equals else next(iter(words[at + 1 :]), "")
+                    yield command, "az login --password", value if equals else next(iter(words[at + 1 :]), "")
         else:
             yield from _assigned(command, words)
 

@@ -243,7 +243,7 @@ _WHOLE = frozenset(
 )  # fmt: skip
 
 _MEMBERS = lazy.pattern(
-    r"^github\.event\.(?:release\.(?:name|body)|milestone\.(?:title|description)|label\.(?:name|description)"
+    r"^github\.event\.(?:release\.(?:name|body|tag_name|target_commitish)|milestone\.(?:title|description)|label\.(?:name|description)"
     r"|pull_request\.(?:milestone\.title|labels\.\*\.name)|issue\.(?:milestone\.title|labels\.\*\.name)|client_payload(?:\..*)?)$"
 )
 

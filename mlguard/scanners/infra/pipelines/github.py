@@ -12,9 +12,12 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra.pipelines import taint, texts
+from mlguard.scanners.infra.pipelines.conditions import only_own
+from mlguard.scanners.infra.pipelines.heads import names_head
 from mlguard.scanners.infra.pipelines.jobs import JobReader
 from mlguard.scanners.infra.pipelines.model import MAX_STEPS, File, Job, Step, permissions
 from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
+from mlguard.scanners.infra.pipelines.steps import DANGEROUS
 from mlguard.scanners.infra.pipelines.uses import uses
 from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.treeedits import entries
@@ -191,6 +194,29 @@ def _called(
     return None
 
 
+def _hand_head(file: File, step: Step | None, job: Job, called: File) -> bool:
+    """Note which inputs of what is called name the code of a pull request, where that can steal something."""
+    outside = DANGEROUS.intersection(file.triggers) | file.called_on
+    if not outside or only_own(job.condition):
+        return False
+    owner = step.tree if step is not None else job.tree
+    names = {
+        key.lower()
+        for key, node in entries(owner.get("with")).items()
+        if names_head(texts.text(node.value), step, file) and key.lower() not in called.heads
+    }
+    if not names:
+        return False
+    secret = job.value.get("secrets") == "inherit" or any(
+        texts.secrets(one.value) for _, one in texts.all_texts(job.tree)
+    )
+    if not (secret or not job.permissions["given"] or job.permissions["write"]):
+        return False
+    called.heads |= names
+    called.called_on |= outside
+    return True
+
+
 def _follow(files: Mapping[str, File]) -> None:
     """Carry a stranger's text from calls into the inputs of what is called, as deep as it goes."""
     calls = [
@@ -201,6 +227,7 @@ def _follow(files: Mapping[str, File]) -> None:
         for file, owner, called in calls:
             step = owner if isinstance(owner, Step) else None
             job = owner.job if isinstance(owner, Step) else owner
+            changed = _hand_head(file, step, job, called) or changed
             for key, node in entries(owner.tree.get("with")).items():
                 found = taint.of_text(texts.text(node.value), step, job, file)
                 if found is not None and found.level == "stranger" and key.lower() not in called.given:

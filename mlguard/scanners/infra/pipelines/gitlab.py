@@ -128,19 +128,18 @@ class _Reader:
         )
         attributes["regions"] = texts.regions(self.pipeline.variables(self.pipeline.keys.get("variables")), positions)
         variables = self.pipeline.variables(self.pipeline.keys.get("variables"))
-        attributes["job"] = "every job"
         if (trace := _traced(variables)) is not None:
-            attributes["traced"] = True
+            attributes["traced"] = "CI_DEBUG_TRACE" if "CI_DEBUG_TRACE" in variables else "CI_DEBUG_SERVICES"
             positions[("traced",)] = trace.at
         key = next((name for name, node in variables.items() if cloudkeys.is_key(name) and "$" in text(node.value)), "")
-        attributes["keys"] = [{"input": key}] if key else []
+        attributes["keys_for_all"] = [{"input": key}] if key else []
         if key:
-            positions[("keys", 0, "input")] = variables[key].at
+            positions[("keys_for_all", 0, "input")] = variables[key].at
         tokens = default.get("id_tokens") if default is not None else None
         attributes["tokens_for_all"] = sorted(entries(tokens))
         if tokens is not None:
             positions[("tokens_for_all",)] = tokens.at
-        names_of = ("images", "insecure_env", "regions", "keys", "tokens_for_all")
+        names_of = ("images", "insecure_env", "regions", "keys_for_all", "tokens_for_all")
         classes = tuple(f"ci.{name}" for name in names_of if attributes[name])
         return Resource(
             "gitlab.pipeline",
@@ -282,7 +281,8 @@ class _Job:
         self._identity()
         self._daemon()
         if (trace := _traced(self.reader.pipeline.variables(self.tree.get("variables")))) is not None:
-            self.attributes["traced"] = self.reader.first("traced", trace.at)
+            first = self.reader.first("traced", trace.at)  # jobs that inherit it say it once
+            self.attributes["traced"] = "a variable of the job" if first else ""
             self.positions[("traced",)] = trace.at
         self._gate()
         self._artifacts()
@@ -319,8 +319,8 @@ class _Job:
             for match in _INPUT.finditer(script.text) if self.reader.pipeline.open_inputs else ():
                 own = not script.node.at.path or script.node.at.path == self.path
                 if own and match[1] in self.reader.pipeline.open_inputs and "posix_escape" not in match[2]:
-                    source = {"source": f"inputs.{match[1]}", "in": "script"}
-                    self._add("input_injected", source, script.at(match.start(), match.end()))
+                    told = {"source": f"inputs.{match[1]}", "in": "script"}
+                    self._add("input_injected", told, script.at(match.start(), match.end()))
             for command in script.commands:
                 if marks := installs.marks(command):
                     self._add("commands", {"program": command.program, **marks}, script.at(command.start, command.end))

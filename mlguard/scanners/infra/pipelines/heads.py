@@ -6,7 +6,7 @@ import re
 
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.pipelines import expressions, scripts, texts
-from mlguard.scanners.infra.pipelines.model import Step
+from mlguard.scanners.infra.pipelines.model import File, Step
 
 MAX_HOPS = 4
 """Values that are followed from a checkout back to where its ref comes from."""
@@ -36,22 +36,43 @@ def is_head(name: str) -> bool:
 
 def brings_head(step: Step) -> bool:
     """Say whether this step checks out the code of a pull request."""
+    return bool(head_input(step)) or head_command(step) is not None
+
+
+def head_input(step: Step) -> str:
+    """Return the input with which a checkout gets the code of a pull request, "" when it does not."""
     if step.uses.get("name", "").lower() != "actions/checkout":
-        return (
-            bool(step.run)
-            and ("pull" in step.run or "pr" in step.run or "head" in step.run)
-            and bool(scripts.FETCHES_HEAD.search(step.run))
-        )
-    given = (step.inputs.get("ref", ""), step.inputs.get("repository", ""))
-    if any(_PULL_REF.search(one) for one in given):
-        return True
-    return any(_names_head(one, step, 0) for one in given)
+        return ""
+    for name in ("ref", "repository"):
+        given = step.inputs.get(name, "")
+        if given and (_PULL_REF.search(given) or names_head(given, step, step.file)):
+            return name
+    return ""
+
+
+_GIT = r"\bgit\s+(?:-\S+\s+(?:[^\s-]\S*=\S+\s+)?){0,5}(?:fetch|pull|checkout|switch|reset|merge|clone|worktree)\b[^\n]*\$\{?(?:%s)\b"
+
+
+def head_command(step: Step) -> tuple[int, int] | None:
+    """Return where a script fetches the code of a pull request, by its number, by an expression or by a variable."""
+    if not step.run or not any(word in step.run for word in ("git", "gh ", "hub")):
+        return None
+    found = scripts.FETCHES_HEAD.search(step.run)
+    names = [name for name, node in step.env.items() if names_head(texts.text(node.value), step, step.file)]
+    if found is None and names:
+        found = re.search(_GIT % "|".join(map(re.escape, names)), step.run)
+    return found.span() if found is not None else None
+
+
+def names_head(value: str, step: Step | None, file: File) -> bool:
+    """Say whether a text names the code of a pull request; ``step`` is None for what a job hands to a workflow it calls."""
+    return _names_head(value, step, 0, file)
 
 
 _HEAD_OUTPUT = lazy.pattern(r"(?i)(?:^|[_.-])(?:head|pr|pull)[_-]?(?:ref|sha|branch|head|commit|repo)\w*$")
 
 
-def _names_head(value: str, step: Step, hops: int) -> bool:
+def _names_head(value: str, step: Step | None, hops: int, file: File) -> bool:
     if "${{" not in value or hops > MAX_HOPS:
         return False
     for match in expressions.inside(value):
@@ -59,8 +80,12 @@ def _names_head(value: str, step: Step, hops: int) -> bool:
             if is_head(access.name):
                 return True
             head, _, rest = access.name.partition(".")
+            if head == "inputs" and rest in file.heads:
+                return True
+            if step is None:
+                continue
             if head == "env" and any(
-                key.lower() == rest and _names_head(texts.text(node.value), step, hops + 1)
+                key.lower() == rest and _names_head(texts.text(node.value), step, hops + 1, file)
                 for key, node in step.env.items()
             ):
                 return True
@@ -85,7 +110,7 @@ def _output_is_head(name: str, step: Step, hops: int) -> bool:
         )
         if job is None or node is None or not job.steps:
             return False
-        return _names_head(texts.text(node.value), job.steps[-1], hops + 1)
+        return _names_head(texts.text(node.value), job.steps[-1], hops + 1, step.file)
     made = step.job.by_id.get(owner)
     if made is None:
         return False
@@ -95,5 +120,5 @@ def _output_is_head(name: str, step: Step, hops: int) -> bool:
             re.search(r"\bpulls\.get\b|\bpull_request\b", script) and re.search(r"\bhead\.(?:sha|ref)\b", script)
         )
     return bool(re.search(r"headRef(?:Oid|Name)|head\.sha|head\.ref", made.run)) or any(
-        _names_head(match.group(), made, hops + 1) for match in expressions.inside(made.run)
+        _names_head(match.group(), made, hops + 1, step.file) for match in expressions.inside(made.run)
     )

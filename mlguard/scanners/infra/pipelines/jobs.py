@@ -9,7 +9,7 @@ from typing import Any
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.operators import registry_of
 from mlguard.scanners.infra.pipelines import artifacts, conditions, expressions, scripts, texts
-from mlguard.scanners.infra.pipelines.heads import brings_head
+from mlguard.scanners.infra.pipelines.heads import brings_head, head_command, head_input
 from mlguard.scanners.infra.pipelines.model import Job
 from mlguard.scanners.infra.pipelines.scripts import TEST_NAME
 from mlguard.scanners.infra.pipelines.steps import DANGEROUS, StepReader, has_own_token, is_cloud_key
@@ -22,7 +22,7 @@ _PRIVILEGED = lazy.pattern(
     r"(?:^|\s)(?:--privileged(?:=true)?|--cap-add[= ](?:ALL|SYS_ADMIN)|--(?:pid|ipc|network|net)[= ]host|(?:-v|--volume)[= ]\S*docker\.sock\S*)(?=\s|$)"
 )
 
-_RELEASE_FILE = re.compile(r"(?i)deploy|release|publish|prod|(?:^|[-_.])cd(?:[-_.]|$)")
+_RELEASE_FILE = lazy.pattern(r"(?i)deploy|release|publish|prod|(?:^|[-_.])cd(?:[-_.]|$)")
 MAX_LABELS = 200
 """Values of a matrix that are looked at for the labels of a runner."""
 
@@ -45,7 +45,7 @@ class JobReader:
             step.cache(release)
             step.credentials()
             step.publishes(release)
-        self.dangerous = sorted(DANGEROUS.intersection(job.file.triggers))
+        self.dangerous = sorted(DANGEROUS.intersection(job.file.triggers) | job.file.called_on)
         self.own_secrets = self._secret_uses()
         inherited = [
             name for key, node in job.file.env.items() if key not in job.own_env for name in texts.secrets(node.value)
@@ -76,11 +76,11 @@ class JobReader:
             later = self.steps[index + 1 :]
             runs = any(self._runs(one) for one in later)
             builds = any(one.step.uses.get("local") or scripts.builds(one.step.commands) for one in later)
-            place = step.positions.get(("uses",), step.step.tree.at)
-            if step.step.run and (match := scripts.FETCHES_HEAD.search(step.step.run)):
-                runs = runs or scripts.runs_after(step.step.commands, match.end())
-                builds = builds or scripts.builds(step.step.commands, match.end())
-                place = step.script.at(match.start(), match.end()) if step.script is not None else place
+            place = step.positions.get(("with", head_input(step.step)), step.step.tree.at)
+            if (span := head_command(step.step)) is not None:
+                runs = runs or scripts.runs_after(step.step.commands, span[1])
+                builds = builds or scripts.builds(step.step.commands, span[1])
+                place = step.script.at(*span) if step.script is not None else place
             step.attributes["untrusted_checkout"] = bool(runs and powerful)
             step.attributes["powerless_checkout"] = bool(builds and not powerful and permissions["scopes"])
             step.positions[("untrusted_checkout",)] = step.positions[("powerless_checkout",)] = place

@@ -44,6 +44,8 @@ class File:
         self.triggers: tuple[str, ...] = () if action else tuple(names(on))
         self.env = {} if action else entries(tree.get("env"))
         self.given: dict[str, Taint] = {}  # inputs into which a caller puts a stranger's text
+        self.heads: set[str] = set()  # inputs into which a caller puts the name of a pull request's code
+        self.called_on: set[str] = set()  # the triggers of callers that do so and have something worth stealing
         self.inputs = inputs_of(tree.get("inputs")) if action else {
             **inputs_of(tree.get("on", "workflow_call", "inputs")), **inputs_of(tree.get("on", "workflow_dispatch", "inputs")),
         }  # fmt: skip

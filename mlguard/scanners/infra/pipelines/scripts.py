@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from mlguard.scanners import lazy
 from mlguard.scanners.infra import shell
@@ -124,8 +125,11 @@ def gate_name(command: shell.Command) -> str:
     return ""
 
 
-_STOPS = re.compile(r"\bexit\b|\breturn\b|\bfalse\b|\bthrow\b|\$\?|\w=|GITHUB_OUTPUT|::set-output")
+_STOPS = lazy.pattern(r"\bexit\b|\breturn\b|\bfalse\b|\bthrow\b|\$\?|\w=|GITHUB_OUTPUT|::set-output")
 """What in a script may still tell of a failure that a condition took in."""
+
+MAX_BRANCH = 5_000
+"""Characters behind a condition in which it may still tell."""
 
 
 def softened(script: str, found: Sequence[shell.Command], at: int, pipefail: bool) -> tuple[str, int]:
@@ -136,7 +140,11 @@ def softened(script: str, found: Sequence[shell.Command], at: int, pipefail: boo
     command = found[at]
     if _SOFT_FLAG.search(" ".join(command.words)):
         return "an option that never fails", command.end
-    if command.words[:1] and command.words[0] in ("if", "elif", "while", "until") and not _STOPS.search(script, command.end):
+    if (
+        command.words[:1]
+        and command.words[0] in ("if", "elif", "while", "until")
+        and not _STOPS.search(script, command.end, command.end + MAX_BRANCH)
+    ):
         return f"{command.words[0]} without an exit", command.end
     chained = at
     while found[chained].ends == "&&" and chained + 1 < len(found):
@@ -223,6 +231,11 @@ def dumps(found: Sequence[shell.Command], script: str) -> Iterator[shell.Command
             yield command
 
 
+PRINTS = lazy.pattern(
+    r"\b(?:console\.(?:log|info|warn|error|debug)|core\.(?:info|notice|warning|debug|error)|print|puts|pprint|process\.stdout\.write)\s*\(?[^\n]{0,300}?\$\{\{[^}]{0,300}\}\}"
+)
+"""Code that prints something with an expression in it."""
+
 _PRINTERS = frozenset({"echo", "printf", "cat", "Write-Host", "Write-Output", "printenv"})
 
 
@@ -286,8 +299,8 @@ def _here_document(script: str, found: Sequence[shell.Command], at: int) -> list
     match = _HERE.search(script, found[at].start, found[at].end)
     if match is None or match[1]:
         return []
-    lines = []
-    for command in found[at + 1 :]:
+    lines: list[shell.Command] = []
+    for command in islice(found, at + 1, None):
         if command.words == (match[2],):
             return lines
         lines.append(command)

@@ -102,6 +102,7 @@ class StepReader:
         self._keys()
         self._all_secrets()
         self._unmasked()
+        self._logs()
         self._gate()
         self._find_deploy()
         self._condition()
@@ -150,7 +151,8 @@ class StepReader:
                     name = "injected" if found.level == "stranger" else "input_injected"
                     self._add(name, {"source": found.source, "in": where}, places.at(match.start(), match.end()))
         if self.script is not None and re.search(
-            r"(?m)\b(?:eval|xargs|ssh|su|sh|bash|python3?|perl|node|zsh|pwsh|source|iex)\b|(?:^|[;&|])\s*(?:\.\s|\$)", step.run
+            r"(?m)\b(?:eval|xargs|ssh|su|sh|bash|python3?|perl|node|zsh|pwsh|source|iex)\b|(?:^|[;&|])\s*(?:\.\s|\$)",
+            step.run,
         ):
             held = {name: found for name, found in taint.variables(step).items() if found.level == "stranger"}
             for command, found in taint.executed(step.run, step.commands, held):
@@ -191,10 +193,13 @@ class StepReader:
         for key, node in step.own_env.items():
             if installs.tls_variable(key, texts.text(node.value)):
                 self._add("insecure_env", {"variable": key}, node.at)
+        for key, node in step.given.items():
+            if installs.tls_input(key, texts.text(node.value)):
+                self._add("insecure_env", {"variable": key}, node.at)
         told = next((node for key, node in step.given.items() if key.lower() == "aws-region"), None)
-        env = step.own_env if told is None else {**step.own_env, "AWS_REGION": told}
-        for region, key in named_regions({name: texts.text(node.value) for name, node in env.items()}):
-            self._add("regions", {"what": region}, env[key].at)
+        naming = step.own_env if told is None else {**step.own_env, "AWS_REGION": told}
+        for region, key in named_regions({name: texts.text(node.value) for name, node in naming.items()}):
+            self._add("regions", {"what": region}, naming[key].at)
         if script is None:
             return
         run = step.run
@@ -205,7 +210,7 @@ class StepReader:
         for command in step.commands:
             if marks := installs.marks(command):
                 self._add("commands", {"program": command.program, **marks}, script.at(command.start, command.end))
-        if "|" in run or "<(" in run or "$(" in run:
+        if any(sign in run for sign in ("|", "<(", "$(", "iex", "nvoke-")):
             for item in shell.remote_execution(run):
                 if item["how"] == "pipe":
                     self._add("remote", {"how": "pipe"}, script.at(item["start"], item["end"]))
@@ -213,11 +218,30 @@ class StepReader:
             env = {key: found[0] for key, node in step.env.items() if (found := texts.secrets(node.value))}
             for command, secret in scripts.printed(run, step.commands, env):
                 self._add("echoed", secret, script.at(command.start, command.end))
+            for command in step.commands:
+                if "-c" in command.words or "-e" in command.words:
+                    self._logged(run, command.start, command.end, script)
+
+    def _logged(self, text: str, start: int, end: int, places: Places) -> None:
+        """Find where a piece of code, not of shell, prints a secret that is put into its text."""
+        for match in scripts.PRINTS.finditer(text, start, end):
+            if shown := texts.secrets(match.group(), True):
+                self._add("echoed", shown[0], places.at(match.start(), match.end()))
+                return
+
+    def _logs(self) -> None:
+        """Find the scripts of actions that print a secret."""
+        for where, node in self._scripts() if self.step.file.source.secrets else ():
+            value = texts.text(node.value)
+            if where != "run" and "secrets" in value.lower():
+                self._logged(value, 0, len(value), Places(self.step, node))
 
     def runs_artifact(self, command: shell.Command, folder: str) -> None:
         """Note a command that runs something out of the artifact of an untrusted run."""
         if self.script is not None:
-            self._add("artifact_runs", {"folder": folder or "the workspace"}, self.script.at(command.start, command.end))
+            self._add(
+                "artifact_runs", {"folder": folder or "the workspace"}, self.script.at(command.start, command.end)
+            )
 
     # Secrets
 
@@ -422,5 +446,3 @@ def _covers(paths: str, checkout: str, inputs: Mapping[str, str]) -> bool:
 
 def _true(value: Any) -> bool:
     return value is True or texts.text(value).replace(" ", "").lower() in ("true", "${{true}}")
-
-

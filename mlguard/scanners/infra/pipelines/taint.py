@@ -62,7 +62,7 @@ def of_name(name: str, step: Step | None, job: Job | None, file: File, hops: int
     if hops >= MAX_HOPS:
         return None
     head, _, rest = name.partition(".")
-    if head == "github" and expressions.from_member(name):
+    if head == "github" and (expressions.from_member(name) or (name in _REFS and _free_ref(file))):
         return Taint("input", name)
     if head == "env":
         return _env(rest, step, job, file, hops + 1)
@@ -81,6 +81,21 @@ def of_name(name: str, step: Step | None, job: Job | None, file: File, hops: int
     if head == "matrix" and job is not None:
         return _matrix(rest, job, hops + 1)
     return None
+
+
+_REFS = frozenset({"github.ref", "github.ref_name", "github.event.ref"})
+_GLOB = frozenset("*?+[!")
+
+
+def _free_ref(file: File) -> bool:
+    """Say whether whoever may push chooses the name of the branch or tag for which a workflow runs."""
+    if "create" in file.triggers or "delete" in file.triggers:
+        return True
+    push = file.event("push")
+    if "push" not in file.triggers or not isinstance(push, dict) or not ({"branches", "tags"} & set(push)):
+        return "push" in file.triggers
+    named = [text for key in ("branches", "tags") for text in texts.names(push.get(key))]
+    return any(not _GLOB.isdisjoint(text) for text in named)
 
 
 def _first(found: Iterator[Taint | None]) -> Taint | None:
@@ -275,7 +290,9 @@ def _writes(step: Step, file: str, key: str, hops: int) -> Taint | None:
             taint = _of_shell(step, words, command, held, hops)
             if taint is not None:
                 return taint
-            if reads_file(words) and any(map(brings_artifact, step.job.steps[max(0, step.index - MAX_WRITERS) : step.index + 1])):
+            if reads_file(words) and any(
+                map(brings_artifact, step.job.steps[max(0, step.index - MAX_WRITERS) : step.index + 1])
+            ):
                 return Taint("stranger", "a file of an untrusted run")
     return None
 
@@ -300,7 +317,7 @@ def executed(
     """
     if not held:
         return
-    for command in found:
+    for at, command in enumerate(found):
         words = shell.effective(command.words)
         if not words:
             continue
@@ -319,8 +336,8 @@ def executed(
             inner = True
         start = command.start
         if not inner and shell.reads_stdin(command.words):
-            before = [one for one in found if one.pipeline == command.pipeline and one.start < start]
-            inner, start = bool(before), before[0].start if before else start
+            while at and found[at - 1].pipeline == command.pipeline:
+                at, inner, start = at - 1, True, found[at - 1].start
         if not inner:
             continue
         raw = _unquoted(script[start : command.end])

@@ -21,7 +21,7 @@ MAX_SCRIPT = 100_000
 _WHOLE = lazy.pattern(r"(?i)secrets\s*(?:[\[),}&|=!]|\.\s*\*)")
 
 
-PART_OF_SECRET = lazy.pattern(r"(?i)\$\{\{[^}]*\bfromJSON\(\s*secrets\s*[.\[][^)]*\)\s*[.\[]")
+PART_OF_SECRET = lazy.pattern(r"(?i)\$\{\{[^}]{0,300}\bfromJSON\(\s*secrets\s*[.\[][^)]{0,300}\)\s*[.\[]")
 """A part of a secret that is JSON, as an expression takes it out."""
 
 

@@ -38,10 +38,12 @@ def completed(resources: Sequence[Resource]) -> Iterator[Resource]:
 
     Statements get ``boundary`` where their policy only bounds others, and ``escalations`` where they are a way to more rights.
     """
-    held = [one for one in resources if one.kind == "aws.iam.statement" and one.attributes.get("policy") == "identity"]
+    policies = [one for one in resources if one.kind == "aws.iam.statement"]
+    held = [one for one in policies if one.attributes.get("policy") == "identity"]
+    shared = [one for one in policies if str(one.attributes.get("owner_kind")).startswith("aws_s3_bucket")]
     uses = list(_uses(resources))
     yield from uses
-    if not held:
+    if not held and not shared:
         return
     boundaries = {
         name
@@ -62,20 +64,31 @@ def completed(resources: Sequence[Resource]) -> Iterator[Resource]:
     stages: dict[str, set[str]] = defaultdict(set)
     for use in uses:
         stages[use.attributes["role"]].add(use.attributes["stage"])
-    stores = {
-        one.address: str(one.attributes.get("bucket") or one.name) for one in resources if one.kind == "aws_s3_bucket"
-    }
+    stores = {one.address: _called(one) for one in resources if one.kind == "aws_s3_bucket"}
+    granted: dict[str, list[Resource]] = defaultdict(list)
+    for statement in shared:
+        for name in owners.let_in(statement):
+            granted[name].append(statement)
     for one in held:
         if not one.attributes.get("boundary"):
             _enter_escalations([one], known)
     left = MAX_ENTERED
-    for name, those in sorted(statements.items()):
+    for name in sorted({*statements, *granted}):
+        those = statements.get(name, [])
         left -= len(those)
         if left >= 0:
             _enter_escalations(those[:MAX_HELD], known)
         principal = owners.resource(name)
         if principal is not None and principal.kind == "aws_iam_role":
-            yield _principal(principal, those[:MAX_HELD], stages.get(name, set()), stores)
+            rights = [*those, *granted.get(name, ())][:MAX_HELD]
+            yield _principal(principal, rights, stages.get(name, set()), stores)
+
+
+def _called(store: Resource) -> tuple[str, ...]:
+    """Return what a store is called: its name, or that of its block, and what its tags say of it."""
+    tags = store.attributes.get("effective_tags") or store.attributes.get("tags")
+    said = [text for text in tags.values() if isinstance(text, str)] if isinstance(tags, Mapping) else []
+    return (str(store.attributes.get("bucket") or store.name), *said)
 
 
 class _Owners:
@@ -118,6 +131,17 @@ class _Owners:
             return [owner]
         found = {name for attribute in _HOLDERS for name in self._targets(statement, attribute)}
         return sorted(found | self._attached.get(owner, set())) or [owner]
+
+    def let_in(self, statement: Resource) -> Iterator[str]:
+        """Yield the addresses of the roles that a statement of a resource's own policy names."""
+        principals = statement.attributes.get("principals")
+        named = principals.get("AWS") if isinstance(principals, Mapping) else None
+        for text in named if isinstance(named, list) else ():
+            if isinstance(text, str):
+                found = REFERENCE.findall(text)
+                name = found[0].rpartition(".")[0] if found else self._by_name.get(text.rpartition("/")[2], "")
+                if name in self._known:
+                    yield name
 
 
 def _named(one: Resource, attribute: str) -> Iterator[str]:
@@ -257,7 +281,9 @@ _CI = lazy.pattern(
 )
 
 
-def _principal(role: Resource, held: Sequence[Resource], used: Iterable[str], stores: Mapping[str, str]) -> Resource:
+def _principal(
+    role: Resource, held: Sequence[Resource], used: Iterable[str], stores: Mapping[str, tuple[str, ...]]
+) -> Resource:
     stages = set(used)
     if _CI.search(shown(str(role.attributes.get("assume_role_policy", "")))):
         stages.add("ci")
@@ -277,7 +303,7 @@ def _principal(role: Resource, held: Sequence[Resource], used: Iterable[str], st
     )  # fmt: skip
 
 
-def _stores(statement: Resource, names: Mapping[str, str]) -> list[str]:
+def _stores(statement: Resource, names: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Return the names of what a statement is about: as written, and of the stores that it refers to."""
     result = []
     for text in statement.attributes.get("resources") or ():
@@ -285,7 +311,10 @@ def _stores(statement: Resource, names: Mapping[str, str]) -> list[str]:
             continue
         result.append(re.sub(r"^arn:[^:]*:s3:::", "", REFERENCE.sub("", text)).partition("/")[0])
         result += [
-            shown(names[name]) for found in REFERENCE.findall(text) if (name := found.rpartition(".")[0]) in names
+            shown(called)
+            for found in REFERENCE.findall(text)
+            if (name := found.rpartition(".")[0]) in names
+            for called in names[name]
         ]
         result += [name.rpartition(".")[2].split("[")[0].replace("_", "-") for found in REFERENCE.findall(text)
                    if "aws_s3_bucket." in (name := found.rpartition(".")[0])]  # fmt: skip

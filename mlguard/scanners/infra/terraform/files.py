@@ -11,7 +11,7 @@ from mlguard.scanners.infra.terraform.texts import digest
 from mlguard.scanners.infra.terraform.values import Failed, SetOf
 
 if TYPE_CHECKING:
-    from mlguard.scanners.infra.terraform.evaluator import Session
+    from mlguard.scanners.infra.terraform.session import Session
 
 CWD = reference("path.cwd")
 """How ``path.cwd`` is written: the folder of the root module, wherever the tree stands."""

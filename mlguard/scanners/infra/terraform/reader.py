@@ -14,13 +14,15 @@ from mlguard.artifacts import Artifact
 from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import meaning
-from mlguard.scanners.infra.credentials import is_secret_name, value_blocks
+from mlguard.scanners.infra.credentials import credentials, is_secret_name, value_blocks
 from mlguard.scanners.infra.jsontexts import JSON_TEXTS, heredoc_places
 from mlguard.scanners.infra.policies.statements import document
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource
+from mlguard.scanners.infra.terraform.bodies import Notes
 from mlguard.scanners.infra.terraform.datasources import value_of
-from mlguard.scanners.infra.terraform.evaluator import Folder, Handle, Instance, Module, Notes, Session, provider_name
+from mlguard.scanners.infra.terraform.evaluator import Handle, Instance, Module, provider_name
 from mlguard.scanners.infra.terraform.outputs import hands_out_secret
+from mlguard.scanners.infra.terraform.session import Folder, Session
 from mlguard.scanners.infra.terraform.supply import supply
 from mlguard.scanners.infra.terraform.syntax import Attribute, Block
 from mlguard.scanners.infra.terraform.terragrunt import NAME as UNIT
@@ -204,7 +206,14 @@ def _moved(items: Iterator[Item], at: Position, call: Position) -> Iterator[Item
 
 
 def _settings(module: Module) -> Iterator[Resource]:
-    """Yield the backend of a root module. What it leaves out may be given on the command line."""
+    """Yield the backend of a root module, whose gaps the command line may fill, and credentials in it and in providers."""
+    for name, block in sorted(module.folder.providers.items()):
+        notes = Notes({(): block.at})
+        address = f"provider.{name}"
+        given = Resource(
+            "terraform.provider", name, address, block.at.path, module.body(block, {}, (), notes), notes.positions
+        )
+        yield from credentials(given, {})
     for block in module.folder.settings:
         for inner in block.blocks:
             if inner.type == "backend" and inner.labels:
@@ -219,8 +228,10 @@ def _settings(module: Module) -> Iterator[Resource]:
                     if partial
                     else attributes
                 )
-                yield Resource("terraform.backend", inner.labels[0], f"terraform.backend.{inner.labels[0]}", inner.at.path,
-                               known, notes.positions, ("derived",))  # fmt: skip
+                found = Resource("terraform.backend", inner.labels[0], f"terraform.backend.{inner.labels[0]}", inner.at.path,
+                                 known, notes.positions, ("derived",))  # fmt: skip
+                yield found
+                yield from credentials(found, {})
 
 
 _COMPLETE = {

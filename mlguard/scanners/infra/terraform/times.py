@@ -56,21 +56,10 @@ def _timecmp(left: Any, right: Any) -> int:
     return (a > b) - (a < b)
 
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _FORMATS: dict[str, Callable[[datetime], str]] = {
     "YYYY": lambda t: f"{t.year:04}", "YY": lambda t: f"{t.year % 100:02}", "MMMM": lambda t: _MONTHS[t.month - 1],
     "MMM": lambda t: _MONTHS[t.month - 1][:3], "MM": lambda t: f"{t.month:02}", "M": lambda t: str(t.month),
