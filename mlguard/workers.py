@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import re
@@ -320,6 +321,7 @@ def serve() -> None:
     os.dup2(nowhere, 2)
     tasks = os.fdopen(os.dup(0), encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    gc.set_threshold(50_000, 20, 20)  # what a scanner makes lives as long as its group, and is seldom a ring
     setting: Setting = codec.build(Setting, codec.loads(tasks.readline()))
     _limit_memory(setting.memory, for_good=True)
     last = [time.monotonic()]

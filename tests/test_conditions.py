@@ -13,7 +13,7 @@ from mlguard.errors import UsageError
 from mlguard.scanners.infra.conditions import Check, compile_check, place
 from mlguard.scanners.infra.inventory import Inventory, parse_path, selects
 from mlguard.scanners.infra.operators import NEGATED, OPERATORS
-from mlguard.scanners.infra.resources import Open, Position, Resource, Unknown, reference
+from mlguard.scanners.infra.resources import Either, Open, Position, Resource, Unknown, reference
 from mlguard.scanners.infra.truth import Outcome
 
 
@@ -563,3 +563,32 @@ def test_the_place_of_what_a_json_text_says_is_named_as_if_it_were_written_out()
 )
 def test_a_span_in_seconds_is_compared_as_a_number(value: Any, above: bool) -> None:
     assert OPERATORS["seconds_above"](value, 86_400) is above
+
+
+@pytest.mark.parametrize(
+    ("condition", "options", "expected"),
+    [
+        ({"path": "a", "op": "eq", "value": True}, (True, "true"), True),
+        ({"path": "a", "op": "eq", "value": True}, (False, None), False),
+        ({"path": "a", "op": "eq", "value": True}, (True, False), None),
+        ({"path": "a", "op": "eq", "value": True, "default": True}, (True, None), True),
+        ({"path": "a", "op": "ne", "value": "x"}, ("y", None), True),
+        ({"path": "a", "op": "exists"}, ("y", None), None),
+        ({"path": "a[]", "op": "cidr_public"}, ("0.0.0.0/0", "::/0"), True),
+        ({"path": "a.b", "op": "eq", "value": 1}, (1, 2), None),
+    ],
+)
+def test_what_holds_for_each_of_the_values_that_may_be_is_certain(
+    condition: Mapping[str, Any], options: tuple[Any, ...], expected: bool | None
+) -> None:
+    assert truth(condition, a=Either("the parameter X", options=options)) is expected
+
+
+def test_parts_that_may_be_one_or_another_are_tried_together() -> None:
+    source = Either("the parameter X", options=("0.0.0.0/0", "0.0.0.0/1"))
+    port = Either("the parameter X", options=(22, 3389))
+    rule = {"protocol": "tcp", "from_port": port, "to_port": port, "sources": [source]}
+
+    assert truth({"path": "rule.sources", "op": "cidr_public"}, rule=rule) is True
+    assert truth({"path": "rule", "op": "covers_port", "value": [22, 3389]}, rule={**rule, "from_port": 0}) is True
+    assert truth({"path": "rule", "op": "covers_port", "value": [22]}, rule=rule) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,16 @@ def test_nothing_is_offered_where_the_switch_is_not_written_out(text: str, tmp_p
 
 
 def test_sarif_carries_the_change_as_a_fix(tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text('resource "aws_db_instance" "a" {\n  storage_encrypted = false\n}\n')
+    (tmp_path / "main.tf").write_text('resource "aws_db_instance" "a" {\n  storage_encrypted = false # cheap\n}\n')
     report, verdict = judge(scan(tmp_path, ["infra"]), Config(), TODAY)
 
-    written = sarif.render(report, verdict, rules.load())
+    written = json.loads(sarif.render(report, verdict, rules.load()))
 
-    assert '"insertedContent":{"text":"true"}' in written.replace(" ", "")
+    (fixed,) = [one for run in written["runs"] for one in run["results"] if one["ruleId"] == "tf/unencrypted-storage"]
+    assert fixed["fixes"][0]["artifactChanges"][0]["replacements"] == [{
+        "deletedRegion": {"startLine": 2, "startColumn": 23, "endLine": 2, "endColumn": 28},
+        "insertedContent": {"text": "true"},
+    }]  # fmt: skip
 
 
 def test_an_edit_and_a_comment_come_through_a_child_process_and_a_saved_report(tmp_path: Path) -> None:

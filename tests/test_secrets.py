@@ -444,8 +444,19 @@ def test_sealed_and_external_secrets_are_quiet(tmp_path: Path) -> None:
     )
     sops = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  token: ENC[AES256_GCM,data:abcd,type:str]\nsops:\n  mac: x\n"
 
+    short = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nspec:\n  encryptedData:\n    password: AgBy3i4OJSWKPiTySYZZA9rO43cGDEq\n"
+
     assert scan(tmp_path, "a.yaml", sealed) == []
     assert scan(tmp_path, "b.yaml", sops) == []
+    assert scan(tmp_path, "c.yaml", short) == []
+
+
+def test_what_a_workload_is_given_in_plain_text_is_a_matter_of_manifests(tmp_path: Path) -> None:
+    pod = f"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - env:\n        - name: DB_PASSWORD\n          value: {PASS}\n"
+
+    [hit] = scan(tmp_path, "pod.yaml", pod)
+
+    assert (hit.rule, hit.location.line) == ("secret/plaintext-kubernetes-secret", 7)
 
 
 def test_sensitive_values_of_terraform_state_are_found(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ def _rule(rule: Rule, catalogue: Catalogue) -> str:
     lines += [f"weakness {', '.join(rule.cwe)}"] if rule.cwe else []
     if rule.checks:
         lines.append(f"checks {', '.join(sorted(rule.checks))}")
+        if any("select" in check for check in rule.checks.values()):
+            lines.append(f"conditions mlguard explain {rule.id}/{min(rule.checks)}")
     return "\n".join([*lines, "", re.sub(r"[ \t]*(?:#|//|<!--)\s*expect:.*$", "", rule.body.strip(), flags=re.M), ""])
 
 

@@ -239,7 +239,7 @@ class _Run:
                 for number, (text, place) in enumerate(related, 1)
             ]
         if finding.edit is not None and finding.state == "new":
-            result["fixes"] = [self._fix(finding.edit, finding.fix)]
+            result |= self._fix(finding.edit, finding)
         result["partialFingerprints"] = self._fingerprints(finding)
         if finding.state == "ignored":
             reason = visible(finding.reason) or "No reason is recorded."
@@ -248,11 +248,15 @@ class _Run:
         result["properties"] = self._result_properties(finding)
         return result
 
-    def _fix(self, edit: Edit, advice: str) -> Json:
-        place = self._location(edit.location)["physicalLocation"]
-        change = {"deletedRegion": place["region"], "insertedContent": {"text": edit.text}}
-        changes = [{"artifactLocation": place["artifactLocation"], "replacements": [change]}]
-        return {"description": {"text": message(advice or f"Write {edit.text} here.")}, "artifactChanges": changes}
+    def _fix(self, edit: Edit, finding: Finding) -> Json:
+        """Return the change as a fix; nothing where its end cannot be told, for then it would take the rest of the line."""
+        where = region(edit.location, finding.excerpt if finding.location.line == edit.location.line else ())
+        if "endColumn" not in where:
+            return {}
+        change = {"deletedRegion": where, "insertedContent": {"text": edit.text}}
+        changes = [{"artifactLocation": self._file(edit.location.path), "replacements": [change]}]
+        advice = message(finding.fix or f"Write {edit.text} here.")
+        return {"fixes": [{"description": {"text": advice}, "artifactChanges": changes}]}
 
     def _fingerprints(self, finding: Finding) -> Json:
         prints = {"mlguard/v1": finding.fingerprint}

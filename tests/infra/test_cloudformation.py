@@ -17,6 +17,7 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import cloudformation
+from mlguard.scanners.infra.cloudformation import MAX_RESOURCES
 from mlguard.scanners.infra.cloudformation.nodes import snake
 from mlguard.scanners.infra.operators import OPERATORS
 from mlguard.scanners.infra.resources import Open, Resource, Unknown, shown
@@ -551,6 +552,27 @@ def test_many_resources_take_time_in_proportion(tmp_path: Path) -> None:
 
     cost(100)
     assert cost(4_000) < 8 * max(cost(1_000), 0.05)
+
+
+def test_no_more_resources_are_judged_than_a_stack_may_have_and_the_report_says_so(tmp_path: Path) -> None:
+    text = "Resources:\n" + "".join(f"  B{i}: {{Type: AWS::S3::Bucket}}\n" for i in range(MAX_RESOURCES + 1))
+
+    records = read(tmp_path, a_yaml=text)
+
+    assert sum(isinstance(one, Resource) and one.kind == "aws_s3_bucket" for one in records) == MAX_RESOURCES
+    assert [one.kind for one in records if isinstance(one, Gap)] == ["too-large"]
+
+
+@pytest.mark.parametrize("joiner", ["\n", ""], ids=["lines", "one line"])
+def test_a_megabyte_of_resources_is_judged_in_time(tmp_path: Path, joiner: str) -> None:
+    buckets = f",{joiner}".join(f'"B{i}": {{"Type": "AWS::S3::Bucket"}}' for i in range(25_000))
+    (tmp_path / "template.json").write_text(f'{{"Resources": {{{joiner}{buckets}}}}}')
+    began = time.process_time()
+
+    report = scan(tmp_path, ["infra"])
+
+    assert time.process_time() - began < 8, "four times what it takes on a machine that does nothing else"
+    assert report.findings
 
 
 VALID = (

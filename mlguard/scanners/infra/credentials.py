@@ -69,7 +69,7 @@ _POINTER = lazy.pattern(
 
 
 class _Found(NamedTuple):
-    sort: str  # attribute, environment or script
+    sort: str  # attribute, environment, script, or ml_script for the key of an AI service
     name: str
     path: Path
     value: str
@@ -159,8 +159,8 @@ def _script(path: Path, name: str, value: str) -> Iterator[_Found]:
 
     text = script_text(value[:MAX_SCRIPT_CHARS])
     for hit in find(REFERENCE.sub("${x}", text), Style(bare=True)):
-        if not hit.ml:
-            yield _Found("script", hit.name or name, path, "", text.count("\n", 0, hit.start))
+        sort = "ml_script" if hit.ml else "script"
+        yield _Found(sort, hit.name or name, path, "", text.count("\n", 0, hit.start))
 
 
 def script_text(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
 from mlguard.artifacts import Artifact
@@ -21,6 +22,11 @@ from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, model_fe
 from mlguard.scanners.infra.images import floating
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown
+
+MAX_FOLDERS = 4
+"""The folder of a Dockerfile and those above it in which a Compose file is looked for."""
+
+_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 MAX_BYTES = 2 * 2**20
 """The largest Dockerfile that is read."""
@@ -78,7 +84,10 @@ def _read(path: str, text: str, context: Context) -> Iterator[Resource]:
     shipped = _shipped(stages)
     build = BuildContext(context, path)
     for stage in stages:
-        yield _stage(path, stage, stage is stages[-1], stage.index in shipped)
+        found = _stage(path, stage, stage is stages[-1], stage.index in shipped)
+        if stage is stages[-1] and not stage.healthcheck and stage.healthcheck_at is None and _checked(context, path):
+            found.attributes["healthcheck"] = True  # type: ignore[index]  # made just now
+        yield found
         verified = any(_compares(one) for one in stage.instructions)
         for number, instruction in enumerate(stage.instructions):
             found = _resource(path, stage, instruction, number, stage is stages[-1], stage.index in shipped, build)
@@ -86,6 +95,18 @@ def _read(path: str, text: str, context: Context) -> Iterator[Resource]:
             yield found
     last = stages[-1]
     yield _container(path, last)
+
+
+def _checked(context: Context, path: str) -> bool:
+    """Say whether a service of Compose that is built from this Dockerfile brings a health check."""
+    folder = PurePosixPath(path).parent
+    above = (folder, *folder.parents)[:MAX_FOLDERS]
+    files = [file for one in above for name in _COMPOSE if (context.root / (file := (one / name).as_posix())).is_file()]
+    if not files:
+        return False
+    from mlguard.scanners.infra.compose.builds import checked  # loads a YAML library
+
+    return any(checked(context, file, path) for file in files)
 
 
 def _compares(instruction: Instruction) -> bool:

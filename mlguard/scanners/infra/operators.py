@@ -291,6 +291,7 @@ def cidr_public(value: Any, _: Any = None) -> bool | None:
     return True if total >= _WIDE_V4 else (None if unknown else False)
 
 
+@lru_cache(4_096)
 def _public_size(text: str) -> int | None:
     """Return how many public IPv4 addresses a range holds (a wide IPv6 range counts as all), None when not known."""
     plain = text.strip().lower()
@@ -318,12 +319,12 @@ def covers_port(value: Any, ports: Any) -> bool | None:
     ranges = port_ranges(value)
     if ranges is None:
         return None
-    wanted = _ports(tuple(port for port in as_list(ports) if isinstance(port, (int, str, float))))
+    wanted = _ports(tuple(port if isinstance(port, int) else str(port) for port in as_list(ports)))
     return any(low <= port <= high for low, high in ranges for port in wanted[bisect_left(wanted, low) :][:1])
 
 
 @lru_cache(256)
-def _ports(ports: tuple[int | str | float, ...]) -> tuple[float, ...]:
+def _ports(ports: tuple[int | str, ...]) -> tuple[float, ...]:
     return tuple(sorted(port for port in map(number, ports) if port is not None))
 
 

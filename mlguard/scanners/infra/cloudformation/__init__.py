@@ -14,11 +14,11 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra import meaning
-from mlguard.scanners.infra.cloudformation.intrinsics import Evaluator
+from mlguard.scanners.infra.cloudformation.intrinsics import MAX_OPTIONS, Evaluator
 from mlguard.scanners.infra.cloudformation.nodes import GONE, Node, Parameter, Stack, plain
 from mlguard.scanners.infra.cloudformation.translate import Made, Translator, parts, spelling
 from mlguard.scanners.infra.jsontexts import JSON_TEXTS, heredoc_places
-from mlguard.scanners.infra.resources import Position, Resource, Unknown, reference
+from mlguard.scanners.infra.resources import Either, Position, Resource, Unknown, reference
 from mlguard.scanners.infra.yamltree import Tree, parse
 
 __all__ = ["read", "spelling"]
@@ -318,6 +318,9 @@ def _parameter(name: str, tree: Tree, given: Mapping[str, Any]) -> Parameter:
         )
     if value is None and len(texts) == 1:
         value = texts[0]
+    if value is None and 1 < len(texts) <= MAX_OPTIONS and not hidden and not _LISTS.match(kind):
+        options = tuple(_typed(one, kind) for one in texts)
+        return Parameter(Either(f"the parameter {name}", "" not in texts, options), hidden, texts)
     if value is None or isinstance(value, (dict, list)):
         certain = (
             kind.startswith("AWS::") or hidden or (isinstance(spec.get("MinLength"), int) and spec["MinLength"] > 0)

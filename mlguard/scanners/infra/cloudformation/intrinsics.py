@@ -143,7 +143,7 @@ class Evaluator:
             return Node(Unknown(_cause(name)), tree.at)
         made = function(self, argument, tree, depth + 1)
         lines = "\n" in made.value if isinstance(made.value, str) else False
-        return replace(made, at=_text_place(argument, tree) if lines else tree.at)
+        return replace(made, at=_text_place(argument, tree, made.at) if lines else tree.at)
 
     def texts(self, node: Node) -> str | None:
         """Return a value as a text with references, None for what is no scalar."""
@@ -306,6 +306,8 @@ class Evaluator:
         for node in nodes:
             if not isinstance(node.value, (str, int)) or (isinstance(node.value, str) and "\ue000" in node.value):
                 wanted = nodes[2].value if len(nodes) == 3 and node is nodes[1] else None
+                if isinstance(node.value, Either) and isinstance(wanted, str) and place is not None:
+                    return self._rows(place, node.value, wanted, tree.at, depth)
                 alike = self._alike(place, wanted) if isinstance(wanted, str) else None
                 return self.node(alike, depth) if alike is not None else Node(Unknown(_reason(node.value)), tree.at)
             place = place.get(text_of(node.value)) if place is not None else None
@@ -316,6 +318,17 @@ class Evaluator:
                 else Node(Unknown("an entry of a mapping that is not there"), tree.at)
             )
         return self.node(place, depth)
+
+    def _rows(self, place: Tree, key: Either, wanted: str, at: Position, depth: int) -> Node:
+        """Return what an entry of a mapping comes to whose first key is one of several."""
+        entries = [place.get(text_of(option), wanted) for option in key.options]
+        found = [self.node(entry, depth + 1) for entry in entries if entry is not None]
+        if len(found) < len(entries):
+            return Node(Unknown(key.reason), at)
+        node = found[0]
+        for other in found[1:]:
+            node = node if compared(node) == compared(other) else self._both(node, other, key, at, depth + 1)
+        return node
 
     def _alike(self, place: Tree | None, key: str) -> Tree | None:
         """Return the value of a second key that is the same whatever the first key is (a region, as a rule), else None."""
@@ -529,12 +542,14 @@ class Evaluator:
         return all(one in second for one in first)
 
 
-def _text_place(argument: Tree, tree: Tree) -> Position:
+def _text_place(argument: Tree, tree: Tree, made: Position) -> Position:
     """Return the place of a text of several lines that a function is given, from the line above its first one."""
     source = argument.children[0] if isinstance(argument.children, tuple) and argument.children else argument
-    if isinstance(source.value, str) and source.at.end_line > source.at.line and "\n" in source.value:
-        return tree.at if source is argument and tree.at.end_line > tree.at.line else source.at
-    return tree.at
+    written = isinstance(source.value, str) and "\n" in source.value and source.at.end_line > source.at.line
+    if written and source is not argument:
+        return source.at
+    places = (tree.at, source.at if written else made)
+    return next((at for at in places if at.end_line > at.line), tree.at)
 
 
 def _open(parameter: Parameter) -> bool:

@@ -50,18 +50,26 @@ def head_input(step: Step) -> str:
     return ""
 
 
-_GIT = r"\bgit\s+(?:-\S+\s+(?:[^\s-]\S*=\S+\s+)?){0,5}(?:fetch|pull|checkout|switch|reset|merge|clone|worktree)\b[^\n]*\$\{?(?:%s)\b"
+_GIT = lazy.pattern(
+    r"\bgit\s+(?:-\S+\s+(?:[^\s-]\S*=\S+\s+)?){0,5}(?:fetch|pull|checkout|switch|reset|merge|clone|worktree)\b[^\n]{0,300}?\$\{?(\w+)"
+)
 
 
 def head_command(step: Step) -> tuple[int, int] | None:
     """Return where a script fetches the code of a pull request, by its number, by an expression or by a variable."""
     if not step.run or not any(word in step.run for word in ("git", "gh ", "hub")):
         return None
-    found = scripts.FETCHES_HEAD.search(step.run)
-    names = [name for name, node in step.env.items() if names_head(texts.text(node.value), step, step.file)]
-    if found is None and names:
-        found = re.search(_GIT % "|".join(map(re.escape, names)), step.run)
-    return found.span() if found is not None else None
+    if found := scripts.FETCHES_HEAD.search(step.run):
+        return found.span()
+    known: dict[str, bool] = {}
+    for match in _GIT.finditer(step.run):
+        name = match[1]
+        if name not in known:
+            node = step.env.get(name)
+            known[name] = node is not None and names_head(texts.text(node.value), step, step.file)
+        if known[name]:
+            return match.span()
+    return None
 
 
 def names_head(value: str, step: Step | None, file: File) -> bool:

@@ -70,20 +70,22 @@ class JobReader:
         powerful = bool(self.secrets) or not permissions["given"] or bool(permissions["write"])
         for one, command, folder in artifacts.runs_artifacts(self.job) if powerful else ():
             self.steps[one.index].runs_artifact(command, folder)
-        for index, step in enumerate(self.steps):
-            if not brings_head(step.step) or conditions.only_own(step.attributes["if"]):
-                continue
-            later = self.steps[index + 1 :]
-            runs = any(self._runs(one) for one in later)
-            builds = any(one.step.uses.get("local") or scripts.builds(one.step.commands) for one in later)
-            place = step.positions.get(("with", head_input(step.step)), step.step.tree.at)
-            if (span := head_command(step.step)) is not None:
-                runs = runs or scripts.runs_after(step.step.commands, span[1])
-                builds = builds or scripts.builds(step.step.commands, span[1])
-                place = step.script.at(*span) if step.script is not None else place
-            step.attributes["untrusted_checkout"] = bool(runs and powerful)
-            step.attributes["powerless_checkout"] = bool(builds and not powerful and permissions["scopes"])
-            step.positions[("untrusted_checkout",)] = step.positions[("powerless_checkout",)] = place
+        runs = builds = False  # whether a step behind the one in hand does
+        for step in reversed(self.steps):
+            if brings_head(step.step) and not conditions.only_own(step.attributes["if"]):
+                self._mark(step, runs, builds, powerful)
+            runs = runs or self._runs(step)
+            builds = builds or bool(step.step.uses.get("local")) or scripts.builds(step.step.commands)
+
+    def _mark(self, step: StepReader, runs: bool, builds: bool, powerful: bool) -> None:
+        place = step.positions.get(("with", head_input(step.step)), step.step.tree.at)
+        if (span := head_command(step.step)) is not None:
+            runs = runs or scripts.runs_after(step.step.commands, span[1])
+            builds = builds or scripts.builds(step.step.commands, span[1])
+            place = step.script.at(*span) if step.script is not None else place
+        step.attributes["untrusted_checkout"] = runs and powerful
+        step.attributes["powerless_checkout"] = builds and not powerful and bool(self.job.permissions["scopes"])
+        step.positions[("untrusted_checkout",)] = step.positions[("powerless_checkout",)] = place
 
     @staticmethod
     def _runs(step: StepReader) -> bool:

@@ -128,6 +128,9 @@ def gate_name(command: shell.Command) -> str:
 _STOPS = lazy.pattern(r"\bexit\b|\breturn\b|\bfalse\b|\bthrow\b|\$\?|\w=|GITHUB_OUTPUT|::set-output")
 """What in a script may still tell of a failure that a condition took in."""
 
+MAX_CHAIN = 20
+"""Commands joined with && behind one that are looked at."""
+
 MAX_BRANCH = 5_000
 """Characters behind a condition in which it may still tell."""
 
@@ -147,7 +150,7 @@ def softened(script: str, found: Sequence[shell.Command], at: int, pipefail: boo
     ):
         return f"{command.words[0]} without an exit", command.end
     chained = at
-    while found[chained].ends == "&&" and chained + 1 < len(found):
+    while found[chained].ends == "&&" and chained + 1 < min(len(found), at + MAX_CHAIN):
         chained += 1
     if found[chained].ends == "||":
         at = chained

@@ -32,6 +32,9 @@ MAX_NAMES = 50
 MAX_ENTRIES = 200
 """Values of a matrix, and commands of a script, that are followed."""
 
+MAX_PIPED = 20
+"""Commands before one in its pipe that are asked what they put into it."""
+
 _CLOSED_TYPES = frozenset({"boolean", "number", "choice", "environment"})
 
 
@@ -336,8 +339,10 @@ def executed(
             inner = True
         start = command.start
         if not inner and shell.reads_stdin(command.words):
-            while at and found[at - 1].pipeline == command.pipeline:
-                at, inner, start = at - 1, True, found[at - 1].start
+            for before in reversed(found[max(0, at - MAX_PIPED) : at]):
+                if before.pipeline != command.pipeline:
+                    break
+                inner, start = True, before.start
         if not inner:
             continue
         raw = _unquoted(script[start : command.end])

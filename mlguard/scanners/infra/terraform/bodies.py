@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +47,7 @@ def type_of(block: Block) -> str:
 MAX_LOOPED = 32
 """Elements of a list made by a ``for`` expression that get places of their own."""
 
-_AS_IT_IS = frozenset({"jsonencode", "merge", "toset", "tolist", "tomap"})
+AS_IT_IS = frozenset({"jsonencode", "merge", "toset", "tolist", "tomap"})
 """Functions whose one argument has the parts of their result."""
 
 
@@ -55,7 +55,7 @@ def deep_places(expr: Expr, path: Path, positions: dict[Path, Position], depth: 
     """Enter the places of what is written out inside an expression, also as the argument of jsonencode."""
     if depth > 12:
         return
-    if expr.op == "call" and expr.args[0] in _AS_IT_IS and len(expr.args[1]) == 1:
+    if expr.op == "call" and expr.args[0] in AS_IT_IS and len(expr.args[1]) == 1:
         expr = expr.args[1][0]
     if expr.op == "object":
         for key, value, at in expr.args:
@@ -77,23 +77,6 @@ def deep_places(expr: Expr, path: Path, positions: dict[Path, Position], depth: 
         for index in range(MAX_LOOPED):
             positions[(*path, index)] = expr.args[2][0].at
             positions.update({(*path, index, *inner): place for inner, place in body.items()})
-
-
-def referred(expr: Expr, path: Path, depth: int = 0) -> Iterator[tuple[Path, str, str]]:
-    """Yield the places where a variable or local stands as a whole, with ``var`` or ``local`` and its name."""
-    if expr.op == "call" and expr.args[0] in _AS_IT_IS and len(expr.args[1]) == 1:
-        expr = expr.args[1][0]
-    if expr.op == "attr" and expr.args[0].op == "var" and expr.args[0].args[0] in ("var", "local"):
-        yield path, expr.args[0].args[0], expr.args[1]
-    elif depth > 12:
-        return
-    elif expr.op == "object":
-        for key, value, _ in expr.args:
-            if key.op == "lit":
-                yield from referred(value, (*path, str(key.args[0])), depth + 1)
-    elif expr.op == "tuple":
-        for index, item in enumerate(expr.args):
-            yield from referred(item, (*path, index), depth + 1)
 
 
 def _listed(items: Sequence[Expr], path: Path, positions: dict[Path, Position], depth: int, start: int) -> None:

@@ -6,13 +6,13 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mlguard.scanners.infra.credentials import is_secret_name
 from mlguard.scanners.infra.resources import WRITTEN, Open, Path, Position, Unknown, reference
 from mlguard.scanners.infra.terraform import datasources
-from mlguard.scanners.infra.terraform.bodies import Notes, deep_places, names_in, plain, referred, type_of
+from mlguard.scanners.infra.terraform.bodies import Notes, deep_places, names_in, plain, type_of
 from mlguard.scanners.infra.terraform.expressions import Attribute, Block, Expr
 from mlguard.scanners.infra.terraform.files import CWD
 from mlguard.scanners.infra.terraform.operations import Evaluation, Root, Undeclared, Whole
+from mlguard.scanners.infra.terraform.origins import Given, referred, written
 from mlguard.scanners.infra.terraform.session import Folder, Session
 from mlguard.scanners.infra.terraform.types import converted
 from mlguard.scanners.infra.terraform.values import (
@@ -42,13 +42,6 @@ class Instance(NamedTuple):
     address: str
     names: Mapping[str, Any]
     doubt: str = ""
-
-
-class Given(NamedTuple):
-    """An argument of a module's call: the expression, and the names it may use."""
-
-    expr: Expr
-    names: Mapping[str, Any]
 
 
 class Handle(Whole):
@@ -191,29 +184,6 @@ class Module(Evaluation):
         if found is None:
             return Unknown(f"local.{name}, which is not declared")
         return self.memo(("local", name), lambda: self.ev(found.expr, {}), found.at)
-
-    def written(self, root: str, name: str, hops: int = 0) -> Position | None:
-        """Return where the text is written that a variable or local stands for, None where it is made of other things.
-
-        Line 0 says that what a variable of this name holds is told at its default or in the file of values.
-        """
-        found = self.folder.locals.get(name) if root == "local" else None
-        expr, at, module = (found.expr, found.at, self) if found is not None else (None, None, self)
-        if root == "var":
-            given = self.inputs.get(name)
-            block = self.folder.variables.get(name)
-            if isinstance(given, Given) and self.parent is not None:
-                expr, at, module = given.expr, given.expr.at, self.parent
-            elif is_secret_name(name):
-                return Position(0)
-            elif given is None and block is not None and "default" in block.attributes:
-                expr, at = block.attributes["default"].expr, block.attributes["default"].at
-        if expr is None or hops > MAX_MODULE_DEPTH:
-            return None
-        if expr.op in ("lit", "heredoc"):
-            return at
-        inner = next(referred(expr, ()), None)
-        return module.written(inner[1], inner[2], hops + 1) if inner is not None and inner[0] == () else None
 
     def output(self, name: str) -> Any:
         block = self.folder.outputs.get(name)
@@ -465,9 +435,8 @@ class Module(Evaluation):
         value, seen = self.session.traced(lambda: plain(self.clean(self.ev(expr, names))))
         deep_places(expr, path, notes.positions, 0)
         for at, root, name in referred(expr, path):
-            place = self.written(root, name)
-            if place is not None:
-                notes.positions[(*at, WRITTEN)] = place
+            for inner, place in written(self, root, name).items():
+                notes.positions[(*at, *inner, WRITTEN)] = place
         if seen:
             notes.references[path] = tuple(sorted(seen))
         if isinstance(value, (list, dict)) and weight(value) > MAX_WEIGHT:
