@@ -193,12 +193,17 @@ _MAX_LEVELS = 12
 """Keys above an entry of checkov in the metadata of a resource: id, skip, checkov, Metadata, and the braces of JSON."""
 
 
+_MAX_CLIMBED = 500_000
+"""Lines of one file that are looked at on the way from entries of metadata up to their resources."""
+
+
 class _Shape:
     """How the lines of a file stand to each other: what is a comment, and where the block ends that a line opens."""
 
     def __init__(self, lines: Sequence[str], path: str) -> None:
         name = path.rsplit("/", 1)[-1].lower()
         self.lines = lines
+        self.left = _MAX_CLIMBED
         self.braces = name.endswith((".tf", ".tofu", ".hcl", ".tfvars", ".json", ".bicep"))
         self.docker = "dockerfile" in name or "containerfile" in name
 
@@ -264,7 +269,10 @@ class _Shape:
         """Return the line of the key around a line, 0 where there is none."""
         text = self.lines[number - 1]
         indent, item = _indent(text), text.lstrip().startswith("- ")
-        for line in range(number - 1, max(0, number - MAX_COMMENTS), -1):
+        for line in range(number - 1, 0, -1):
+            self.left -= 1
+            if self.left < 0:
+                return 0  # a comment that is not understood leaves the findings as they are
             other = self.lines[line - 1]
             if self._blank(line) or other.strip()[:1] in "{}[],":
                 continue

@@ -39,7 +39,9 @@ def _triaged(
     if honoured:
         return _commented(finding, today)
     reason = f"{_named(finding.aside)} counts for nothing: gate.comments is refuse" if finding.aside else ""
-    return finding if (finding.state, finding.reason) == ("new", reason) else replace(finding, state="new", reason=reason)
+    return (
+        finding if (finding.state, finding.reason) == ("new", reason) else replace(finding, state="new", reason=reason)
+    )
 
 
 def _commented(finding: Finding, today: datetime.date) -> Finding:

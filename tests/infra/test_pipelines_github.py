@@ -224,3 +224,36 @@ def test_hostile_steps_take_no_longer(tmp_path: Path, step: str) -> None:
 
     assert [gap for gap in report.gaps if gap.kind in ("crash", "timeout")] == []
     assert time.perf_counter() - begin < 20
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["echo " + "| sh " * 19_000, "git fetch " * 9_000, "git " + "-a=b " * 19_000, "${{ secrets." * 7_000, "pip-audit && " * 7_000, "sh -c " * 16_000],
+    ids=["one pipe", "git", "options", "expressions", "a chain", "shells"],
+)  # fmt: skip
+def test_one_long_line_takes_no_longer(tmp_path: Path, line: str) -> None:
+    head = HEAD.format(on="{pull_request_target: {}}")
+    put(
+        tmp_path,
+        ".github/workflows/w.yml",
+        head + f"      - env: {{T: '${{{{ github.head_ref }}}}'}}\n        run: |\n          {line}\n",
+    )
+    begin = time.perf_counter()
+
+    report = scan(tmp_path, ["infra"], {"infra": {"zizmor": False}})
+
+    assert [gap for gap in report.gaps if gap.kind in ("crash", "timeout")] == []
+    assert time.perf_counter() - begin < 10
+
+
+def test_many_variables_beside_many_scripts_take_no_longer(tmp_path: Path) -> None:
+    env = "env:\n" + "".join(f"  A{n}: ${{{{ github.event.pull_request.head.sha }}}}\n" for n in range(3_000))
+    put(
+        tmp_path,
+        ".github/workflows/w.yml",
+        env + HEAD.format(on="pull_request_target") + "      - run: git fetch $A1; make\n" * 1_500,
+    )
+    begin = time.perf_counter()
+
+    assert scan(tmp_path, ["infra"], {"infra": {"zizmor": False}}).findings
+    assert time.perf_counter() - begin < 10

@@ -178,7 +178,9 @@ def _heredocs(lines: Sequence[str], at: int, body: str) -> tuple[tuple[Heredoc, 
     return tuple(found), at
 
 
-_VARIABLE = lazy.pattern(r"\\\$|\$(?:\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*)|[#%/][^}]*)?\}|([A-Za-z_]\w*))")
+_VARIABLE = lazy.pattern(
+    r"\\\$|\$(?:\{([A-Za-z_]\w*)(?:(:?[-+?])((?:[^{}]|\{[^{}]*\})*)|[#%/][^}]*)?\}|([A-Za-z_]\w*))"
+)
 
 
 def expand(text: str, values: Mapping[str, str | None], depth: int = 0, what: str = "build argument") -> str:

@@ -16,6 +16,12 @@ NAMES = frozenset(
 )  # fmt: skip
 """Inputs and variables that take a key of a cloud account, in lower case with dashes."""
 
+
+def names_account(secret: str) -> bool:
+    """Say whether a secret of this name is a key of a cloud account, whatever takes it."""
+    return is_key(secret) and secret.lower().startswith(("aws", "gcp", "google", "gcloud", "azure", "arm_"))
+
+
 _OWN = lazy.pattern(r"\$\(|`")
 
 

@@ -415,13 +415,22 @@ class _Job:
             for at, command in enumerate(script.commands)
             if (name := scripts.gate_name(command))
         ]
+        inner = [
+            (script, command, name, how)
+            for script in self.scripts
+            for command in script.commands
+            for name, how in scripts.inner_gates(command)
+        ]
         named = self.name if _SECURITY_JOB.search(self.name) else ""
-        if not gates and not named:
+        if not gates and not inner and not named:
             return
         how, place = self._soft()
-        if how and (gates or how == "allow_failure"):  # a job that is only named so may be the approval itself
-            self._add("gates", {"gate": gates[0][2] if gates else named, "soft": how}, place)
+        if how and (gates or inner or how == "allow_failure"):  # a job that is only named so may be the approval itself
+            name = gates[0][2] if gates else inner[0][2] if inner else named
+            self._add("gates", {"gate": name, "soft": how}, place)
             return
+        for script, command, name, within in inner:
+            self._add("gates", {"gate": name, "soft": within}, script.at(command.start, command.end))
         for script, at, name in gates:
             command = script.commands[at]
             how, end = scripts.softened(script.text, script.commands, at, True)

@@ -173,6 +173,18 @@ def softened(script: str, found: Sequence[shell.Command], at: int, pipefail: boo
     return "", 0
 
 
+def inner_gates(command: shell.Command) -> Iterator[tuple[str, str]]:
+    """Yield the scanners in the text that a shell is given to run (``bash -c "…"``), and what softens each."""
+    words = shell.effective(command.words)
+    if command.program not in ("bash", "sh", "zsh") or not any(re.fullmatch(r"-[a-z]*c", word) for word in words[1:4]):
+        return
+    text = words[-1]
+    found = shell.commands(text)
+    for at, one in enumerate(found):
+        if name := gate_name(one):
+            yield name, softened(text, found, at, "pipefail" in " ".join(words[:-1]))[0]
+
+
 def silenced(command: shell.Command, script: str) -> str:
     """Return the option with which a gate's command ignores a single finding, when no comment beside it says why."""
     match = _SILENCES.search(" ".join(command.words))
@@ -336,7 +348,7 @@ _QUIET = frozenset(
     }
 )
 FETCHES_HEAD = lazy.pattern(
-    r"\bgh\s+pr\s+checkout\b|\bhub\s+(?:pr\s+)?checkout\b|\bgit\s+(?:-\S+\s+)?(?:fetch|pull)\b[^\n]*\b(?:refs/)?pull/|\bgit\s+(?:fetch|pull|checkout|clone|switch)\b[^\n]*github\.(?:head_ref|event\.pull_request\.head)"
+    r"\bgh\s+pr\s+checkout\b|\bhub\s+(?:pr\s+)?checkout\b|\bgit\s+(?:-\S+\s+)?(?:fetch|pull)\b[^\n]{0,300}?\b(?:refs/)?pull/|\bgit\s+(?:fetch|pull|checkout|clone|switch)\b[^\n]{0,300}?github\.(?:head_ref|event\.pull_request\.head)"
 )
 
 

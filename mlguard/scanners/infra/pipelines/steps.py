@@ -151,7 +151,7 @@ class StepReader:
                     name = "injected" if found.level == "stranger" else "input_injected"
                     self._add(name, {"source": found.source, "in": where}, places.at(match.start(), match.end()))
         if self.script is not None and re.search(
-            r"(?m)\b(?:eval|xargs|ssh|su|sh|bash|python3?|perl|node|zsh|pwsh|source|iex)\b|(?:^|[;&|])\s*(?:\.\s|\$)",
+            r"(?m)\b(?:eval|xargs|ssh|su|sh|bash|python3?|perl|node|zsh|pwsh|source|iex|Invoke-Expression)\b|(?:^|[;&|])\s*(?:\.\s|\$)",
             step.run,
         ):
             held = {name: found for name, found in taint.variables(step).items() if found.level == "stranger"}
@@ -303,9 +303,12 @@ class StepReader:
             if step.run
             else []
         )
+        inner = [(command, name, how) for command in step.commands for name, how in scripts.inner_gates(command)]
         action = step.uses.get("name", "")
         by_action = bool(action) and GATE_ACTION.match(action) is not None
-        attributes["gate"] = gates[0][1] if gates else (action.rpartition("/")[2] if by_action else "")
+        attributes["gate"] = next(
+            (name for _, name in [*gates, *(one[:2] for one in inner)]), action.rpartition("/")[2] if by_action else ""
+        )
         attributes["soft"] = ""
         if not attributes["gate"]:
             return
@@ -325,6 +328,9 @@ class StepReader:
             self._soft(attributes["gate"], f"{off} lets it pass" if off else "", at_input)
         else:
             self._soft_commands(gates)
+            for command, name, how in inner:
+                if self.script is not None:
+                    self._soft(name, how, self.script.at(command.start, command.end))
 
     def _soft_commands(self, gates: list[tuple[int, str]]) -> None:
         step = self.step
@@ -420,7 +426,8 @@ def has_own_token(job: Job) -> bool:
 
 def is_cloud_key(name: str, node: Tree) -> bool:
     """Say whether an input or variable hands over a stored key of a cloud."""
-    return cloudkeys.is_key(name) and bool(texts.secrets(node.value, True))
+    found = texts.secrets(node.value, True)
+    return bool(found) and (cloudkeys.is_key(name) or any(map(cloudkeys.names_account, found)))
 
 
 _WORKSPACE = lazy.pattern(

@@ -305,7 +305,7 @@ def reads_file(words: str) -> bool:
     return re.search(r"\bcat\s|\$\(<|\bjq\s|\bhead\s|\bawk\s|\bgrep\s|<\s*[\w./]", words) is not None
 
 
-_RUNS_TEXT = frozenset({"eval", "xargs", "ssh", "su", "parallel", "watch"})
+_RUNS_TEXT = frozenset({"eval", "xargs", "ssh", "su", "parallel", "watch", "iex", "Invoke-Expression"})
 _SHELLS = frozenset(
     {"sh", "bash", "dash", "zsh", "ksh", "python", "python3", "perl", "ruby", "node", "pwsh", "powershell", "php"}
 )

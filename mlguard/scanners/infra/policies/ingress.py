@@ -10,6 +10,9 @@ from mlguard.scanners.infra.operators import cidr_public, number, port_ranges
 from mlguard.scanners.infra.resources import Path, Position, Resource, Unknown, nearest
 from mlguard.scanners.infra.terraform.values import text_of
 
+MAX_RULES = 2_000
+"""Rules of one firewall that are judged. Clouds take 1,000 at most."""
+
 MAX_COMPARED = 20_000
 """Pairs of a rule that allows and one that denies in one firewall."""
 
@@ -37,6 +40,9 @@ def ingress(owner: Resource) -> Iterator[Resource]:
     """
     build = _FIREWALLS.get(owner.kind)
     for index, rule in enumerate(build(owner) if build else ()):
+        if index >= MAX_RULES:
+            doubt = Unknown(f"the rules of {owner.address} after the first {MAX_RULES:,}")
+            rule = rule._replace(attributes={"sources": [doubt]}, denies=False)
         positions: dict[Path, Position] = {(): nearest(owner.positions, rule.base)}
         for name, candidates in (("sources", rule.sources), ("ports", rule.ports), ("from_port", rule.ports)):
             found = [path for path in candidates if path in owner.positions]
@@ -49,6 +55,8 @@ def ingress(owner: Resource) -> Iterator[Resource]:
             positions, (kind, "derived"), {("owner",): (owner.address,)}, data_class=owner.data_class, origin=owner.origin,
             format=owner.format,
         )  # fmt: skip
+        if index >= MAX_RULES:
+            return
 
 
 def unshadowed(resources: Iterable[Resource]) -> list[Resource]:
