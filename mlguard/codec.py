@@ -82,7 +82,9 @@ def build(kind: type, value: Mapping[str, Any]) -> Any:
             f"{kind.__name__} has no field {unknown[0]!r}; was the file written by another version of mlguard?"
         )
     try:
-        return kind(**{name: _shaped(hint, item) if (hint := hints[name]) else _once(item) for name, item in value.items()})
+        return kind(
+            **{name: _shaped(hint, item) if (hint := hints[name]) else _once(item) for name, item in value.items()}
+        )
     except (TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{kind.__name__} is incomplete or malformed: {error}") from None
 
@@ -119,7 +121,11 @@ def _shaped(hint: Any, value: Any) -> Any:
         if not isinstance(value, list):
             raise ValueError(f"a list is expected, not {type(value).__name__}")
         if arguments[-1] is Ellipsis:
-            return tuple(map(_once, value)) if arguments[0] is str else tuple(_shaped(arguments[0], item) for item in value)
+            return (
+                tuple(map(_once, value))
+                if arguments[0] is str
+                else tuple(_shaped(arguments[0], item) for item in value)
+            )
         return tuple(_shaped(part, item) for part, item in zip(arguments, value, strict=True))
     if origin is Mapping and isinstance(value, dict):
         return {_once(key): _once(item) for key, item in value.items()}

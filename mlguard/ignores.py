@@ -204,6 +204,8 @@ class _Shape:
         name = path.rsplit("/", 1)[-1].lower()
         self.lines = lines
         self.left = _MAX_CLIMBED
+        self._parents: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
         self.braces = name.endswith((".tf", ".tofu", ".hcl", ".tfvars", ".json", ".bicep"))
         self.docker = "dockerfile" in name or "containerfile" in name
 
@@ -276,9 +278,13 @@ class _Shape:
             other = self.lines[line - 1]
             if self._blank(line) or other.strip()[:1] in "{}[],":
                 continue
-            own = _indent(other)
-            if own < indent or (item and own == indent and not other.lstrip().startswith("- ")):
+            own, listed = _indent(other), other.lstrip().startswith("- ")
+            if own < indent or (item and own == indent and not listed):
+                self._parents[number] = line
                 return line
+            if (own, listed) == (indent, item) and line in self._parents:
+                self._parents[number] = self._parents[line]
+                return self._parents[line]
         return 0
 
     def enclosing(self, number: int) -> tuple[int, int]:
@@ -303,6 +309,11 @@ class _Shape:
 
     def _end(self, line: int) -> int:
         """Return the last line of the block that a line opens; the line itself when it opens none."""
+        if line not in self._ends:
+            self._ends[line] = self._found_end(line)
+        return self._ends[line]
+
+    def _found_end(self, line: int) -> int:
         if line > len(self.lines):
             return len(self.lines)
         if self.braces:

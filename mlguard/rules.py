@@ -68,8 +68,13 @@ def _body(rule_id: str) -> str:
 
 def section(rule: Rule, heading: str) -> str:
     """Return the text under ``## heading`` of the rule's page, or ""."""
-    match = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", rule.body, re.M | re.S)
-    return match.group(1).strip() if match else ""
+    head, text = f"\n## {heading}\n", f"\n{rule.body}"
+    start = text.find(head)
+    if start < 0:
+        return ""
+    start += len(head)
+    end = text.find("\n## ", start - 1)
+    return text[start : end if end >= 0 else len(text)].strip()
 
 
 def message_for(rule: Rule, check: str, facts: Mapping[str, str | int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mlguard import redact
 from mlguard.findings import Finding
@@ -127,6 +128,7 @@ def first_paragraph(markdown: str) -> str:
     return " ".join(plain.split())
 
 
+@lru_cache(512)
 def first_sentence(markdown: str) -> str:
     """Return the first sentence of a page's section, on one line and without markup."""
     return _SENTENCE.split(first_paragraph(markdown), maxsplit=1)[0]

@@ -116,7 +116,9 @@ def _readable(key: str, value: str, part: str) -> bool:
         except (ValueError, binascii.Error):
             return False
     value = value.strip()
-    if (_PUBLIC.match(key) and not _LOGIN_IN_URL.search(value)) or value.startswith(("-----BEGIN CERTIFICATE", "-----BEGIN PUBLIC")):
+    if (_PUBLIC.match(key) and not _LOGIN_IN_URL.search(value)) or value.startswith(
+        ("-----BEGIN CERTIFICATE", "-----BEGIN PUBLIC")
+    ):
         return False
     return bool(value) and not is_placeholder(value[:200]) and not (is_made_of_words(value) and _says_change(value))
 

@@ -54,6 +54,36 @@ def _database(made: list[Made], properties: Node) -> list[Made]:
     return made
 
 
+def _global_table(made: list[Made], properties: Node) -> list[Made]:
+    """A global table says in each replica what Terraform says of the table; the weakest replica counts."""
+    main = made[0]
+    replicas = _blocks(main, "replica")
+    guard = _weakest(replicas, "deletion_protection_enabled")
+    if guard is not None:
+        main.body["deletion_protection_enabled"] = guard
+    recovery = _weakest(replicas, "point_in_time_recovery")
+    if recovery is not None:
+        block = Node(None, recovery.at, {"enabled": recovery}, recovery.word)
+        main.body["point_in_time_recovery"] = Node(None, recovery.at, [block], recovery.word)
+    key = _weakest(replicas, "kms_key_arn")
+    for block in _blocks(main, "server_side_encryption"):
+        if key is not None and isinstance(block.children, dict):
+            block.children["kms_key_arn"] = key
+    tags = next((tags for one in replicas if (tags := one.get("tags")) is not None), None)
+    if tags is not None:
+        main.body.setdefault("tags", tags)
+    return made
+
+
+def _weakest(blocks: list[Node], name: str) -> Node | None:
+    """Return the value of the first block in which it is not true or not set, else that of the first; None where one lacks it."""
+    found = [block.get(name) for block in blocks]
+    present = [node for node in found if node is not None]
+    if not present or len(present) < len(found):
+        return next((node for node in present if str(node.value).lower() == "false"), None)
+    return next((node for node in present if str(node.value).lower() in ("false", "")), present[0])
+
+
 def _inline_policy(made: list[Made], properties: Node) -> list[Made]:
     """AWS::IAM::Policy is put into roles, users and groups at once; its text is looked at where it says most."""
     main = made[0]
@@ -243,6 +273,7 @@ def _budget(made: list[Made], properties: Node) -> list[Made]:
 
 
 _SHAPES: dict[str, Shape] = {
+    "AWS::DynamoDB::GlobalTable": _global_table,
     "AWS::RDS::DBInstance": _database, "AWS::IAM::Policy": _inline_policy, "AWS::ECS::TaskDefinition": _container_definitions,
     "AWS::Batch::JobDefinition": _container_definitions, "AWS::EC2::Instance": _instance, "AWS::AutoScaling::LaunchConfiguration": _instance,
     "AWS::EC2::FlowLog": _flow_log, "AWS::FSx::FileSystem": _file_system, "AWS::EKS::Cluster": _log_types,

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from mlguard.scanners.infra.resources import Resource
 
 _ACTION = lazy.pattern(r"(?:^|/)action\.ya?ml$")
-_GITLAB = lazy.pattern(r"(?:^|/)[^/]*gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/ci/.*\.ya?ml$|(?:^|/)\.gitlab-ci/.*\.ya?ml$")
+_GITLAB = lazy.pattern(
+    r"(?:^|/)[^/]*gitlab-ci[^/]*\.ya?ml$|(?:^|/)\.gitlab/ci/.*\.ya?ml$|(?:^|/)\.gitlab-ci/.*\.ya?ml$"
+)
 _UPDATES = lazy.pattern(r"(?:^|/)(?:\.pre-commit-config\.ya?ml|\.github/dependabot\.ya?ml)$")
 
 
