@@ -14,7 +14,8 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Gap
 from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra import meaning
-from mlguard.scanners.infra.cloudformation.intrinsics import MAX_OPTIONS, Evaluator
+from mlguard.scanners.infra.cloudformation.choices import MAX_OPTIONS
+from mlguard.scanners.infra.cloudformation.intrinsics import Evaluator
 from mlguard.scanners.infra.cloudformation.nodes import GONE, Node, Parameter, Stack, plain
 from mlguard.scanners.infra.cloudformation.translate import Made, Translator, parts, spelling
 from mlguard.scanners.infra.jsontexts import JSON_TEXTS, heredoc_places

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners import lazy
+from mlguard.scanners.infra.cloudformation.choices import both
 from mlguard.scanners.infra.cloudformation.nodes import (
     GONE,
     MAX_DEPTH,
@@ -25,9 +26,9 @@ from mlguard.scanners.infra.cloudformation.nodes import (
     compared,
     encoded,
     plain,
-    refs_of,
     snake,
 )
+from mlguard.scanners.infra.cloudformation.worlds import follow, is_call, is_open
 from mlguard.scanners.infra.resources import REFERENCE, Either, Position, Unknown, reference
 from mlguard.scanners.infra.terraform.values import text_of
 from mlguard.scanners.infra.yamltree import Tree
@@ -35,20 +36,9 @@ from mlguard.scanners.infra.yamltree import Tree
 MAX_ROWS = 200
 """Rows of a mapping that are compared when the row is not known."""
 
-MAX_OPTIONS = 8
-"""Values that one attribute may have."""
-
 _PSEUDO = {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
 _SUB = lazy.pattern(r"\$\{(!?)([^${}]*)\}")
 _RESOLVE = lazy.pattern(r"\{\{resolve:([^{}]{1,400})\}\}")
-
-
-def is_call(tree: Tree) -> str:
-    """Return the name of the function that a value is, "" for a plain value."""
-    if not isinstance(tree.children, Mapping) or len(tree.children) != 1:
-        return ""
-    name = next(iter(tree.children))
-    return name if name in ("Ref", "Condition") or name.startswith("Fn::") else ""
 
 
 class Evaluator:
@@ -327,7 +317,7 @@ class Evaluator:
             return Node(Unknown(key.reason), at)
         node = found[0]
         for other in found[1:]:
-            node = node if compared(node) == compared(other) else self._both(node, other, key, at, depth + 1)
+            node = node if compared(node) == compared(other) else both(self.stack, node, other, key, at, depth + 1)
         return node
 
     def _alike(self, place: Tree | None, key: str) -> Tree | None:
@@ -349,37 +339,7 @@ class Evaluator:
         one, other = (self.node(part, depth) for part in parts[1:])
         if compared(one) == compared(other) and one.value is not GONE:
             return one
-        return self._both(one, other, truth, tree.at, depth)
-
-    def _both(self, one: Node, other: Node, doubt: Unknown, at: Position, depth: int) -> Node:
-        """Return what is one or the other, as far as that can be said: what both say, and scalars that may be either."""
-        self.stack.steps -= 1
-        if depth < MAX_DEPTH and isinstance(one.children, dict) and isinstance(other.children, dict):
-            children = {
-                key: self._pair(one.children.get(key), other.children.get(key), doubt, depth + 1)
-                for key in dict.fromkeys((*one.children, *other.children))
-            }
-            return Node(None, at, children, open=one.open or other.open)
-        if (
-            depth < MAX_DEPTH
-            and isinstance(one.children, list)
-            and isinstance(other.children, list)
-            and len(one.children) == len(other.children)
-        ):
-            pairs = zip(one.children, other.children, strict=True)
-            return Node(None, at, [self._pair(left, right, doubt, depth + 1) for left, right in pairs])
-        options = dict.fromkeys((*_options(one), *_options(other)))
-        certain = _UNSURE not in options and len(options) <= MAX_OPTIONS
-        refs = tuple(sorted({*refs_of(one), *refs_of(other)}))
-        return Node(Either(doubt.reason, options=tuple(options)) if certain else doubt, at, refs=refs)
-
-    def _pair(self, one: Node | None, other: Node | None, doubt: Unknown, depth: int) -> Node:
-        present = one or other
-        assert present is not None
-        if one is not None and other is not None and compared(one) == compared(other):
-            return one
-        gone = Node(GONE, present.at)
-        return self._both(one or gone, other or gone, doubt, present.at, depth)
+        return both(self.stack, one, other, truth, tree.at, depth)
 
     def imported(self, argument: Tree, tree: Tree, depth: int) -> Node:
         name = self.texts(self.node(argument, depth))
@@ -449,7 +409,7 @@ class Evaluator:
             return
         if name not in stack.worlds:
             world = World()
-            self._follow(name, True, world, 0)
+            follow(stack, name, True, world, 0)
             stack.worlds[name] = world
         held = stack.truths, stack.supposed
         stack.truths, stack.supposed = stack.worlds[name].truths, stack.worlds[name].parameters
@@ -457,38 +417,6 @@ class Evaluator:
             yield
         finally:
             stack.truths, stack.supposed = held
-
-    def _follow(self, name: str, truth: bool, world: World, depth: int) -> None:
-        """Enter that a condition is true or false, and what follows for those that it names and for parameters."""
-        tree = self.stack.conditions.get(name)
-        if name not in world.truths and tree is not None and depth < MAX_DEPTH:
-            world.truths[name] = truth
-            self._implied(tree, truth, world, depth)
-
-    def _implied(self, tree: Tree, truth: bool, world: World, depth: int) -> None:
-        self.stack.steps -= 1
-        name = is_call(tree)
-        if not name or self.stack.steps < 0 or depth > MAX_DEPTH:
-            return
-        argument = next(child for _, child in tree.items())
-        parts = argument.children if isinstance(argument.children, tuple) else ()
-        if name == "Condition" and isinstance(argument.value, str):
-            self._follow(argument.value, truth, world, depth + 1)
-        elif name == "Fn::Not" and len(parts) == 1:
-            self._implied(parts[0], not truth, world, depth + 1)
-        elif name == ("Fn::And" if truth else "Fn::Or"):
-            for part in parts:
-                self._implied(part, truth, world, depth + 1)
-        elif name == "Fn::Equals" and len(parts) == 2:
-            for one, other in (parts, parts[::-1]):
-                key = str(one.value.get("Ref")) if is_call(one) == "Ref" else ""
-                parameter = self.stack.parameters.get(key)
-                if parameter is None or other.children or not _open(parameter):
-                    continue
-                literal = text_of(other.value)
-                left = [literal] if truth else [one for one in parameter.choices if one != literal]
-                if len(left) == 1:
-                    world.parameters[key] = replace(parameter, value=left[0])
 
     def judge(self, tree: Tree, depth: int) -> bool | Unknown:
         """Return the truth of a condition's expression."""
@@ -519,7 +447,7 @@ class Evaluator:
         one, other = self.node(left, depth + 1), self.node(right, depth + 1)
         for tree, against in ((left, other), (right, one)):
             parameter = self.parameter(str(tree.value.get("Ref"))) if is_call(tree) == "Ref" else None
-            open_value = parameter is not None and _open(parameter)
+            open_value = parameter is not None and is_open(parameter)
             literal = self.texts(against)
             known = parameter and open_value and parameter.choices and literal is not None and "\ue000" not in literal
             if parameter and known and literal not in parameter.choices:
@@ -550,22 +478,6 @@ def _text_place(argument: Tree, tree: Tree, made: Position) -> Position:
         return source.at
     places = (tree.at, source.at if written else made)
     return next((at for at in places if at.end_line > at.line), tree.at)
-
-
-def _open(parameter: Parameter) -> bool:
-    return isinstance(parameter.value, Unknown) or "\ue000" in str(parameter.value)
-
-
-_UNSURE: Any = object()
-
-
-def _options(node: Node) -> tuple[Any, ...]:
-    """Return what a value may be: None for what is not there."""
-    if node.children is not None:
-        return (_UNSURE,)
-    if isinstance(node.value, Either):
-        return node.value.options
-    return (_UNSURE if isinstance(node.value, Unknown) else None if node.value is GONE else node.value,)
 
 
 def _bound(tree: Tree, stack: Stack) -> Tree:

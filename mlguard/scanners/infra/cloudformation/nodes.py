@@ -18,8 +18,8 @@ MAX_DEPTH = 100
 MAX_TEXT = 2**18
 """Characters of a text that Sub or Join makes."""
 
-MAX_STEPS = 4_000_000
-"""Values that are looked at for one template; a file of 50,000 resources needs a tenth of it."""
+MAX_STEPS = 2_000_000
+"""Values that are looked at for one template; one of a megabyte, all that CloudFormation takes, needs a tenth of it."""
 
 MAX_TURNS = 20_000
 """Turns of all loops of one template."""
