@@ -60,7 +60,13 @@ def folder(paths: Sequence[Path], settings: Config, given: Path | None) -> Path:
     if settings.path:
         return Path(settings.path).absolute().parent
     common = discovery.common_folder(paths)
-    return discovery.git_root(common) or common
+    return discovery.git_root(common) or _above_workflows(common)
+
+
+def _above_workflows(path: Path) -> Path:
+    """Return the folder that holds ``.github`` for one inside it: a workflow is known by where it stands."""
+    parts = path.parts
+    return Path(*parts[: parts.index(".github")]) if ".github" in parts else path
 
 
 def prefix(base: Path) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mlguard.cli.run import folder
+from mlguard.config import Config
 from mlguard.findings import Report
 from tests.functional.command import write
 from tests.scanning import found, scan
@@ -109,3 +111,13 @@ def test_very_many_resources_are_judged_or_told(kind: str, tmp_path: Path) -> No
 
     assert time.process_time() - started < 60
     assert len(report.facts) >= number or any(gap.kind == "too-large" for gap in report.gaps)
+
+
+@pytest.mark.parametrize("target", [".", ".github", ".github/workflows", ".github/workflows/a.yml"])
+def test_a_workflow_is_judged_whatever_folder_is_named(target: str, tmp_path: Path) -> None:
+    write(tmp_path, {".github/workflows/a.yml": WORKFLOW})
+
+    base = folder([tmp_path / target], Config(), None)
+
+    assert base == tmp_path
+    assert found(scan(base, ["infra"]), "ci/unpinned-action")
