@@ -109,8 +109,8 @@ def _rank(finding: Finding) -> int:
 
 
 def _file(path: str, findings: Sequence[Finding], catalogue: Catalogue, style: Style) -> Iterator[str]:
-    for line in wrap(style.show(path) or WHOLE, style.width):
-        yield style.paint(line, "path")
+    for line in wrap(style.show(path).rstrip() or WHOLE, style.width):
+        yield style.paint(line.rstrip(), "path")
     totals = Counter(finding.rule for finding in findings)
     shown: Counter[str] = Counter()
     explained: set[tuple[str, str]] = set()
