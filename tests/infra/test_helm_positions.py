@@ -13,6 +13,7 @@ from mlguard.scanners.infra.rendered import Rendered
 from mlguard.scanners.infra.yamltree import Tree
 from tests.infra.charts import CHARTS, write
 from tests.infra.test_helm_charts import MAP, chart_at, rendered
+from tests.scanning import scan
 
 
 def nodes(tree: Tree, key: str = "") -> Iterator[tuple[str, Tree]]:
@@ -232,3 +233,17 @@ def test_a_value_is_traced_to_the_line_of_the_file_that_gives_it(tmp_path: Path)
     assert given_at(first, "charts/sub/templates/all.yaml", "host") == ("charts/sub/values.yaml", 2)
     assert given_at(first, "templates/all.yaml", "tag") == ("values.yaml", 1)
     assert given_at(second, "templates/all.yaml", "tag") == ("values-prod.yaml", 2)
+
+
+def test_a_finding_in_a_chart_names_the_line_of_the_values_that_gave_it(tmp_path: Path) -> None:
+    template = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - name: a\n      image: r.example.org/a:1.0.0\n      securityContext:\n        {{- toYaml .Values.securityContext | nindent 8 }}\n"
+    files = {"Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n", "values.yaml": "a: 1\nsecurityContext:\n  privileged: true\n", "templates/a.yaml": template}  # fmt: skip
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    report = scan(tmp_path, ["infra"])
+
+    (found,) = [one for one in report.findings if one.check == "privileged-mode"]
+    assert (found.location.path, found.location.line) == ("templates/a.yaml", 9)
+    assert ("given here", "values.yaml", 3) in [(text, at.path, at.line) for text, at in found.related]

@@ -30,12 +30,13 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from mlguard import facts
 from mlguard.artifacts import Artifact
-from mlguard.findings import Detection, Record
+from mlguard.findings import Detection, Location, Record
 from mlguard.scanners import Context, lazy
 from mlguard.scanners.infra import pipelines
 from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered, is_test
@@ -103,8 +104,9 @@ class InfraScanner:
             for group_of in (resources, list(_in_cluster(resources, context))):
                 inventory = Inventory(completed(marked(group_of, context.settings)))
                 for record in judge(inventory, paths, context, seen):
-                    if flows and isinstance(record, Detection):
-                        told.append(record)
+                    if isinstance(record, Detection):
+                        record = _given(record, batch.chart) if isinstance(batch, _OfChart) else record
+                        told += [record] if flows else []
                     yield record
         if flows:
             yield from pipelines.beside(told, group, context, unread)
@@ -152,7 +154,26 @@ class InfraScanner:
         for one in rendered:
             deployed = [(path, tree) for path, tree in one.documents if not is_test(tree)]
             objects = [found for path, tree in deployed for found in kubernetes.objects_of(tree, path, one.format)]
-            yield chain(one.gaps, kubernetes.judge_group(objects, context.hook))
+            yield _OfChart(one, chain(one.gaps, kubernetes.judge_group(objects, context.hook)))
+
+
+class _OfChart:
+    """The records of one chart or overlay, with what knows where its values were given."""
+
+    def __init__(self, chart: Rendered, records: Iterable[Any]) -> None:
+        self.chart, self.records = chart, records
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.records)
+
+
+def _given(detection: Detection, chart: Rendered) -> Detection:
+    """Return the detection with the place in the chart's values that gave the attribute, where that can be told."""
+    place = detection.location
+    at = chart.given_at(Position(place.line, place.column, path=place.path), tuple(detection.anchor.split(".")))
+    if at is None or (at.path, at.line) == (place.path, place.line):
+        return detection
+    return replace(detection, related=(*detection.related, ("given here", Location(at.path, at.line, at.column))))
 
 
 def _in_cluster(resources: Sequence[Resource], context: Context) -> Iterator[Resource]:
