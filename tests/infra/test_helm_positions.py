@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -247,3 +249,22 @@ def test_a_finding_in_a_chart_names_the_line_of_the_values_that_gave_it(tmp_path
     (found,) = [one for one in report.findings if one.check == "privileged-mode"]
     assert (found.location.path, found.location.line) == ("templates/a.yaml", 9)
     assert ("given here", "values.yaml", 3) in [(text, at.path, at.line) for text, at in found.related]
+
+
+def test_a_chart_that_is_packed_into_another_is_judged_too(tmp_path: Path) -> None:
+    inner = {"sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "sub/templates/a.yaml": "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - {name: a, image: 'r.example.org/a:1.0.0', securityContext: {privileged: true}}\n"}  # fmt: skip
+    (tmp_path / "charts").mkdir()
+    with tarfile.open(tmp_path / "charts/sub-1.0.0.tgz", "w:gz") as archive:
+        for path, text in inner.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    (tmp_path / "Chart.yaml").write_text(
+        "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: sub, version: 1.0.0, repository: ''}]\n"
+    )
+
+    report = scan(tmp_path, ["infra"])
+
+    (found,) = [one for one in report.findings if one.check == "privileged-mode"]
+    assert found.location.path == "charts/sub-1.0.0.tgz"
+    assert found.excerpt == (), "nothing of the archive's bytes is shown"

@@ -94,8 +94,8 @@ class InfraScanner:
             for record in batch:
                 if isinstance(record, Resource):
                     resources.append(record)
-                    if record.format == "compose":
-                        paths.add(record.path)  # a file that one of the group includes
+                    if record.format == "compose" or (record.format in _MADE_OF_MORE and not context.hook):
+                        paths.add(record.path)  # a file that one of the group includes, or an archive in a chart
                     yield from _fact(record)
                 else:
                     unread.add(getattr(record, "path", ""))
@@ -155,6 +155,9 @@ class InfraScanner:
             deployed = [(path, tree) for path, tree in one.documents if not is_test(tree)]
             objects = [found for path, tree in deployed for found in kubernetes.objects_of(tree, path, one.format)]
             yield _OfChart(one, chain(one.gaps, kubernetes.judge_group(objects, context.hook)))
+
+
+_MADE_OF_MORE = frozenset({"helm", "kustomize"})
 
 
 class _OfChart:
