@@ -138,10 +138,11 @@ def test_functions_on_much_end_within_two_seconds(tmp_path: Path, expression: st
 
 
 def test_fifty_thousand_locals_are_linear(tmp_path: Path) -> None:
-    small = evaluated(tmp_path, "locals {\n" + "".join(f"  l{n} = {n}\n" for n in range(5_000)) + "}\n")
-    large = evaluated(tmp_path, "locals {\n" + "".join(f"  l{n} = {n}\n" for n in range(50_000)) + "}\n")
+    def least(number: int) -> float:
+        text = "locals {\n" + "".join(f"  l{n} = {n}\n" for n in range(number)) + "}\n"
+        return min(evaluated(tmp_path, text) for _ in range(3))
 
-    assert large < 20 * small + 0.5
+    assert least(50_000) < 30 * least(5_000) + 1  # what grows with the square takes a hundred times as long
 
 
 # Against another parser
