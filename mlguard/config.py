@@ -81,6 +81,7 @@ class Config:
     rules: str = ""  # the folder of the repository's own rule pages
     comments: str = "honour"  # or "refuse": whether a comment in a scanned file sets a finding aside
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cache: str | None = ""  # a folder, "" for the user's own cache folder, None for no cache
     digest: str = ""
 
 
@@ -266,13 +267,25 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
         ignore=tuple(Ignore(**{**item, "until": _date(item, path)}) for item in body.get("ignore", ())),
         allow=tuple(Allow(**{**item, "until": _date(item, path)}) for item in body.get("model", {}).get("allow", ())),
         settings={**settings, **body.get("settings", {})},
+        cache=_cache(body.get("cache", True), path),
         digest=_digest(body) if path else "",
     )
 
 
+def _cache(value: Any, path: str) -> str | None:
+    if isinstance(value, bool):
+        return "" if value else None
+    folder = Path(value).expanduser() if isinstance(value, str) and value else None
+    if folder is None or not folder.is_absolute():
+        raise UsageError(f"{path}: cache is {_told(value)}; it is true, false, or the whole path of a folder")
+    return str(folder)
+
+
 def _digest(body: Mapping[str, Any]) -> str:
+    """Return a digest over what counts: where records of earlier runs are kept does not."""
     import hashlib
 
+    body = {key: value for key, value in body.items() if key != "cache"}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

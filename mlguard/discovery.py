@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,15 +55,27 @@ class Found:
     excluded: int = 0
 
 
+class Seen(Protocol):
+    """What an earlier run knows of the files of a tree."""
+
+    def kind(self, path: str, status: os.stat_result) -> str | None:
+        """Return the kind of a regular file that has not changed since, or None."""
+        ...
+
+
 def discover(
-    root: Path, paths: Sequence[Path] | None = None, exclude: Sequence[str] = (), own: Collection[Path] = ()
+    root: Path,
+    paths: Sequence[Path] | None = None,
+    exclude: Sequence[str] = (),
+    own: Collection[Path] = (),
+    seen: Seen | None = None,
 ) -> Found:
     """Return the files below ``paths`` (all of ``root`` for None), less what is ignored.
 
     In a git work tree these are the tracked files and those neither tracked nor ignored; elsewhere all files that no
     .gitignore names. A file that is named itself counts even when git ignores it. ``exclude`` and ``.mlguardignore``
     hold patterns in the syntax of .gitignore, relative to ``root``, and count for all. ``own`` are files that this run
-    writes, which are no part of what it looks at. Raises UsageError for a path
+    writes, which are no part of what it looks at. Files that ``seen`` knows are not opened. Raises UsageError for a path
     that does not exist or lies outside ``root``.
     """
     files: set[str] = set()
@@ -79,10 +92,12 @@ def discover(
         files.update(_tracked(root, folder) or _walk(root, folder))
         if len(files) > MAX_FILES:
             raise UsageError(f"{folder or '.'}: more than {MAX_FILES} files; scan a part of the tree, or exclude some")
-    files = {path for path in files if root / path not in own}
+    if own:
+        mine = {str(path) for path in own}
+        files = {path for path in files if f"{root}/{path}" not in mine}
     ignored = _ignored(root, exclude)
     kept = {path for path in files if not ignored.match_file(path)}
-    return replace(classify(root, kept), excluded=len(files) - len(kept))
+    return replace(classify(root, kept, seen), excluded=len(files) - len(kept))
 
 
 def _relative(root: Path, path: Path) -> str:
@@ -125,14 +140,16 @@ def _tracked(root: Path, folder: str) -> set[str]:
         return set()
     paths = (os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
     # A tracked file that was deleted is no file of this tree.
-    return {path for path in paths if os.path.lexists(root / path)}
+    base = str(root)
+    return {path for path in paths if os.path.lexists(f"{base}/{path}")}
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:
     """Yield the files below ``folder`` that no .gitignore on the way names. Links to folders are yielded, not followed."""
     rules: dict[str, list[tuple[str, _Patterns]]] = {}
+    base = os.path.join(str(root), "")
     for above, folders, names in os.walk(root / folder):
-        here = Path(above).relative_to(root).as_posix() if Path(above) != root else ""
+        here = above[len(base) :].replace(os.sep, "/")
         parent = rules.get(here.rpartition("/")[0], []) if here else []
         rules[here] = [*parent, *((here, patterns) for patterns in _gitignore(Path(above), names))]
 
@@ -190,13 +207,18 @@ def _patterns(lines: Sequence[str]) -> _Patterns:
     return patterns
 
 
-def classify(root: Path, paths: Iterable[str]) -> Found:
+def classify(root: Path, paths: Iterable[str], seen: Seen | None = None) -> Found:
     """Return the artifacts of the relative ``paths``, sorted, and a gap for each that cannot be read."""
     known = set(paths)
     artifacts, gaps = [], []
+    base = str(root)
     for path in sorted(known):
         try:
-            target = _target(root, path, known) if os.path.islink(root / path) else None
+            status = os.lstat(f"{base}/{path}")
+            if seen is not None and stat.S_ISREG(status.st_mode) and (told := seen.kind(path, status)) is not None:
+                artifacts.append(Artifact(path, told, status.st_size))
+                continue
+            target = _target(root, path, known) if stat.S_ISLNK(status.st_mode) else None
             if target is not None and os.path.isdir(root / path):
                 continue  # its files are scanned under their own names
             size = regular(root / path)

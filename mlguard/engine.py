@@ -17,6 +17,7 @@ from mlguard.rules import Catalogue, fix_for, message_for, severity_for
 from mlguard.workers import Progress, Setting, Task, perform, plan
 
 if TYPE_CHECKING:
+    from mlguard.cache import Recall
     from mlguard.declarations import Declaration
 
 
@@ -44,6 +45,7 @@ class Job:
     )  # what is shown of an address -> the address; see artifacts
     ray: str | None = None  # data is counted by the workers of this cluster of Ray, of a local one when it is ""
     digests: bool = False  # compute the SHA-256 of every model, not only of those that the declaration gives one for
+    recall: Recall | None = field(default=None, repr=False)  # what earlier runs said of files that have not changed
 
 
 def run(job: Job, progress: Progress | None = None) -> Report:
@@ -70,6 +72,19 @@ def performed(
     job: Job, tasks: Sequence[Task], setting: Setting, progress: Progress | None = None
 ) -> list[tuple[str, Record]]:
     """Return what the scanners say, with their names."""
+    if job.recall is None or job.ray is not None:
+        return [(task.scanner, record) for task, record in _streamed(job, tasks, setting, progress)]
+    known = job.recall.known(tasks, setting)
+    done: dict[Task, list[Record]] = {task: [] for task in tasks if task not in known}
+    for task, record in _streamed(job, list(done), setting, progress) if done else ():
+        done[task].append(record)
+    job.recall.keep(done)
+    return [(task.scanner, record) for some in (known, done) for task, records in some.items() for record in records]
+
+
+def _streamed(
+    job: Job, tasks: Sequence[Task], setting: Setting, progress: Progress | None
+) -> Iterable[tuple[Task, Record]]:
     stream: Iterable[tuple[Task, Record]]
     if job.ray is not None:
         from mlguard import cluster
@@ -81,7 +96,7 @@ def performed(
         stream = pool.perform(tasks, setting, processes, job.timeout, progress)
     else:
         stream = perform(tasks, setting, progress)
-    return [(task.scanner, record) for task, record in stream]
+    return stream
 
 
 def _processes(job: Job) -> int:

@@ -236,16 +236,21 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class BillOfMaterials:
-    """A bill of materials. ``models`` counts the models that it lists."""
+    """A bill of materials. ``models`` counts the models that it lists, ``packages`` has (canonical name, version) of those for Python."""
 
     path: str
     format: Literal["CycloneDX", "SPDX"]
     models: int
+    packages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A third-party component that a manifest names. ``purl`` is a package URL; ``version`` is "" when not pinned."""
+    """A third-party component that a manifest names. ``purl`` is a package URL; ``version`` is "" when not pinned.
+
+    ``hashes`` are "algorithm:digest" of its files, ``licence`` is what the manifest or the metadata of the installed package states, and
+    ``requires`` are the canonical names of what a lock says it needs. ``lock``: the manifest is a lock file; ``build``: it is needed to build only.
+    """
 
     name: str
     version: str
@@ -256,6 +261,35 @@ class Package:
     pinned: bool
     hashed: bool = False
     group: str = ""
+    hashes: tuple[str, ...] = ()
+    licence: str = ""
+    requires: tuple[str, ...] = ()
+    lock: bool = False
+    build: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A module of third parties that code imports, in how many ``files``, and where first.
+
+    ``packages`` are canonical names of the distributions that bring it, the usual one first.
+    """
+
+    module: str
+    packages: tuple[str, ...]
+    files: int
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A variable of the environment that turns the telemetry of a tool off, or on when not ``off``, and where it is set."""
+
+    name: str
+    path: str
+    line: int
+    off: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +361,15 @@ class Part:
     sealed: str
 
 
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """The modules of third parties that one file imports, with the lines of their first imports. It is in no report: ``Library`` is."""
+
+    path: str
+    modules: tuple[str, ...]
+    lines: tuple[int, ...]
+
+
 Fact = (
     Dataset
     | Anonymity
@@ -339,6 +382,8 @@ Fact = (
     | Seal
     | BillOfMaterials
     | Package
+    | Library
+    | Switch
     | Resource
     | Grant
     | DataFlow

@@ -24,6 +24,7 @@ COMMANDS = {
     "rules": "List the rules.",
     "explain": "Explain a rule or a control.",
     "config": "Check the configuration and the declaration, or print a JSON Schema.",
+    "cache": "Say what is kept of earlier runs, or remove it.",
     "doctor": "Say what is installed, and what that means for coverage.",
 }
 """The commands and what they do, in the order of the help."""

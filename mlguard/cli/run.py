@@ -18,6 +18,7 @@ from mlguard.findings import Gap, Report
 from mlguard.workers import Progress
 
 if TYPE_CHECKING:
+    from mlguard.cache import Recall
     from mlguard.declarations import Declaration
 
 
@@ -109,12 +110,18 @@ def examine(
     digests: bool = False,
     stores: Sequence[str] = (),
     history: str | None = None,
+    cached: bool = True,
 ) -> Report:
     """Return the report on ``paths`` below ``base``, less the files that are this run's ``own``, and on ``stores``. Raises UsageError.
 
     With ``digests`` the report holds the SHA-256 of every model. ``history`` is a range of revisions to look at, "--all" for all.
+    Without ``cached`` nothing of earlier runs is used or kept.
     """
-    return run(prepared(base, paths, settings, hook, own, digests, stores, history), progress)
+    job = prepared(base, paths, settings, hook, own, digests, stores, history, cached)
+    report = run(job, progress)
+    if job.recall is not None:
+        job.recall.close({artifact.path: artifact.kind for artifact in job.artifacts} if not hook else None)
+    return report
 
 
 def prepared(
@@ -126,10 +133,15 @@ def prepared(
     digests: bool = False,
     stores: Sequence[str] = (),
     history: str | None = None,
+    cached: bool = False,
 ) -> Job:
     """Return the job of a run, see ``examine``; without ``paths`` nothing is searched for files. Raises UsageError."""
     named = _named(stores, settings)
-    found = discovery.discover(base, paths, settings.exclude, own) if paths is not None else discovery.Found((), ())
+    rulebook = catalogue(settings)
+    recall = _recall(base, settings, rulebook.digest, hook) if cached and paths is not None else None
+    found = discovery.Found((), ())
+    if paths is not None:
+        found = discovery.discover(base, paths, settings.exclude, own, recall.tree if recall else None)
     declaration, gaps = (None, []) if hook else declared(base, settings)
     names = settings.scanners
     if hook and all(artifact.kind in ("python", "notebook") for artifact in found.artifacts):
@@ -143,7 +155,7 @@ def prepared(
         artifacts=(*found.artifacts, *beyond),
         stores=named,
         scanners=names,
-        catalogue=catalogue(settings),
+        catalogue=rulebook,
         required=settings.required,
         plugins=settings.plugins,
         settings=_with_own_rules(_with_regions(settings.settings, declaration), settings.rules),
@@ -156,7 +168,18 @@ def prepared(
         memory=settings.memory,
         config_digest=settings.digest,
         digests=digests,
+        recall=recall,
     )
+
+
+def _recall(base: Path, settings: Config, rules_digest: str, hook: bool) -> Recall | None:
+    """Return what earlier runs have seen; None when the configuration wants none, or there is no place for it. Raises UsageError."""
+    if settings.cache is None:
+        return None
+    from mlguard import cache
+
+    place = cache.chosen(base, settings.cache)
+    return cache.recall(cache.Cache(place), base, rules_digest, whole=not hook) if place else None
 
 
 def catalogue(settings: Config) -> rules.Catalogue:

@@ -100,6 +100,7 @@ PROGRESS_AFTER = 0.5
 @click.option(
     "--ray-address", metavar="ADDRESS", help="The cluster; RAY_ADDRESS when not given, else one on this machine."
 )
+@click.option("--no-cache", is_flag=True, help="Look at every file, and keep nothing for the next run.")
 @click.option("-j", "--jobs", type=click.IntRange(0, 256), help="Child processes; 0 scans in this process.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every finding and gap.")
 @click.option("--color/--no-color", default=None, help="Use colours, or do not; by default on a terminal.")
@@ -107,7 +108,7 @@ def command(
     targets: tuple[str, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
     fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, history: str | None, jobs: int | None, verbose: bool,
     color: bool | None, shard: str | None, shard_out: Path | None, shard_key: Path | None, merged: tuple[str, ...], engine: str,
-    ray_address: str | None,
+    ray_address: str | None, no_cache: bool,
 ) -> int:  # fmt: skip
     """Scan PATHS (the working directory when there are none) and judge what was found.
 
@@ -131,7 +132,7 @@ def command(
         if report is None:
             return 0
     else:
-        report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history)
+        report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history, cached=not no_cache)
     report, verdict = judge(report, settings, output.today())
     output.write(wanted, report, verdict, catalogue(settings), prefix=prefix(base), verbose=verbose, color=color)
     return verdict.exit_code

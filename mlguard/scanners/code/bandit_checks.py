@@ -19,10 +19,10 @@ import tokenize
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from mlguard.scanners.code.tree import Tree
+from mlguard.scanners.code.tree import MAX_NAME_CHARS, Tree
 
 VERIFIED = frozenset({"1.9.4"})
 """Versions of bandit for which the results are known to be those of its command line."""
@@ -241,8 +241,10 @@ def _entry_points() -> Mapping[str, str]:
 class _Run:
     """One file under bandit's checks."""
 
-    def __init__(self, checks: _Checks, data: bytes, path: str) -> None:
+    def __init__(self, checks: _Checks, tree: Tree, data: bytes, path: str) -> None:
         self.checks = checks
+        self.tree = tree
+        self.text_tests = _text_tests(checks, tree)
         self.data = data
         self.path = path
         self.imports: set[str] = set()
@@ -259,6 +261,10 @@ class _Run:
         self, tests: Sequence[Any], context: dict[str, Any], node: ast.AST | None, spanned: ast.AST | None = None
     ) -> Iterator[Seen | Broken]:
         for test in tests:
+            if node is not None:
+                self.tree.place(node)
+                if test._test_id == "B703":
+                    self.tree.place_all()  # it looks at other places of the function, too
             try:
                 found = self._call(test, context)
             except Exception:  # noqa: BLE001  # bandit's checks stop on code they did not foresee, and bandit goes on
@@ -294,7 +300,7 @@ class _Run:
 
 def _native(tree: Tree, data: bytes, path: str) -> Iterator[Seen | Broken]:
     checks = _checks()
-    run = _Run(checks, data, path)
+    run = _Run(checks, tree, data, path)
     kinds = {
         ast.Call: _calls, ast.Constant: _constants, ast.Import: _imports, ast.ImportFrom: _imports,
     }  # fmt: skip
@@ -340,19 +346,54 @@ _STRING_PARENTS: Mapping[str, tuple[type[ast.AST], ...]] = {
 
 def _constants(run: _Run, node: Any) -> Iterator[Seen | Broken]:
     value = node.value
-    parent = node._bandit_parent
     if isinstance(value, str):
         kind, key = "Str", "str"
     elif isinstance(value, bytes):
         kind, key = "Bytes", "bytes"
     else:
         return
-    tests = run.checks.by_kind.get(kind, ())
+    tests = run.text_tests[kind]
+    if not tests:
+        return
+    parent = run.tree.parent(node)
+    assert parent is not None  # only a module has none
     if isinstance(parent, ast.Expr):
         return  # a docstring
     chosen = [test for test in tests if _may_report(test, value, parent)]
     if chosen:
         yield from run.run(chosen, run.context(node, **{key: value}), node, parent)
+
+
+_PASSWORD = re.compile(r"pas+wo?r?d|pass|pwd|token|secrete?", re.IGNORECASE)
+_SQL = (("select", "from"), ("delete", "from"), ("insert", "values"), ("update", "set"))
+
+
+@lru_cache(maxsize=65_536)
+def _is_password(name: str) -> bool:
+    return bool(_PASSWORD.search(name))
+
+
+def _text_tests(checks: _Checks, tree: Tree) -> dict[str, list[Any]]:
+    """Return the tests of texts that may report anything in this file, by the kind of text."""
+    texts = [node.value for node in tree.of(ast.Constant) if node.value.__class__ is str]
+    silent: set[str] = set()
+    if "0.0.0.0" not in tree.identifiers:
+        silent.add("B104")
+    if not any(map(_is_password, tree.identifiers)) and not any(
+        len(text) > MAX_NAME_CHARS and _is_password(text) for text in texts
+    ):
+        silent.add("B105")
+    whole = "".join(texts).lower()
+    if not any(first in whole and second in whole for first, second in _SQL):
+        silent.add("B608")
+    found = {
+        kind: [test for test in checks.by_kind.get(kind, ()) if test._test_id not in silent]
+        for kind in ("Str", "Bytes")
+    }
+    folders = next((tuple(test._config["tmp_dirs"]) for test in found["Str"] if test._test_id == "B108"), ())
+    if not any(text.startswith(folders) for text in texts):
+        found["Str"] = [test for test in found["Str"] if test._test_id != "B108"]
+    return found
 
 
 def _may_report(test: Any, value: str | bytes, parent: ast.AST) -> bool:

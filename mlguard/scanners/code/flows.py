@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mlguard import redact
 from mlguard.facts import DataFlow
-from mlguard.scanners.code.seeing import Call
+from mlguard.scanners.code.seeing import Call, on_call
 
 _READS = re.compile(
     r"^(?:pandas|polars|geopandas|dask\.dataframe|pyarrow\.parquet|pyarrow\.csv|pyarrow\.feather)\.(?:read|scan)_\w+$"
@@ -40,17 +40,24 @@ METHODS = _FRAME_WRITES | _HUB_READS | {"load_model", "save_pretrained", "save_m
 """Methods that matter whatever they belong to."""
 
 
+@on_call(
+    "read_*",
+    "scan_*",
+    "run",
+    "open",
+    "load_dataset",
+    "load_from_disk",
+    "load",
+    "loadtxt",
+    "genfromtxt",
+    *METHODS,
+    *(path.rpartition(".")[2] for path in (*_SERVICES, *_MODEL_READS, *_MODEL_WRITES)),
+)
 def flows(call: Call) -> Iterator[DataFlow]:
     """Yield the flows of one call whose target is constant."""
     path, last = call.path, call.last
     if path in _SERVICES:
         yield _flow(call, "write", "service", _SERVICES[path])
-        return
-    if _HTTP.match(path):
-        method = last
-        target = _host(call.constant(call.argument(0, "url")))
-        if target:
-            yield _flow(call, "read" if method in ("get", "stream") else "write", "service", target)
         return
     for direction, kind, value in _targets(call, path, last):
         constant = call.constant(value)
@@ -106,3 +113,15 @@ def _clean(target: str) -> str:
         host, slash, path = rest.partition("/")
         target = f"{scheme}://{host.rsplit('@', 1)[-1]}{slash}{path}"
     return redact.text(target)
+
+
+@on_call("get", "post", "put", "patch", "delete", "request", "stream", imports=["requests", "httpx", "aiohttp"])
+def requests(call: Call) -> Iterator[DataFlow]:
+    """Yield what a client of HTTP talks to."""
+    if _HTTP.match(call.path):
+        target = _host(call.constant(call.argument(0, "url")))
+        if target:
+            yield _flow(call, "read" if call.last in ("get", "stream") else "write", "service", target)
+
+
+CHECKS = (flows, requests)

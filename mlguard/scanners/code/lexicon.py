@@ -96,6 +96,12 @@ def term(name: str, owner: str = "") -> Term | None:
     return found
 
 
+@lru_cache(maxsize=65_536)
+def may_be_personal(name: str) -> bool:
+    """Say whether a name holds a word for personal data, whatever stands around it."""
+    return len(name) <= 60 and (_match(words(name))[0] is not None or is_key(name))
+
+
 def _match(parts: Sequence[str]) -> tuple[Term | None, Sequence[str]]:
     """Return the term in a name, the clearest first, and the words around it."""
     by_words, first, longest = _terms()

@@ -6,8 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from mlguard.scanners.code.names import UNKNOWN
-from mlguard.scanners.code.seeing import Call, Sight, leading_text
+from mlguard.scanners.code.names import UNKNOWN, Names
+from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
+from mlguard.scanners.code.source import Source
 
 UNSAFE = "code/unsafe-deserialization"
 REMOTE = "code/trusted-remote-code"
@@ -18,7 +19,7 @@ _PICKLES = frozenset(
     for module in ("pickle", "_pickle", "cPickle", "pickle5", "dill", "cloudpickle", "cloudpickle.cloudpickle", "compress_pickle")
     for name in ("load", "loads", "Unpickler")
 ) | {
-    "jsonpickle.decode", "jsonpickle.loads", "jsonpickle.unpickler.decode", "jsonpickle.unpickler.Unpickler", "shelve.open",
+    "jsonpickle.decode", "jsonpickle.loads", "jsonpickle.unpickler.decode", "jsonpickle.unpickler.Unpickler",
     "shelve.DbfilenameShelf", "marshal.load", "marshal.loads", "dill.load_session", "dill.load_module",
     "pandas.compat.pickle_compat.load", "torch.package.PackageImporter", "fastai.learner.load_learner",
     "fastai.vision.all.load_learner", "fastai.basics.load_learner", "fastai.text.all.load_learner",
@@ -40,6 +41,11 @@ _SAFE_LOADERS = frozenset({"SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoad
 _KERAS = re.compile(r"(?:^|\.)keras(?:\.|$)|^tf_keras\.")
 
 
+@on_call(
+    *{path.rpartition(".")[2] for path in LOADERS | _COLLECTIVES} - {"open"},
+    "read_array", "unsafe_load", "unsafe_load_all", "load_all", "YAML", "load_model", "enable_unsafe_deserialization",
+    keywords=["use_safetensors", "allow_dangerous_deserialization"],
+)  # fmt: skip
 def deserialization(call: Call) -> Iterator[Sight]:
     """Loaders that run code of the file."""
     path = call.path
@@ -70,6 +76,13 @@ def deserialization(call: Call) -> Iterator[Sight]:
         yield call.sees(UNSAFE, "safetensors-off")
     if call.value("allow_dangerous_deserialization") is True:
         yield call.sees(UNSAFE, "langchain-dangerous-load")
+
+
+@on_call("open", imports=["shelve"])
+def shelves(call: Call) -> Iterator[Sight]:
+    """Shelves, whose values are pickles."""
+    if call.path == "shelve.open":
+        yield call.sees(UNSAFE, "pickle-load")
 
 
 def _just_dumped(call: Call) -> bool:
@@ -136,6 +149,7 @@ _COMMIT = re.compile(r"^[0-9a-fA-F]{40}$")
 _PINNED_REPOSITORY = re.compile(r":[0-9a-fA-F]{40}$")
 
 
+@on_call("load", keywords=["trust_remote_code"])
 def remote_code(call: Call) -> Iterator[Sight]:
     """Loaders that run code of a repository on the network."""
     if call.path == "torch.hub.load":
@@ -149,8 +163,15 @@ def remote_code(call: Call) -> Iterator[Sight]:
         yield call.sees(REMOTE, "trust-remote-code")
 
 
-def remote_code_settings(node: ast.Dict) -> bool:
-    """Say whether a dictionary display switches remote code on."""
+def unused_settings(source: Source, names: Names) -> Iterator[Sight]:
+    """Yield the dictionaries that switch remote code on and were not read as the keywords of a call."""
+    if "trust_remote_code" in source.tree.identifiers:
+        for display in source.tree.of(ast.Dict):
+            if _trusts(display) and id(display) not in names.used:
+                yield Sight(REMOTE, "trust-remote-code", display, {"call": "A dictionary of options"})
+
+
+def _trusts(node: ast.Dict) -> bool:
     return any(
         isinstance(key, ast.Constant) and key.value == "trust_remote_code"
         and isinstance(value, ast.Constant) and value.value is True
@@ -224,6 +245,7 @@ _WEIGHTS = re.compile(r"\.(?:safetensors|bin|pt|pth|ckpt|onnx|gguf|json|zip|csv|
 WRITERS = frozenset({"save_pretrained", "save_model", "save", "save_to_disk", "makedirs", "mkdir"})
 
 
+@on_call("from_pretrained", "pipeline", "create_model", *_DOWNLOADS, *_ENCODERS)
 def unpinned(call: Call) -> Iterator[Sight]:
     """Hub downloads that name no commit."""
     if not _from_hub(call) or call.names.open_ended(call.node, call.scope):
@@ -302,15 +324,14 @@ def _written_targets(call: Call) -> frozenset[str]:
     tree = call.source.tree
     if tree.written is None:
         found = set()
-        for node in tree.nodes:
-            if isinstance(node, ast.Call) and node in tree.scopes:
-                name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
-                given = [*node.args[:1]] if name in WRITERS else []
-                given += [keyword.value for keyword in node.keywords if keyword.arg in ("output_dir", "save_directory")]
-                values = (call.names.constant(item, tree.scopes[node]) for item in given)
-                found |= {value for value in values if isinstance(value, str)}
+        for node in tree.of(ast.Call):
+            name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+            given = [*node.args[:1]] if name in WRITERS else []
+            given += [keyword.value for keyword in node.keywords if keyword.arg in ("output_dir", "save_directory")]
+            values = (call.names.constant(item, tree.scope(node)) for item in given)
+            found |= {value for value in values if isinstance(value, str)}
         tree.written = frozenset(found)
     return tree.written
 
 
-CHECKS = (deserialization, remote_code, unpinned)
+CHECKS = (deserialization, shelves, remote_code, unpinned)

@@ -6,7 +6,7 @@ import ast
 import builtins
 from typing import Final
 
-from mlguard.scanners.code.tree import Scope, Tree
+from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree, inside
 
 MAX_DEPTH = 12
 """Steps from name to name and into an expression."""
@@ -46,6 +46,8 @@ class Names:
         self.tree = tree
         self.used: set[int] = set()  # ids of dictionary displays that were read as a call's keywords
         self._known: dict[tuple[int, str], str] = {}
+        self._returns: dict[int, list[ast.expr]] = {}
+        self._entered: list[Function] = []  # functions whose result is being looked for
         self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
 
     def path(self, node: ast.AST | None, scope: Scope, depth: int = MAX_DEPTH) -> str:
@@ -71,7 +73,7 @@ class Names:
             base = self.path(self._entry(node, scope, depth - 1), scope, depth - 1)
         elif isinstance(node, ast.Call) and depth > 0:
             base = self.path(node.func, scope, depth - 1)
-            base = f"{base}()" if base else ""
+            base = f"{base}()" if base else self._returned(node.func, scope, depth - 1)
         else:
             base = ""
         return ".".join([base, *reversed(parts)]) if base else ""
@@ -125,6 +127,12 @@ class Names:
         values = holder.values.get(name, [])
         if len(values) > MAX_VALUES:
             return ""
+        if (
+            name in holder.annotations
+            and depth > 0
+            and (found := self._annotated(holder.annotations[name], holder, depth))
+        ):
+            return found
         if depth > 0 and values:
             paths = {self._value(value, holder, depth - 1) for value in values}
             if len(paths) == 1:
@@ -140,25 +148,71 @@ class Names:
             return self._annotated(argument.annotation, holder, depth)
         return ""
 
+    def function(self, node: ast.expr, scope: Scope) -> Function | None:
+        """Return the function of this file that an expression calls: by its name, or as a method of the class around."""
+        if isinstance(node, ast.Name):
+            single = self.single(node.id, scope)
+            return single[0] if single and isinstance(single[0], FUNCTIONS) else None
+        if not (
+            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        ):
+            return None
+        holder = scope.around_class()
+        values = holder.values.get(node.attr, []) if holder else []
+        return values[0] if len(values) == 1 and isinstance(values[0], FUNCTIONS) else None
+
+    def returned(self, function: Function) -> list[ast.expr]:
+        """Return the expressions that a function of this file returns or yields."""
+        known = self._returns.get(id(function))
+        if known is None:
+            known = self._returns[id(function)] = []
+            for node in inside(function.body):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    known.append(node.value)
+                elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield | ast.YieldFrom):
+                    known += [node.value.value] if node.value.value is not None else []
+        return known
+
+    def _returned(self, node: ast.expr, scope: Scope, depth: int) -> str:
+        """Return the path of what a function of this file returns."""
+        function = self.function(node, scope) if depth > 0 else None
+        if function is None or function in self._entered:
+            return ""
+        self._entered.append(function)
+        try:
+            inner = self.tree.inner(function)
+            found = {self._value(value, inner, min(depth, 4)) for value in self.returned(function)[:MAX_VALUES]} - {""}
+            if not found and function.returns is not None:
+                return self._annotated(function.returns, inner, depth)
+            return found.pop() if len(found) == 1 else ""
+        finally:
+            self._entered.pop()
+
     def _value(self, value: ast.AST | None, scope: Scope, depth: int) -> str:
         if isinstance(value, ast.Name | ast.Attribute | ast.Call | ast.Await | ast.Subscript):
             return self.path(value, scope, depth)
         return ""
 
     def _annotated(self, annotation: ast.expr | None, scope: Scope, depth: int) -> str:
+        if isinstance(annotation, ast.BinOp):  # X | None
+            none = isinstance(annotation.right, ast.Constant) and annotation.right.value is None
+            annotation = annotation.left if none else annotation.right
+        elif isinstance(annotation, ast.Subscript) and getattr(annotation.value, "id", "") in ("Optional", "Annotated"):
+            inside_it = annotation.slice
+            annotation = inside_it.elts[0] if isinstance(inside_it, ast.Tuple) and inside_it.elts else inside_it
         if isinstance(annotation, ast.Name | ast.Attribute) and depth > 0:
             found = self.path(annotation, scope.parent or scope, depth - 1)
             return f"{found}()" if found and found not in BUILTINS else ""
         return ""
 
     def _attribute(self, name: str, scope: Scope, depth: int) -> str:
-        holder: Scope | None = scope
-        while holder is not None and not isinstance(holder.node, ast.ClassDef):
-            holder = holder.parent
+        holder = scope.around_class()
         if holder is None or depth <= 0:
             return ""
-        inner = next((s for s in (self.tree.scopes.get(f) for f in ast.iter_child_nodes(holder.node)) if s), holder)
-        found = {self._value(value, inner, depth - 1) for value in holder.attributes.get(name, [])} - {""}
+        values = [value for value in holder.attributes.get(name, ()) if value is not None]
+        found = {self._value(value, self.tree.scope(value), depth - 1) for value in values[:MAX_VALUES]} - {""}
+        if not found and (name in holder.annotations or name in holder.values):
+            found = {self._bound(name, holder, depth - 1)} - {""}
         return found.pop() if len(found) == 1 else ""
 
     def holder(self, name: str, scope: Scope) -> Scope | None:
@@ -196,15 +250,14 @@ class Names:
         """Return the value of ``Config.name``, or of ``self.name`` where only the class's body sets it."""
         holder: Scope | None = scope
         if owner in ("self", "cls"):
-            while holder is not None and not isinstance(holder.node, ast.ClassDef):
-                holder = holder.parent
+            holder = scope.around_class()
         else:
             single = self.single(owner, scope)
             made = single[0] if single else None
             if single and isinstance(made, ast.Call) and isinstance(made.func, ast.Name):
                 single = self.single(made.func.id, single[1])  # config = Config()
                 made = single[0] if single else None
-            holder = self.tree.scopes.get(made) if isinstance(made, ast.ClassDef) else None
+            holder = self.tree.inner(made) if isinstance(made, ast.ClassDef) else None
         if holder is None or name in holder.attributes:
             return UNKNOWN
         values = holder.values.get(name, [])

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlguard.scanners.code import lexicon
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import Names, Unknown
-from mlguard.scanners.code.seeing import Call, Sight
+from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.source import Source
-from mlguard.scanners.code.tree import Scope, parent
+from mlguard.scanners.code.tree import Scope
 
 LOGS = "code/personal-data-in-logs"
 TELEMETRY = "code/personal-data-in-telemetry"
@@ -243,6 +243,7 @@ _PRINTS = frozenset({"print", "pprint.pprint", "pprint.pp", "rich.print", "sys.s
                      "click.secho", "typer.echo", "tqdm.write", "tqdm.tqdm.write", "IPython.display.display", "streamlit.write"})  # fmt: skip
 
 
+@on_call(*LEVELS, *(path.rpartition(".")[2] for path in _PRINTS), "warn_explicit", personal=True)
 def logs(call: Call) -> Iterator[Sight]:
     """Personal data in log calls, prints and warnings."""
     check = _sink(call)
@@ -280,8 +281,10 @@ def _sink(call: Call) -> str:
     return "log-call" if _LOGGER.search(call.names.written(call.receiver).rsplit(".", 1)[-1]) else ""
 
 
-def raised(node: ast.Raise, scope: Scope, names: Names) -> Iterator[Sight]:
+@on_node(ast.Raise, personal=True)
+def raised(node: ast.Raise, place: Place) -> Iterator[Sight]:
     """Personal data in the message of an exception."""
+    scope, names = place.scope, place.names
     if isinstance(node.exc, ast.Call):
         found = first([*node.exc.args, *(keyword.value for keyword in node.exc.keywords)], scope, names)
         if found is not None:
@@ -301,6 +304,32 @@ _ERRORS = re.compile(
 )
 
 
+@on_call(
+    imports=[
+        "wandb",
+        "mlflow",
+        "comet_ml",
+        "neptune",
+        "clearml",
+        "aim",
+        "dvclive",
+        "tensorboardX",
+        "sentry_sdk",
+        "posthog",
+        "mixpanel",
+        "analytics",
+        "segment",
+        "rudderstack",
+        "amplitude",
+        "statsig",
+        "heap",
+        "bugsnag",
+        "rollbar",
+        "ddtrace",
+        "opentelemetry",
+        "newrelic",
+    ],
+)
 def telemetry(call: Call) -> Iterator[Sight]:
     """Personal data for trackers and error services."""
     path = call.path.replace("()", "")
@@ -349,6 +378,7 @@ _MAPS = frozenset({"apply", "map", "transform", "map_elements", "applymap", "ass
 _SALT = re.compile(r"salt|pepper|secret|key|nonce", re.I)
 
 
+@on_call(imports=["hashlib", "pandas"], personal=True)
 def pseudonyms(call: Call) -> Iterator[Sight]:
     """Identifiers that are hashed without a key."""
     if call.path in ("pandas.util.hash_pandas_object", "pandas.util.hash_array"):
@@ -380,13 +410,13 @@ def _element(value: ast.AST, call: Call) -> Term | None:
     node: ast.AST | None = call.node
     while node is not None and not isinstance(node, ast.stmt):
         if isinstance(node, ast.Lambda) and any(argument.arg == value.id for argument in node.args.args):
-            user = parent(node)
+            user = call.source.tree.parent(node)
             if isinstance(user, ast.Call) and isinstance(user.func, ast.Attribute) and user.func.attr in _MAPS:
                 return personal(user.func.value, call.scope, call.names)
         for generator in getattr(node, "generators", []):
             if isinstance(generator.target, ast.Name) and generator.target.id == value.id:
                 return personal(generator.iter, call.scope, call.names)
-        node = parent(node)
+        node = call.source.tree.parent(node)
     return None
 
 
@@ -397,6 +427,7 @@ _TABLES = frozenset({"lightgbm.Dataset", "xgboost.DMatrix", "catboost.Pool"})
 _TRANSFORMERS = frozenset({"sklearn.compose.ColumnTransformer", "sklearn.compose.make_column_transformer"})
 
 
+@on_call(*FITS, *(path.rpartition(".")[2] for path in _TABLES | _TRANSFORMERS), personal=True)
 def features(call: Call) -> Iterator[Sight]:
     """Columns that a model must not be trained on."""
     if (call.last in FITS and call.receiver is not None) or call.path in _TABLES:
@@ -424,6 +455,15 @@ def _listed(labels: Iterable[str]) -> str:
     return " and ".join(sorted(set(labels)))
 
 
+def shown_at_the_end(source: Source, names: Names) -> Iterator[Sight]:
+    """Yield the frames that stand alone at the top of a notebook's cell: they are shown below it."""
+    for node in source.tree.module.body:
+        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
+            found = frame_term(columns_of(node.value, source.tree.root, names))
+            if found is not None:
+                yield Sight(LOGS, "frame-print", node.value, {"term": found.label, "call": "a cell"})
+
+
 # Libraries
 
 _BIOMETRIC = frozenset(
@@ -446,6 +486,7 @@ def libraries(source: Source) -> Iterator[Sight]:
             yield Sight("code/undeclared-biometric-use", "biometric-library", node, {"call": name})
 
 
+@on_call("client", "resource", imports=["boto3"])
 def services(call: Call) -> Iterator[Sight]:
     """Cloud services for faces."""
     if (
@@ -455,4 +496,4 @@ def services(call: Call) -> Iterator[Sight]:
         yield call.sees("code/undeclared-biometric-use", "biometric-library")
 
 
-CHECKS = (logs, telemetry, pseudonyms, features, services)
+CHECKS = (logs, raised, telemetry, pseudonyms, features, services)

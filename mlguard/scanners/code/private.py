@@ -12,7 +12,7 @@ from mlguard.evidence import private_training
 from mlguard.facts import PrivateTraining
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.code import MAX_SETTINGS_BYTES
-from mlguard.scanners.code.seeing import Call
+from mlguard.scanners.code.seeing import Call, on_call
 from mlguard.scanners.code.source import Source
 
 LIBRARIES = {
@@ -48,8 +48,13 @@ def libraries(source: Source) -> Iterator[PrivateTraining]:
             yield PrivateTraining(source.path, source.location(node).line, "library", LIBRARIES[name])
 
 
+@on_call(*METHODS)
 def calls(call: Call) -> Iterator[PrivateTraining]:
     """Yield the settings of one call that adds noise or accounts for it."""
+    yield from _settings_of(call)
+
+
+def _settings_of(call: Call) -> Iterator[PrivateTraining]:
     name = call.last
     known = any(call.path == root or call.path.startswith(f"{root}.") for root in LIBRARIES)
     accounts = name in _ACCOUNTS or known and "account" in call.path.lower()
@@ -69,6 +74,13 @@ def calls(call: Call) -> Iterator[PrivateTraining]:
         call.source.path, call.source.location(call.place or call.node).line, "call", name, **figures, accounts=accounts,
         insecure=secure is False,
     )  # fmt: skip
+
+
+@on_call(imports=[part for name in LIBRARIES for part in name.split(".")[:1]])
+def calls_of_libraries(call: Call) -> Iterator[PrivateTraining]:
+    """Yield the settings of calls of the libraries themselves."""
+    if call.last not in METHODS:
+        yield from _settings_of(call)
 
 
 def _number(call: Call, *names: str) -> float | None:
@@ -121,3 +133,6 @@ def _loaded(artifact: Artifact, text: str) -> tuple[object, dict[tuple[str | int
             raise Unreadable("not valid TOML") from None
     body, lines = yamlish.load(text, artifact.path)  # JSON is read as YAML, for the lines
     return body, dict(lines)
+
+
+CHECKS = (calls, calls_of_libraries)

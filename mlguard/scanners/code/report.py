@@ -14,7 +14,7 @@ from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.own import sights
 from mlguard.scanners.code.seeing import Sight
 from mlguard.scanners.code.source import Source
-from mlguard.scanners.code.tree import Scope, parent
+from mlguard.scanners.code.tree import FUNCTIONS, Scope, Tree
 
 
 def records(source: Source) -> Iterator[Record]:
@@ -39,7 +39,7 @@ def records(source: Source) -> Iterator[Record]:
             yield _broken(seen, source)
             continue
         entry = table().get(seen.test) or table()["other"]
-        same = _same(seen.node, entry["rule"], ours)
+        same = _same(seen.node, entry["rule"], ours, source.tree)
         confirmed = same is not None and id(same) not in merged
         detection = _detection(seen, entry, source, names, confirmed)
         if same is None or not confirmed:
@@ -50,16 +50,16 @@ def records(source: Source) -> Iterator[Record]:
         yield _ours(sight, source, names, merged.get(id(sight), {}))
 
 
-def _same(node: ast.AST | None, rule: str, ours: dict[tuple[str, int], Sight]) -> Sight | None:
+def _same(node: ast.AST | None, rule: str, ours: dict[tuple[str, int], Sight], tree: Tree) -> Sight | None:
     """Return what we saw of the same rule at the node, or at the expression around a literal."""
     while node is not None and not isinstance(node, ast.stmt):
         if (rule, id(node)) in ours:
             return ours[rule, id(node)]
         if not isinstance(node, ast.Constant | ast.BinOp | ast.JoinedStr | ast.Attribute | ast.Call):
             return None
-        if isinstance(node, ast.Call) and not isinstance(parent(node), ast.Attribute | ast.BinOp | ast.JoinedStr):
+        if isinstance(node, ast.Call) and not isinstance(tree.parent(node), ast.Attribute | ast.BinOp | ast.JoinedStr):
             return None
-        node = parent(node)
+        node = tree.parent(node)
     return None
 
 
@@ -108,9 +108,9 @@ def _detection(
 
 def scope_of(node: ast.AST | None, names: Names) -> Scope:
     """Return the innermost function or class around a node."""
-    while node is not None and node not in names.tree.scopes:
-        node = parent(node)
-    return names.tree.scopes[node] if node is not None else names.tree.root
+    if node is None:
+        return names.tree.root
+    return names.tree.inner(node) if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else names.tree.scope(node)
 
 
 def shape(node: ast.AST | None, names: Names) -> str:
@@ -123,14 +123,14 @@ def shape(node: ast.AST | None, names: Names) -> str:
     if isinstance(node, ast.ImportFrom):
         return f"{node.module}:" + ",".join(alias.name for alias in node.names)
     if isinstance(node, ast.Constant):
-        holder = parent(node)
-        return f"{type(holder).__name__} {_target_names(holder)}"
+        holder = names.tree.parent(node)
+        return f"{type(holder).__name__} {_target_names(holder, names.tree)}"
     return type(node).__name__
 
 
-def _target_names(node: ast.AST | None) -> str:
+def _target_names(node: ast.AST | None, tree: Tree) -> str:
     while node is not None and not isinstance(node, ast.stmt):
-        node = parent(node)
+        node = tree.parent(node)
     if isinstance(node, ast.Assign):
         return ",".join(target.id for target in node.targets if isinstance(target, ast.Name))
     return type(node).__name__

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from mlguard.scanners.code.names import MAX_VALUES, Unknown
-from mlguard.scanners.code.seeing import Call, Sight, leading_text
+from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
 from mlguard.scanners.code.tree import Scope
 
 INJECTION = "code/command-or-code-injection"
@@ -39,6 +39,17 @@ _LLM = re.compile(
 )
 
 
+@on_call(
+    "exec",
+    "eval",
+    "CDLL",
+    "LoadLibrary",
+    "load_library",
+    "load_op_library",
+    *_TOOLS,
+    *(path.rpartition(".")[2] for path in PROCESSES | SHELLS),
+    keywords=["allow_dangerous_code"],
+)
 def injection(call: Call) -> Iterator[Sight]:
     """Text that becomes a command or code."""
     path = call.path
@@ -94,9 +105,9 @@ def from_model(node: ast.AST | None, scope: Scope, call: Call, depth: int = 8) -
             return True
         if path in _CARRIERS or path.startswith("re."):
             return any(from_model(argument, scope, call, depth - 1) for argument in node.args)
-        if (function := _own_function(node.func, scope, call)) is not None:
-            inner = call.source.tree.scopes[function]
-            return any(from_model(value, inner, call, max(depth - 3, 0)) for value in _returned(function))
+        if (function := call.names.function(node.func, scope)) is not None:
+            inner = call.source.tree.inner(function)
+            return any(from_model(value, inner, call, max(depth - 3, 0)) for value in call.names.returned(function))
         return isinstance(node.func, ast.Attribute) and from_model(node.func.value, scope, call, depth - 1)
     return any(from_model(part, inner, call, depth - 1) for part, inner in _made_of(node, scope, call))
 
@@ -117,30 +128,6 @@ def _made_of(node: ast.AST, scope: Scope, call: Call) -> Iterator[tuple[ast.AST 
         holder = call.names.holder(node.id, scope)
         if holder is not None:
             yield from ((value, holder) for value in holder.values.get(node.id, [])[:MAX_VALUES])
-
-
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def _own_function(node: ast.expr, scope: Scope, call: Call) -> _Function | None:
-    """Return the function of this file that is called by its name, or as a method of the same class."""
-    if isinstance(node, ast.Name):
-        single = call.names.single(node.id, scope)
-        return single[0] if single and isinstance(single[0], ast.FunctionDef | ast.AsyncFunctionDef) else None
-    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
-        return None
-    holder: Scope | None = scope
-    while holder is not None and not isinstance(holder.node, ast.ClassDef):
-        holder = holder.parent
-    values = holder.values.get(node.attr, []) if holder else []
-    found = values[0] if len(values) == 1 else None
-    return found if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef) else None
-
-
-def _returned(function: _Function) -> Iterator[ast.expr | None]:
-    for inner in ast.walk(function):
-        if isinstance(inner, ast.Return):
-            yield inner.value
 
 
 _REQUEST = re.compile(
@@ -181,6 +168,7 @@ _TEMPLATES = frozenset(
 )
 
 
+@on_call("render_template_string", "Template", "from_string")
 def templates(call: Call) -> Iterator[Sight]:
     """Text from outside that becomes a template: its expressions reach every object of the process."""
     if call.path not in _TEMPLATES:
@@ -202,6 +190,9 @@ SQL_METHODS = frozenset({"execute", "executemany", "executescript"})
 SQL_SESSIONS = frozenset({"sql", "query", "raw", "query_df", "execute_query", "fetch", "fetchrow", "fetchval"})
 
 
+@on_call(
+    *SQL_METHODS, *SQL_SESSIONS, *(path.rpartition(".")[2] for path in _SQL_READERS), "from_llm", "create_sql_agent"
+)
 def sql(call: Call) -> Iterator[Sight]:
     """Queries whose text holds values."""
     if call.path in _SQL_READERS or call.last in SQL_METHODS or call.last in SQL_SESSIONS:
@@ -310,17 +301,20 @@ _INSIDE = re.compile(
 )
 
 
+@on_call(
+    "read_*",
+    "scan_*",
+    *(path.rpartition(".")[2] for path in _STORES | PROCESSES | SHELLS),
+    "get_file",
+    "urlopen",
+    "retrieve",
+    "main",
+)
 def download(call: Call) -> Iterator[Sight]:
     """Data and models that are fetched without protection or proof."""
     path = call.path
     get_file = call.last == "get_file" and "keras" in path
-    if (
-        _READS.match(path)
-        or path in _STORES
-        or get_file
-        or path.endswith("urllib.request.urlopen")
-        or _GETS.match(path)
-    ):
+    if _READS.match(path) or path in _STORES or get_file or path.endswith("urllib.request.urlopen"):
         address = call.argument(1, "origin") if get_file else call.argument(0, "url", "filepath_or_buffer", "path")
         text = leading_text(address, call)
         if text.lower().startswith(("http://", "ftp://")) and _counts(text, call):
@@ -330,6 +324,15 @@ def download(call: Call) -> Iterator[Sight]:
         yield from _unchecked(call, get_file)
     elif (path in PROCESSES or path in SHELLS or path in ("pip.main", "pip._internal.main")) and _installs(call):
         yield call.sees(DOWNLOAD, "runtime-install")
+
+
+@on_call("get", "stream", imports=["requests", "httpx"])
+def fetched(call: Call) -> Iterator[Sight]:
+    """Data and models that a client of HTTP gets without protection."""
+    if _GETS.match(call.path):
+        text = leading_text(call.argument(0, "url"), call)
+        if text.lower().startswith("http://") and _counts(text, call):
+            yield call.sees(DOWNLOAD, "plain-http")
 
 
 def _counts(text: str, call: Call) -> bool:
@@ -369,4 +372,4 @@ def _installs(call: Call) -> bool:
     return bool(re.match(r"^\s*(?:\S*python\S* -m )?pip3? install\b", leading_text(first, call)))
 
 
-CHECKS = (injection, templates, sql, download)
+CHECKS = (injection, templates, sql, download, fetched)

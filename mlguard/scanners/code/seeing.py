@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+from mlguard.facts import DataFlow, PrivateTraining
 from mlguard.scanners.code.names import Constant, Names, Unknown
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Scope
@@ -76,7 +78,57 @@ class Call:
         return Sight(rule, check, node or self.place or self.node, {"call": self.label, **facts}, also)
 
 
-CallCheck = Callable[[Call], Iterator[Sight]]
+Seen = Iterator[Sight | DataFlow | PrivateTraining]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Watch:
+    """A check, and what it looks at. Nothing else of a file costs anything.
+
+    A check of calls is given those whose name, as written or behind an alias, has one of ``names`` as its last part ("read_*" stands
+    for every name that begins so), or that have one of ``keywords``; with neither, all calls. A check of nodes is given those of
+    ``nodes``. ``imports`` and ``words`` leave out the files that import none of these, or in which none of these identifiers and
+    short texts stands; ``personal`` leaves out those without any name of personal data.
+    """
+
+    check: Callable[..., Seen]
+    names: frozenset[str] = frozenset()
+    keywords: frozenset[str] = frozenset()
+    nodes: tuple[type, ...] = ()
+    imports: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    personal: bool = False
+
+
+def on_call(
+    *names: str,
+    keywords: Iterable[str] = (),
+    imports: Iterable[str] = (),
+    words: Iterable[str] = (),
+    personal: bool = False,
+) -> Callable[[Callable[[Call], Seen]], Watch]:
+    """Make a check of calls: a function of a Call. See Watch for when it is called."""
+    return lambda check: Watch(
+        check, frozenset(names), frozenset(keywords), (), frozenset(imports), frozenset(words), personal
+    )
+
+
+def on_node(
+    *kinds: type, imports: Iterable[str] = (), words: Iterable[str] = (), personal: bool = False
+) -> Callable[[Callable[[Any, Place], Seen]], Watch]:
+    """Make a check of nodes of some classes: a function of the node and its Place. See Watch for when it is called."""
+    return lambda check: Watch(
+        check, nodes=kinds, imports=frozenset(imports), words=frozenset(words), personal=personal
+    )
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """Where a node stands. ``scope`` is the one around it; that which a definition opens is ``source.tree.inner(node)``."""
+
+    scope: Scope
+    source: Source
+    names: Names
 
 
 def leading_text(node: ast.AST | None, call: Call) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.running import PROCESSES, SHELLS
-from mlguard.scanners.code.seeing import Call, Sight
+from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.source import Source
-from mlguard.scanners.code.tree import Scope
+from mlguard.scanners.code.tree import FUNCTIONS, Scope
 
 TLS = "code/disabled-tls-verification"
 SERVER = "code/unauthenticated-dev-server"
@@ -43,6 +43,11 @@ _NO_TLS = re.compile(r"[?&]sslmode=(?:disable|allow)\b", re.I)
 _CONNECTS = frozenset({"create_engine", "create_async_engine", "connect", "create_pool"})
 
 
+@on_call(
+    "_create_unverified_context",
+    *_CONNECTS,
+    keywords=[*_OFF, "tlsAllowInvalidCertificates", "tlsInsecure", "cert_reqs", "ssl"],
+)
 def tls(call: Call) -> Iterator[Sight]:
     """Certificates that nobody checks."""
     known = bool(_CLIENTS.match(call.path)) or (call.last in _VERBS and not call.path.startswith(("jwt.", "jose.")))
@@ -68,10 +73,29 @@ _TLS_VARIABLES = {
 }  # fmt: skip
 
 
-def assigned(node: ast.Assign, scope: Scope, source: Source, names: Names) -> Iterator[Sight]:
-    """Assignments that switch a protection off or make a secret that can be guessed."""
+_SWITCHES = frozenset(
+    {
+        "verify",
+        "verify_ssl",
+        "check_hostname",
+        "verify_mode",
+        "_create_default_https_context",
+        "token",
+        "password",
+        "hashed_password",
+    }
+)
+
+
+@on_node(ast.Assign, words=[*_SWITCHES, *_TLS_VARIABLES])
+def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """Assignments that switch a protection off."""
+    targets = [target for target in node.targets if isinstance(target, ast.Attribute | ast.Subscript)]
+    if not any(isinstance(t, ast.Subscript) or t.attr in _SWITCHES for t in targets):
+        return
+    scope, names = place.scope, place.names
     value = names.constant(node.value, scope)
-    for target in node.targets:
+    for target in targets:
         written = names.written(target)
         if isinstance(target, ast.Attribute):
             path = names.path(target, scope)
@@ -98,8 +122,6 @@ def assigned(node: ast.Assign, scope: Scope, source: Source, names: Names) -> It
             name = names.constant(target.slice, scope)
             if isinstance(name, str) and isinstance(value, str) and value.lower() in _TLS_VARIABLES.get(name, ()):
                 yield Sight(TLS, "verify-off", node, {"call": name})
-        if isinstance(target, ast.Name | ast.Attribute):
-            yield from _token(target, node, scope, names)
 
 
 _SECRET_NAME = re.compile(
@@ -111,8 +133,16 @@ _ALPHABETS = frozenset({"string.ascii_letters", "string.digits", "string.ascii_l
 _PREDICTABLE = re.compile(r"^(?:random|numpy\.random)\.(?!SystemRandom)\w+$")
 
 
-def _token(target: ast.expr, node: ast.Assign, scope: Scope, names: Names) -> Iterator[Sight]:
-    name = names.written(target).rsplit(".", 1)[-1]
+@on_node(ast.Assign, imports=["random", "numpy"])
+def guessable(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """Assignments that make a secret which can be guessed."""
+    for target in node.targets:
+        if isinstance(target, ast.Name | ast.Attribute):
+            yield from _token(target, node, place.scope, place.names)
+
+
+def _token(target: ast.Name | ast.Attribute, node: ast.Assign, scope: Scope, names: Names) -> Iterator[Sight]:
+    name = target.attr if isinstance(target, ast.Attribute) else target.id
     sure = bool(_SECRET_NAME.search(name))
     if not sure and not re.search(r"(?:^|_)token$", name, re.I):
         return
@@ -135,6 +165,7 @@ _CIPHER = re.compile(
 )
 
 
+@on_call(imports=["Crypto", "Cryptodome", "cryptography"])
 def ciphers(call: Call) -> Iterator[Sight]:
     """Ciphers that are broken."""
     if _CIPHER.match(call.path):
@@ -150,6 +181,7 @@ _APPS = re.compile(r"^(?:flask\.Flask|fastapi\.FastAPI|quart\.Quart|bottle\.Bott
 _LISTENERS = frozenset({"uvicorn.run", "waitress.serve", "hypercorn.run", "granian.run", "werkzeug.serving.run_simple"})
 
 
+@on_call("launch", "init", "run", "run_server", "serve", "run_simple")
 def servers(call: Call) -> Iterator[Sight]:
     """Servers that are open to others."""
     path = call.path
@@ -169,6 +201,7 @@ def servers(call: Call) -> Iterator[Sight]:
             yield call.sees("code/bind-all-interfaces", "server-host", also=host)
 
 
+@on_call("extractall")
 def archives(call: Call) -> Iterator[Sight]:
     """Archives that may write outside of their folder."""
     if (
@@ -179,6 +212,7 @@ def archives(call: Call) -> Iterator[Sight]:
         yield call.sees("code/unsafe-archive-extraction", "tar-extract")
 
 
+@on_call(keywords=["unsafe_allow_html"])
 def markup(call: Call) -> Iterator[Sight]:
     """Pages that show text as it is."""
     if call.path.startswith("streamlit.") and call.value("unsafe_allow_html") is True:
@@ -210,11 +244,13 @@ _AUTH = re.compile(
 )
 
 
-def endpoint(
-    node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, source: Source, names: Names
-) -> Iterator[Sight]:
+@on_node(ast.FunctionDef, ast.AsyncFunctionDef, imports=["fastapi", "flask", "mcp", "fastmcp"])
+def endpoint(node: ast.FunctionDef | ast.AsyncFunctionDef, place: Place) -> Iterator[Sight]:
     """Routes and tools that answer everybody."""
-    outer = scope.parent or scope
+    if not node.decorator_list:
+        return
+    outer, source, names = place.scope, place.source, place.names
+    scope = source.tree.inner(node)
     for decorator in node.decorator_list:
         if not isinstance(decorator, ast.Call):
             continue
@@ -301,7 +337,7 @@ def _has_auth(route: ast.Call, scope: Scope, names: Names) -> bool:
 
 def _app_guard(source: Source) -> bool:
     """Say whether the file adds something to the whole app that checks callers."""
-    for node in source.tree.nodes:
+    for node in source.tree.of(ast.Call, *FUNCTIONS):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             name = node.func.attr
             if name in (
@@ -327,4 +363,4 @@ def _runs_commands(node: ast.AST, scope: Scope, names: Names) -> bool:
     return any(path in PROCESSES or path in SHELLS or path in ("exec", "eval") for path in paths)
 
 
-CHECKS = (tls, ciphers, servers, archives, markup)
+CHECKS = (tls, assigned, guessable, ciphers, servers, archives, markup, endpoint)

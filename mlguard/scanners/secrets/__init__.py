@@ -92,6 +92,7 @@ class SecretScanner:
     """Looks for credentials in every text file, and for key stores."""
 
     name = "secrets"
+    alone = True
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
         return (
