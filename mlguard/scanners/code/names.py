@@ -45,6 +45,7 @@ class Names:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.used: set[int] = set()  # ids of dictionary displays that were read as a call's keywords
+        self.taint: object = None  # the analysis of mlguard.scanners.code.taint, once somebody asked
         self._known: dict[tuple[int, str], str] = {}
         self._returns: dict[int, list[ast.expr]] = {}
         self._entered: list[Function] = []  # functions whose result is being looked for

@@ -1,0 +1,530 @@
+"""Says where the text of an expression comes from: a caller, a language model, a prediction, a credential.
+
+The analysis looks at one function at a time, without the order of its statements: a name stands for everything that is assigned to
+it there. Calls of functions of the same file are followed one level, into what they return and out to what they are given.
+What a function that is not known makes of its arguments is not known either, so it carries nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+from mlguard.scanners.code.names import MAX_VALUES, Names
+from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree
+
+Label = Literal["request", "model", "prediction", "secret", "parameter"]
+"""request: what a caller of a service sent, or a person typed. model: what a language model wrote, or gives to a tool. prediction: what
+a model of tables or pictures predicted. secret: a credential, by its name or where it is read. parameter: of any function."""
+
+Labels = frozenset[Label]
+NONE: Final[Labels] = frozenset()
+
+MAX_DEPTH = 12
+"""Steps into an expression and from name to name."""
+
+MAX_STEPS = 600
+"""Expressions that one question may look at."""
+
+MAX_CALLERS = 20
+"""Calls of one function whose arguments are looked at."""
+
+
+def of(node: ast.AST | None, scope: Scope, names: Names) -> Labels:
+    """Return the labels of what the text or value of an expression is made from."""
+    return _analysis(names).labels(node, scope)
+
+
+def _analysis(names: Names) -> _Analysis:
+    if names.taint is None:
+        names.taint = _Analysis(names)
+    found = names.taint
+    assert isinstance(found, _Analysis)
+    return found
+
+
+# ---- sources
+
+_REQUEST_PATH = re.compile(
+    r"^(?:flask\.(?:globals\.)?request|quart\.request|bottle\.request|sanic\.request|cherrypy\.request|werkzeug\.wrappers\.Request\(\)"
+    r"|(?:fastapi|starlette\.requests|fastapi\.requests|aiohttp\.web|django\.http|rest_framework\.request|sanic)\.(?:Request|HttpRequest)\(\)"
+    r"|(?:fastapi|starlette\.websockets)\.WebSocket\(\)|streamlit\.(?:query_params|experimental_get_query_params\(\)))(?:\.|$)"
+)
+_REQUEST_PARTS = frozenset(
+    {"args", "form", "values", "json", "data", "get_json", "get_data", "files", "cookies", "headers", "query_params", "path_params",
+     "view_args", "query_string", "GET", "POST", "FILES", "COOKIES", "META", "body", "stream", "query", "post", "match_info", "text",
+     "read", "params", "url", "receive_text", "receive_json", "receive_bytes", "receive", "iter_text", "iter_json", "get", "getlist",
+     "forms", "content", "raw_body", "query_args", "match_dict"}
+)  # fmt: skip
+_REQUEST_CALLS = frozenset(
+    {"input", "raw_input", "streamlit.text_input", "streamlit.text_area", "streamlit.chat_input", "streamlit.file_uploader",
+     "streamlit.sidebar.text_input", "streamlit.sidebar.text_area", "streamlit.sidebar.file_uploader", "builtins.input",
+     "streamlit.experimental_get_query_params", "chainlit.AskUserMessage().send", "dash.dcc.Input", "nicegui.ui.input",
+     "websockets.recv", "sys.stdin.read", "sys.stdin.readline"}
+)  # fmt: skip
+_REQUEST_METHODS = frozenset(
+    {"get_argument", "get_body_argument", "get_query_argument", "receive_text", "receive_json", "receive_bytes"}
+)
+_LANGUAGE_MODEL = re.compile(
+    r"(?:chat\.completions\.(?:create|parse|stream)|(?:^|\.)completions\.create|(?:^|\.)responses\.(?:create|parse|stream)"
+    r"|(?:^|\.)messages\.(?:create|stream)|(?:^|\.)generate_content(?:_async)?|(?:^|\.)models\.generate_content|chat\.complete(?:_async)?"
+    r"|ChatCompletion\.a?create|(?:^|\.)Completion\.a?create|(?:^|\.)threads\.runs\.create_and_poll"
+    r"|^litellm\.(?:a?completion|a?text_completion)|^ollama\.(?:chat|generate)|^ollama\.(?:Async)?Client\(\)\.(?:chat|generate)"
+    r"|^cohere\.\w+\(\)\.(?:chat|generate|chat_stream)|^replicate\.(?:run|stream)|^vllm\.LLM\(\)\.(?:generate|chat)"
+    r"|^(?:huggingface_hub\.)?(?:Async)?InferenceClient\(\)\.(?:text_generation|chat_completion|conversational)"
+    r"|(?:^|\.)(?:invoke_model|converse|invoke_endpoint)(?:_with_response_stream)?|^dspy\.\w+\(\)$|^outlines\.generate\.\w+\(\)$"
+    r"|^langchain\w*\.[\w.]*\(\)\.(?:a?invoke|a?predict|a?run|a?call|a?generate|batch|stream|predict_messages|apply)"
+    r"|^langchain\w*\.[\w.]*(?:LLM|OpenAI|Chat\w+|Ollama|Chain|Agent\w*)(?:\.from_\w+)?\(\)$"
+    r"|^llama_index\.[\w.]*\(\)\.(?:a?complete|a?chat|a?query|stream_chat|predict)|^(?:autogen|crewai|smolagents)\.[\w.]*\(\)\.(?:kickoff|run|initiate_chat|generate_reply)"
+    r"|^transformers\.(?:pipelines\.)?pipeline\(\)$|^(?:ctransformers|gpt4all|llama_cpp)\.[\w.]*\(\)(?:\.(?:generate|create_completion|create_chat_completion))?$"
+    r"|^instructor\.[\w.]*\(\)\.chat\.completions\.create|^guidance\.[\w.]*\(\)$|^semantic_kernel\.[\w.]*\(\)\.invoke)$"
+)
+_LANGUAGE_MODEL_WRITTEN = re.compile(
+    r"(?:^|\.|_)(?:llm|chat_?model|chat_llm|language_model|llm_chain|qa_chain|chain|agent|agent_executor|gpt|openai_client|claude)"
+    r"\.(?:a?invoke|a?predict|a?run|a?generate|a?complete|a?chat|call|query|ask|prompt|stream)$|(?:^|\.)(?:llm|chat_model|ask_llm|call_llm|query_llm|ask_gpt|call_gpt|call_openai|chat_completion|get_completion|generate_completion)$"
+    r"|(?:^|\.|_)(?:tokenizer|processor|tok)\.(?:batch_)?decode$"
+)
+_PREDICTS = frozenset(
+    {"predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "predict_on_batch"}
+)
+SECRET_NAME = re.compile(
+    r"(?:^|_)(?:api_?key|secret(?:_?key)?|client_?secret|access_?key|private_?key|encryption_?key|passw(?:or)?d|passphrase|pwd|"
+    r"(?:access|auth|refresh|bearer|api|session|hf|github|openai|wandb|slack|bot|id)_?token|credentials?|connection_?string|auth_?header)$",
+    re.I,
+)
+"""Names of credentials. "token" alone is a word of a text far more often."""
+
+_NOT_SECRET = re.compile(
+    r"(?i)(?:_?(?:name|id|path|file|url|len|length|count|type|env|var|field|hash|digest)s?|^(?:has|is|use|no)_.*)$"
+)
+
+_ROUTES = frozenset(
+    {
+        "get",
+        "post",
+        "put",
+        "patch",
+        "delete",
+        "head",
+        "options",
+        "route",
+        "api_route",
+        "websocket",
+        "websocket_route",
+        "view",
+    }
+)
+_ROUTERS = re.compile(r"^(?:fastapi|flask|quart|starlette|sanic|bottle|falcon|litestar|robyn|aiohttp|blacksheep)\b")
+_ROUTER_WRITTEN = re.compile(
+    r"(?:^|\.)(?:app|api|router|bp|blueprint|routes|server|web|\w+_(?:router|bp|blueprint|app|api))\.\w+$", re.I
+)
+_TOOL_WRITTEN = re.compile(
+    r"(?:^|\.)(?:tool|function_tool|kernel_function|register_for_llm|register_for_execution|ai_function|llm_tool)$"
+)
+_PLAIN_TYPES = frozenset({"int", "float", "bool", "complex", "UUID", "date", "datetime", "Decimal"})
+_GIVEN = frozenset({"Depends", "Security", "BackgroundTasks"})
+_EVENTS = frozenset(
+    {
+        "click",
+        "submit",
+        "change",
+        "upload",
+        "Interface",
+        "ChatInterface",
+        "TabbedInterface",
+        "then",
+        "chat",
+        "on",
+        "load",
+    }
+)
+
+# ---- what carries a text on, and what cuts it
+
+_CARRIERS = frozenset(
+    {"str", "repr", "bytes", "bytearray", "list", "tuple", "set", "dict", "sorted", "reversed", "next", "iter", "enumerate", "zip", "map",
+     "filter", "format", "min", "max", "ascii", "vars", "getattr", "open", "json.loads", "json.load", "json.dumps", "orjson.loads",
+     "orjson.dumps", "ujson.loads", "yaml.safe_load", "yaml.load", "yaml.dump", "os.path.join", "posixpath.join", "os.path.expanduser",
+     "os.path.abspath", "os.path.normpath", "os.path.realpath", "os.fspath", "pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath",
+     "textwrap.dedent", "textwrap.indent", "textwrap.fill", "base64.b64decode", "base64.b64encode", "urllib.parse.unquote",
+     "urllib.parse.unquote_plus", "urllib.parse.urljoin", "urllib.parse.urlunparse", "urllib.parse.urlparse", "urllib.parse.urlsplit",
+     "html.unescape", "copy.copy", "copy.deepcopy", "io.StringIO", "io.BytesIO", "string.Template", "itertools.chain", "functools.reduce",
+     "operator.itemgetter", "typing.cast", "asyncio.run", "asyncio.wait_for", "asyncio.gather", "asyncio.to_thread", "numpy.array",
+     "numpy.asarray", "numpy.argmax", "numpy.round", "torch.tensor", "pandas.DataFrame", "pandas.Series", "round", "print",
+     "unicodedata.normalize", "markdown.markdown", "mistune.html", "markdown2.markdown"}
+)  # fmt: skip
+_CUTS = re.compile(
+    r"(?:^|_|\.)(?:escape|quote|sanitize\w*|sanitise\w*|clean|cleaned|validate\w*|validated|is_valid\w*|allowed\w*|allow_?list\w*|white_?list\w*|redact\w*"
+    r"|anonymi[sz]e\w*|pseudonymi[sz]e\w*|mask\w*|hash\w*|hexdigest|digest|hmac\w*|encrypt\w*|verify\w*|secure_filename|basename|strip_tags"
+    r"|literal_eval|safe_join|abort_if\w*|moderat\w*|guard\w*|filter_pii|scrub\w*|check_\w+|int|float|bool|len|isinstance|count|exists|isdigit|isalnum"
+    r"|startswith|endswith|is_file|is_dir|compare_digest|uuid\w*|model_validate)$",
+    re.I,
+)
+_KEEPS_IN_ARGUMENTS = frozenset(
+    {
+        "format",
+        "join",
+        "replace",
+        "format_map",
+        "substitute",
+        "safe_substitute",
+        "joinpath",
+        "from_template",
+        "append",
+        "fromkeys",
+        "union",
+        "loads",
+        "sub",
+        "format_messages",
+        "format_prompt",
+    }
+)
+"""Methods whose result holds the text of their arguments."""
+
+
+class _Analysis:
+    """Answers for one file, and remembers what it found."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.tree: Tree = names.tree
+        self._known: dict[int, Labels] = {}
+        self._steps = 0
+        self._entries: dict[int, Label] | None = None
+        self._guards: dict[int, frozenset[str]] | None = None
+
+    def labels(self, node: ast.AST | None, scope: Scope) -> Labels:
+        if node is None:
+            return NONE
+        known = self._known.get(id(node))
+        if known is None:
+            self._steps = 0
+            known = self._known[id(node)] = self._of(node, scope, MAX_DEPTH, _Frame())
+        return known
+
+    def _of(self, node: ast.AST | None, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        self._steps += 1
+        if node is None or depth <= 0 or self._steps > MAX_STEPS or isinstance(node, ast.Constant):
+            return NONE
+        if isinstance(node, ast.Name):
+            return self._name(node, scope, depth, frame)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node, scope, depth, frame)
+        if isinstance(node, ast.Subscript):
+            return self._item(node, scope, depth, frame)
+        if isinstance(node, ast.Call):
+            return self._call(node, scope, depth, frame)
+        return self._all(_inside(node), scope, depth, frame)
+
+    def _all(self, nodes: Iterable[ast.AST | None], scope: Scope, depth: int, frame: _Frame) -> Labels:
+        found: Labels = NONE
+        for node in nodes:
+            found |= self._of(node, scope, depth - 1, frame)
+        return found
+
+    def _name(self, node: ast.Name, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        holder = self.names.holder(node.id, scope)
+        found = _secret(node.id) if holder is not None and node.id not in holder.imports else NONE
+        if holder is None or (id(holder), node.id) in frame.names:
+            return found
+        inner = frame.entered(id(holder), node.id)
+        if node.id in holder.parameters:
+            found |= self._parameter(node.id, holder, depth, inner)
+        values = [value for value in holder.values.get(node.id, ()) if value is not None][:MAX_VALUES]
+        given: list[ast.AST] = [value for value in values if not isinstance(value, (*FUNCTIONS, ast.ClassDef))]
+        if given and all(isinstance(value, ast.Constant) for value in given):
+            found = NONE  # a placeholder or a default is no credential; real ones are the business of another scanner
+        given += holder.parts.get(node.id, ())[:MAX_VALUES]
+        given += holder.grown.get(node.id, ())[:MAX_VALUES]
+        given += list(holder.entries.get(node.id, {}).values())[:MAX_VALUES]
+        found |= self._all(given, holder, depth, inner)
+        return found - {"request", "parameter"} if found and node.id in self.guarded(scope) else found
+
+    def _parameter(self, name: str, holder: Scope, depth: int, frame: _Frame) -> Labels:
+        if name in ("self", "cls"):
+            return NONE
+        bound = frame.bound.get((id(holder.node), name))
+        if bound is not None:
+            return bound
+        argument = holder.parameters[name][0]
+        found: Labels = frozenset({"parameter"})
+        entry = self.entries().get(id(holder.node))
+        if entry is not None and not _is_given(argument, holder.parameters[name][1]):
+            found |= {entry}
+        if isinstance(holder.node, FUNCTIONS) and not frame.climbed:
+            for call in self._callers(holder.node):
+                value = _argument(call, holder.node, name)
+                if value is not None:
+                    found |= self._of(value, self.tree.scope(call), depth - 2, frame.above())
+        return found
+
+    def _callers(self, function: Function) -> Iterator[ast.Call]:
+        for call in self.tree.calls_by_name.get(function.name, ())[:MAX_CALLERS]:
+            if self.names.function(call.func, self.tree.scope(call)) is function:
+                yield call
+
+    def _attribute(self, node: ast.Attribute, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        found = _secret(node.attr)
+        path = self.names.path(node, scope)
+        if _REQUEST_PATH.match(path) or path in ("sys.argv", "streamlit.query_params"):
+            return found | {"request"}
+        owner = node.value
+        if isinstance(owner, ast.Name):
+            if owner.id == "request" and node.attr in _REQUEST_PARTS and self.names.is_parameter("request", scope):
+                return found | {"request"}
+            if owner.id in ("self", "cls"):
+                return found | self._own(node.attr, scope, depth, frame)
+            if owner.id == "self" and node.attr == "request":
+                return found | {"request"}
+        return found | (self._of(owner, scope, depth - 1, frame) - {"secret"})
+
+    def _own(self, name: str, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        """Return the labels of an attribute of ``self``: of all that the class assigns to it."""
+        holder = scope.around_class()
+        if holder is None or (id(holder), f"self.{name}") in frame.names:
+            return NONE
+        inner = frame.entered(id(holder), f"self.{name}")
+        found: Labels = NONE
+        for value in holder.attributes.get(name, ())[:MAX_VALUES]:
+            if value is not None:
+                found |= self._of(value, self.tree.scope(value), depth - 1, inner)
+        return found - {"parameter"}
+
+    def _item(self, node: ast.Subscript, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        found = _secret(key) if isinstance(key, str) else NONE
+        return found | (
+            self._of(node.value, scope, depth - 1, frame) - ({"secret"} if found or key is not None else NONE)
+        )
+
+    def _call(self, node: ast.Call, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        path = self.names.path(node.func, scope)
+        written = self.names.written(node.func)
+        last = written.rpartition(".")[2]
+        if path in _REQUEST_CALLS or last in _REQUEST_METHODS or _REQUEST_PATH.match(path):
+            return frozenset({"request"})
+        if _LANGUAGE_MODEL.search(path) or _LANGUAGE_MODEL_WRITTEN.search(written):
+            return frozenset({"model"})
+        if _LANGUAGE_MODEL.search(path.replace("()", "")) or _LANGUAGE_MODEL.search(written):
+            return frozenset({"model"})
+        if last in _PREDICTS and isinstance(node.func, ast.Attribute):
+            return frozenset({"prediction"})
+        if path in ("getpass.getpass", "keyring.get_password"):
+            return frozenset({"secret"})
+        if path in ("os.getenv", "os.environ.get", "os.environ.pop"):
+            key = self.names.constant(node.args[0], scope) if node.args else None
+            return _secret(key) if isinstance(key, str) else NONE
+        function = self.names.function(node.func, scope)
+        if _CUTS.search(last) and not (function is None and last == "clean" and not node.args):
+            return NONE
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if path in _CARRIERS or path.startswith("re.") and "()" not in path:
+            return self._all(given, scope, depth, frame)
+        if function is not None:
+            return self._result(node, function, scope, depth, frame)
+        if isinstance(node.func, ast.Attribute):
+            found = self._of(node.func.value, scope, depth - 1, frame)
+            if last in ("get", "pop", "getlist") and node.args and isinstance(node.args[0], ast.Constant):
+                found |= _secret(str(node.args[0].value))
+            if last in _KEEPS_IN_ARGUMENTS:
+                found |= self._all(given, scope, depth, frame)
+            return found
+        if last[:1].isupper():
+            return self._all(given, scope, depth, frame) - {
+                "parameter"
+            }  # an object that is made holds what it is given
+        return NONE
+
+    def _result(self, call: ast.Call, function: Function, scope: Scope, depth: int, frame: _Frame) -> Labels:
+        """Return the labels of what a function of this file returns for these arguments."""
+        if id(function) in frame.functions:
+            return NONE
+        inner = self.tree.inner(function)
+        bound = {
+            (id(function), name): self._of(value, scope, depth - 2, frame)
+            for name in inner.parameters
+            if (value := _argument(call, function, name)) is not None
+        }
+        for name in inner.parameters:
+            bound.setdefault((id(function), name), NONE)
+        below = frame.below(id(function), bound)
+        return self._all(self.names.returned(function)[:MAX_VALUES], inner, depth - 1, below)
+
+    # ---- what the file says as a whole
+
+    def entries(self) -> dict[int, Label]:
+        """Return the functions whose parameters come from outside, by the id of the node."""
+        if self._entries is None:
+            self._entries = dict(self._entry_functions())
+        return self._entries
+
+    def _entry_functions(self) -> Iterator[tuple[int, Label]]:
+        web = not _WEB.isdisjoint(self.tree.roots)
+        for node in self.tree.of(*FUNCTIONS):
+            first = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)[:2]]
+            if first == ["event", "context"] and node.name.endswith("handler"):
+                yield id(node), "request"
+            for decorator in node.decorator_list:
+                function = decorator.func if isinstance(decorator, ast.Call) else decorator
+                written = self.names.written(function)
+                if _TOOL_WRITTEN.search(written):
+                    yield id(node), "model"
+                elif web and written.rpartition(".")[2] in _ROUTES:
+                    path = self.names.path(function, self.tree.scope(node))
+                    if _ROUTERS.match(path) or _ROUTER_WRITTEN.search(written):
+                        yield id(node), "request"
+        if "gradio" in self.tree.roots:
+            for name in _EVENTS:
+                for call in self.tree.calls_by_name.get(name, ()):
+                    given = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "fn")]
+                    for value in given:
+                        found = self.names.function(value, self.tree.scope(call))
+                        if found is not None:
+                            yield id(found), "request"
+
+    def guarded(self, scope: Scope) -> frozenset[str]:
+        """Return the names that a condition of the function compares with what is allowed."""
+        if self._guards is None:
+            found: dict[int, set[str]] = {}
+            for node in self.tree.of(ast.If, ast.Assert, ast.IfExp, ast.While):
+                checked = set(_checked(node.test))
+                if checked:
+                    found.setdefault(id(self.tree.scope(node).node), set()).update(checked)
+            self._guards = {key: frozenset(value) for key, value in found.items()}
+        return self._guards.get(id(scope.node), frozenset())
+
+
+_WEB = frozenset(
+    {
+        "fastapi",
+        "flask",
+        "quart",
+        "starlette",
+        "sanic",
+        "bottle",
+        "falcon",
+        "litestar",
+        "robyn",
+        "aiohttp",
+        "blacksheep",
+    }
+)
+
+
+class _Frame:
+    """Where a question has been: names that are being looked up, functions that were entered, and what their parameters hold."""
+
+    __slots__ = ("bound", "climbed", "functions", "names")
+
+    def __init__(self) -> None:
+        self.names: frozenset[tuple[int, str]] = frozenset()
+        self.functions: frozenset[int] = frozenset()
+        self.bound: dict[tuple[int, str], Labels] = {}
+        self.climbed = False
+
+    def _copy(self) -> _Frame:
+        made = _Frame()
+        made.names, made.functions, made.bound, made.climbed = self.names, self.functions, self.bound, self.climbed
+        return made
+
+    def entered(self, holder: int, name: str) -> _Frame:
+        made = self._copy()
+        made.names = self.names | {(holder, name)}
+        return made
+
+    def above(self) -> _Frame:
+        made = self._copy()
+        made.climbed = True
+        return made
+
+    def below(self, function: int, bound: dict[tuple[int, str], Labels]) -> _Frame:
+        made = self._copy()
+        made.functions = self.functions | {function}
+        made.bound = {**self.bound, **bound}
+        return made
+
+
+def _inside(node: ast.AST) -> Iterator[ast.AST | None]:
+    """Yield the expressions whose text or value another expression holds."""
+    if isinstance(node, ast.Await | ast.Starred | ast.FormattedValue | ast.NamedExpr | ast.Yield | ast.YieldFrom):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr | ast.BoolOp):
+        yield from node.values
+    elif isinstance(node, ast.BinOp):
+        yield node.left
+        yield node.right
+    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+        yield from node.elts
+    elif isinstance(node, ast.Dict):
+        yield from node.values
+    elif isinstance(node, ast.IfExp):
+        yield node.body
+        yield node.orelse
+    elif isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+        yield node.elt
+    elif isinstance(node, ast.DictComp):
+        yield node.value
+
+
+def _secret(name: str) -> Labels:
+    return frozenset({"secret"}) if SECRET_NAME.search(name) and not _NOT_SECRET.search(name) else NONE
+
+
+def _is_given(argument: ast.arg, default: ast.expr | None) -> bool:
+    """Say whether a parameter of a route is no text of a caller: a number, or something that the framework hands in."""
+    annotation = argument.annotation
+    written = getattr(annotation, "id", None) or getattr(annotation, "attr", None)
+    if written in _PLAIN_TYPES or written in _GIVEN:
+        return True
+    if isinstance(annotation, ast.Subscript) and "Depends" in ast.dump(annotation):
+        return True
+    called = default.func if isinstance(default, ast.Call) else None
+    return (getattr(called, "id", None) or getattr(called, "attr", None)) in _GIVEN
+
+
+def _argument(call: ast.Call, function: Function, name: str) -> ast.expr | None:
+    """Return what a call gives to a parameter of a function of the same file."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    positional = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    if positional[:1] in (["self"], ["cls"]) and isinstance(call.func, ast.Attribute):
+        positional = positional[1:]
+    if name in positional:
+        index = positional.index(name)
+        if index < len(call.args) and not any(isinstance(value, ast.Starred) for value in call.args[: index + 1]):
+            return call.args[index]
+    return None
+
+
+_CHECKING_METHODS = frozenset(
+    {"startswith", "is_relative_to", "match", "fullmatch", "isalnum", "isidentifier", "isdigit", "isdecimal", "isnumeric", "issubset",
+     "endswith", "search"}
+)  # fmt: skip
+
+
+def _checked(test: ast.expr) -> Iterator[str]:
+    """Yield the names that a condition compares with a set of allowed values or a pattern."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            if isinstance(node.left, ast.Name) and not _is_text(node.comparators[0]):
+                yield node.left.id
+        elif isinstance(node, ast.Call):
+            name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
+            if (
+                name in _CHECKING_METHODS
+                or _CUTS.search(name)
+                and name not in ("int", "float", "bool", "len", "isinstance", "exists")
+            ):
+                values = [*node.args, getattr(node.func, "value", None)]
+                for value in values:
+                    while isinstance(value, ast.Attribute | ast.Call):
+                        value = value.value if isinstance(value, ast.Attribute) else value.func
+                    if isinstance(value, ast.Name):
+                        yield value.id
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
