@@ -235,7 +235,7 @@ class _Lines:
         found = self._comments[place.path]
         if not found:
             return None
-        from mlguard.scanners.infra.own import catalogue
+        from mlguard.scanners.own import catalogue
 
         rule = catalogue(str(self.context.settings.get("rules", ""))).rules.get(detection.rule)
         check = rule.checks.get(detection.check, {}) if rule else {}

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from mlguard.cli.commands import group
 from mlguard.errors import UsageError
 from mlguard.examples import trees
-from mlguard.scanners.infra import conditions, inventory, own
+from mlguard.scanners import own
+from mlguard.scanners.infra import conditions, inventory
 from mlguard.scanners.infra.operators import NEGATED, OPERATORS
 
 PAGE = """\
@@ -107,7 +108,7 @@ def test_a_condition_that_is_wrong_is_told_with_page_and_line(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("scanner: infra", "scanner: code"), "judged by infra"),
+        (("scanner: infra", "scanner: data"), "judged by infra or code"),
         (("controls: []", "controls: [GDPR-0]"), "there is no control 'GDPR-0'"),
         (("severity: low", "severity: bad"), "severity is 'bad'"),
         (("---\ntitle", "title"), "begins with front matter"),

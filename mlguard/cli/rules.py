@@ -88,7 +88,7 @@ def test(folder: Path | None) -> int:
     Ends with 0 when every page holds what it says, else with 1. mlguard rules language describes pages and
     conditions; mlguard explain AREA/SLUG/CHECK shows a check of mlguard's own.
     """
-    from mlguard.scanners.infra import own
+    from mlguard.scanners import own
 
     place = str(folder or settings_here().rules)
     if not place:
@@ -109,9 +109,11 @@ def test(folder: Path | None) -> int:
 @command.command("language", short_help="Describe pages and conditions.")
 def language() -> int:
     """Describe the pages of rules of one's own: their keys, the conditions, operators, kinds and classes."""
-    from mlguard.scanners.infra.language import reference
+    from mlguard.scanners.code import patterns
+    from mlguard.scanners.infra.language import reference, unmarked
 
-    output.emit(reference())
+    told = unmarked((patterns.__doc__ or "").partition("\n\n")[2])
+    output.emit(f"{reference()}\n\nChecks of Python code\n\n{told.strip()}")
     return 0
 
 
@@ -165,12 +167,14 @@ def _trouble(rule: rules.Rule, catalogue: rules.Catalogue, folder: str) -> Itera
 
 
 def _examined(example: Example, catalogue: rules.Catalogue, folder: str) -> tuple[tuple[Finding, ...], tuple[Gap, ...]]:
+    from mlguard.scanners import own
+
     with tempfile.TemporaryDirectory(prefix="mlguard-rules-") as place:
         root = Path(place)
         example.write(root)
         found = discovery.classify(root, sorted(example.files))
-        settings = {"infra": {"rules": folder}}
-        report = run(Job(root, found.artifacts, ("infra",), catalogue, settings=settings, gaps=found.gaps))
+        settings = {name: {"rules": folder} for name in own.SCANNERS}
+        report = run(Job(root, found.artifacts, own.SCANNERS, catalogue, settings=settings, gaps=found.gaps))
     return report.findings, tuple(gap for gap in report.gaps if gap.kind != "unresolved")
 
 

@@ -29,6 +29,7 @@ def configuration(
     advisories: Path | None = None,
     scanners: Sequence[str] = (),
     jobs: int | None = None,
+    online: str | None = None,
 ) -> Config:
     """Return the configuration for these paths, with what the command line says on top. Raises UsageError."""
     if file is None:
@@ -41,8 +42,9 @@ def configuration(
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
     if advisories:
-        given = {**settings.settings.get("dependencies", {}), "advisories": str(advisories.absolute())}
-        settings = replace(settings, settings={**settings.settings, "dependencies": given})
+        settings = _with_dependencies(settings, advisories=str(advisories.absolute()))
+    if online:
+        settings = _with_dependencies(settings, online=online)
     if scanners:
         for name in scanners:
             if name not in settings.scanners:
@@ -52,6 +54,11 @@ def configuration(
         ordered = tuple(name for name in settings.scanners if name in scanners)
         settings = replace(settings, scanners=ordered, required=ordered, demanded=())
     return settings
+
+
+def _with_dependencies(settings: Config, **given: str) -> Config:
+    merged = {**settings.settings.get("dependencies", {}), **given}
+    return replace(settings, settings={**settings.settings, "dependencies": merged})
 
 
 def folder(paths: Sequence[Path], settings: Config, given: Path | None) -> Path:
@@ -138,10 +145,12 @@ def prepared(
     """Return the job of a run, see ``examine``; without ``paths`` nothing is searched for files. Raises UsageError."""
     named = _named(stores, settings)
     rulebook = catalogue(settings)
-    recall = _recall(base, settings, rulebook.digest, hook) if cached and paths is not None else None
+    recall = _recall(base, settings, rulebook.digest) if cached and not hook and paths is not None else None
     found = discovery.Found((), ())
     if paths is not None:
         found = discovery.discover(base, paths, settings.exclude, own, recall.tree if recall else None)
+    if cached and hook and sum(artifact.size for artifact in found.artifacts) > HOOK_BYTES:
+        recall = _recall(base, settings, rulebook.digest, whole=False)
     declaration, gaps = (None, []) if hook else declared(base, settings)
     names = settings.scanners
     if hook and all(artifact.kind in ("python", "notebook") for artifact in found.artifacts):
@@ -172,21 +181,25 @@ def prepared(
     )
 
 
-def _recall(base: Path, settings: Config, rules_digest: str, hook: bool) -> Recall | None:
+HOOK_BYTES = 8 * 2**10
+"""Of smaller commits it is as fast to look at the files as to ask what was seen in them."""
+
+
+def _recall(base: Path, settings: Config, rules_digest: str, whole: bool = True) -> Recall | None:
     """Return what earlier runs have seen; None when the configuration wants none, or there is no place for it. Raises UsageError."""
     if settings.cache is None:
         return None
     from mlguard import cache
 
     place = cache.chosen(base, settings.cache)
-    return cache.recall(cache.Cache(place), base, rules_digest, whole=not hook) if place else None
+    return cache.recall(cache.Cache(place), base, rules_digest, settings.scanners, whole) if place else None
 
 
 def catalogue(settings: Config) -> rules.Catalogue:
     """Return the rules of a run: the shipped ones, and those that the configuration names. Raises UsageError."""
     if not settings.rules:
         return rules.load()
-    from mlguard.scanners.infra import own
+    from mlguard.scanners import own
 
     return own.catalogue(settings.rules)
 
@@ -202,7 +215,9 @@ def catalogue_here() -> rules.Catalogue:
 
 
 def _with_own_rules(settings: Mapping[str, Mapping[str, Any]], folder: str) -> Mapping[str, Mapping[str, Any]]:
-    return {**settings, "infra": {**settings.get("infra", {}), "rules": folder}} if folder else settings
+    if not folder:
+        return settings
+    return {**settings, **{name: {**settings.get(name, {}), "rules": folder} for name in ("infra", "code")}}
 
 
 def _with_history(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap, Record
 from mlguard.scanners import Context, decode, read_bytes
+
+if TYPE_CHECKING:
+    from mlguard.scanners.code.seeing import Watch
 
 KINDS = frozenset({"python", "notebook"})
 
@@ -32,12 +35,14 @@ class CodeScanner:
 
     def _file(self, artifact: Artifact, context: Context) -> Iterator[Record]:
         from mlguard.scanners import notebook
-        from mlguard.scanners.code import shell, source
+        from mlguard.scanners.code import pins, shell, source
         from mlguard.scanners.code.report import records
 
         if artifact.kind == "python":
             data = read_bytes(context, artifact.path, source.MAX_SOURCE_BYTES)
-            yield from records(source.python_file(artifact.path, data))
+            file = source.python_file(artifact.path, data)
+            file.versions = {**context.settings.get("versions", {}), **pins.of_script(data)}
+            yield from records(file, _own(context))
             return
         cells = notebook.read(decode(read_bytes(context, artifact.path)))
         yield from shell.detections(artifact.path, cells)
@@ -46,10 +51,21 @@ class CodeScanner:
             yield Gap(self.name, artifact.path, "skipped", "cells in another language than Python are not looked at")
         module, failed = source.notebook_module(artifact.path, cells)
         if module is not None:
-            yield from records(module)
+            module.versions = context.settings.get("versions", {})
+            yield from records(module, _own(context))
         for cell in failed:
             reason = f"cell {cell.cell} is {cell.reason[0].lower()}{cell.reason[1:]}"
             yield Gap(self.name, artifact.path, "unreadable", reason)
+
+
+def _own(context: Context) -> tuple[Watch, ...]:
+    """Return the checks on the pages of the repository's own. Raises UsageError."""
+    folder = str(context.settings.get("rules", ""))
+    if not folder:
+        return ()
+    from mlguard.scanners.code import patterns
+
+    return patterns.watches(folder, context.hook)
 
 
 MAX_SETTINGS_BYTES = 256 * 2**10

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 from mlguard.facts import DataFlow, PrivateTraining
-from mlguard.scanners.code import flows, lexicon, loading, personal, private, running, serving
+from mlguard.scanners.code import flows, hubs, lexicon, loading, personal, private, running, serving
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Call, Place, Sight, Watch
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Tree
 
 WATCHES: tuple[Watch, ...] = (
-    *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *running.CHECKS, *serving.CHECKS, *personal.CHECKS,
+    *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *serving.CHECKS, *personal.CHECKS,
 )  # fmt: skip
 
 _LATER = frozenset({"functools.partial", "map", "asyncio.to_thread"})
@@ -36,13 +36,13 @@ _LATER_METHODS = frozenset(
 )
 
 
-def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow | PrivateTraining]:
-    """Yield what our checks see and the flows of data, each thing once."""
+def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterator[Sight | DataFlow | PrivateTraining]:
+    """Yield what our checks and ``more`` of the user's see, and the flows of data, each thing once."""
     tree = source.tree
     told: set[tuple[int, str]] = set()
     yield from personal.libraries(source)
     yield from private.libraries(source)
-    plan = _plan(tuple(index for index, watch in enumerate(WATCHES) if _wanted(watch, tree)))
+    plan = _plan((*(watch for watch in WATCHES if _wanted(watch, tree)), *more))
     for call, watches in _calls(source, names, plan):
         for watch in watches:
             yield from _new(watch.check(call), told)
@@ -53,7 +53,7 @@ def sights(source: Source, names: Names) -> Iterator[Sight | DataFlow | PrivateT
                 yield from _new(watch.check(node, place), told)
     if source.rows is not None:
         yield from personal.shown_at_the_end(source, names)
-    yield from loading.unused_settings(source, names)
+    yield from hubs.unused_settings(source, names)
 
 
 def _new(
@@ -94,9 +94,8 @@ class _Plan:
     every: tuple[Watch, ...] = ()
 
 
-@cache
-def _plan(wanted: tuple[int, ...]) -> _Plan:
-    watches = [WATCHES[index] for index in wanted]
+@lru_cache(maxsize=128)
+def _plan(watches: tuple[Watch, ...]) -> _Plan:
     plan = _Plan(
         every=tuple(watch for watch in watches if not (watch.names or watch.keywords or watch.nodes)),
     )

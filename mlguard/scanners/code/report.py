@@ -12,20 +12,20 @@ from mlguard.findings import Detection, Gap, Location, Record
 from mlguard.scanners.code import bandit_checks
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.own import sights
-from mlguard.scanners.code.seeing import Sight
+from mlguard.scanners.code.seeing import Sight, Watch
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import FUNCTIONS, Scope, Tree
 
 
-def records(source: Source) -> Iterator[Record]:
-    """Yield everything that is seen in one file, each thing once.
+def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:
+    """Yield everything that bandit, our checks and ``more`` of the user's see in one file, each thing once.
 
     Where bandit and a check of ours report the same node under the same rule, ours stays and carries bandit's facts.
     """
     names = Names(source.tree)
     ours: dict[tuple[str, int], Sight] = {}
     order: list[Sight] = []
-    for sight in sights(source, names):
+    for sight in sights(source, names, more):
         if isinstance(sight, Sight):
             order.append(sight)
             for node in (sight.node, sight.also):

@@ -27,6 +27,7 @@ A page is area/slug.md. Its front matter, between two lines of ---, has the keys
 
   title, severity, message, fix        needed; severity is critical, high, medium or low
   checks                               needed: a mapping of names to checks, which the language below describes
+  scanner                              infra; code for patterns of Python code, which come last below
   confidence, hook, controls, gdpr, cwe, tags      high; false; none
   on_fail, on_pass                     gap, none: what a finding, or none, says about the controls (breach, gap, review;
                                        proof, documented, none)
@@ -77,7 +78,7 @@ def reference() -> str:
     """Return the whole language as text: pages, checks, paths, operators, kinds and classes."""
     parts = [
         ("Pages", PAGE),
-        ("Checks and conditions", _unmarked((conditions.__doc__ or "").partition("\n\n")[2])),
+        ("Checks and conditions", unmarked((conditions.__doc__ or "").partition("\n\n")[2])),
         ("Operators", "\n".join(_operators())),
         ("Kinds", KINDS),
         ("Classes", "\n".join(line for name, text in CLASSES.items() for line in _entry(name, text, 20))),
@@ -112,13 +113,13 @@ def _paths(value: Any, path: str, level: int) -> Iterator[str]:
 def _operators() -> Iterator[str]:
     opposites = {positive: name for name, positive in NEGATED.items()}
     for name, function in sorted(OPERATORS.items()):
-        first = " ".join(_unmarked(inspect.getdoc(function) or "").split())
+        first = " ".join(unmarked(inspect.getdoc(function) or "").split())
         more = [f"Opposite: {opposites[name]}."] if name in opposites else []
         more += ["Takes no value."] if name in BARE else []
         yield from _entry(name, " ".join([first, *more]), 20)
 
 
-def _unmarked(text: str) -> str:
+def unmarked(text: str) -> str:
     return text.replace("``", "").replace("::\n", ":\n")
 
 

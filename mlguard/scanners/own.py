@@ -1,4 +1,4 @@
-"""Rule pages of the repository's own: conditions over infrastructure, in a folder that the configuration names."""
+"""Rule pages of the repository's own: conditions over infrastructure and patterns of code, in a folder that the configuration names."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 from mlguard import rules
 from mlguard.errors import ConditionError, Unreadable, UsageError
 from mlguard.rules import Catalogue, Rule, parse
-from mlguard.scanners.infra.conditions import compile_check
 
 MAX_PAGES = 2_000
 """Pages of one folder."""
 
 MAX_BYTES = 2**20
 """The largest page that is read."""
+
+SCANNERS = ("infra", "code")
+"""Scanners whose rules may be data."""
 
 DEFAULTS: Mapping[str, Any] = {
     "confidence": "high", "scanner": "infra", "controls": [], "on_fail": "gap", "on_pass": "none", "since": "",
@@ -70,8 +72,10 @@ def _page(path: Path) -> Rule:
     except UnicodeDecodeError:
         raise UsageError(f"{path}: the page is not valid UTF-8") from None
     rule = parse(f"{path.parent.name}/{path.stem}", text, str(path), DEFAULTS)
-    if rule.scanner != "infra":
-        raise UsageError(f"{path}: scanner is {rule.scanner!r}; pages of your own are judged by infra, as conditions")
+    if rule.scanner not in SCANNERS:
+        raise UsageError(
+            f"{path}: scanner is {rule.scanner!r}; pages of your own are judged by {' or '.join(SCANNERS)}, as conditions"
+        )
     if not rule.checks:
         raise UsageError(f"{path}: the page has no checks; give it conditions under 'checks'")
     _compile(rule, path, text)
@@ -79,6 +83,10 @@ def _page(path: Path) -> Rule:
 
 
 def _compile(rule: Rule, path: Path, text: str) -> None:
+    if rule.scanner == "code":
+        from mlguard.scanners.code.patterns import compile_check
+    else:
+        from mlguard.scanners.infra.conditions import compile_check  # type: ignore[assignment]  # both take rule, name and keys
     for name, spec in rule.checks.items():
         try:
             compile_check(rule.id, name, spec)
