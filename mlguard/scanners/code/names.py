@@ -16,16 +16,46 @@ MAX_VALUES = 20
 
 BUILTINS = frozenset(dir(builtins))
 _STARS: dict[str, frozenset[str]] = {
-    "pickle": frozenset({"load", "loads", "Unpickler"}),
-    "torch": frozenset({"load", "hub", "jit"}),
-    "joblib": frozenset({"load", "dump"}),
-    "transformers": frozenset({"AutoModel", "AutoTokenizer", "AutoModelForCausalLM", "pipeline"}),
-    "datasets": frozenset({"load_dataset"}),
-    "os": frozenset({"system", "popen"}),
-    "subprocess": frozenset({"run", "Popen", "call", "check_call", "check_output"}),
-    "fastai.vision.all": frozenset({"load_learner"}),
+    module: frozenset(names.split())
+    for module, names in {
+        "pickle": "load loads dump dumps Unpickler Pickler",
+        "dill": "load loads dump dumps Unpickler load_session load_module",
+        "cloudpickle": "load loads dump dumps",
+        "shelve": "DbfilenameShelf Shelf",
+        "marshal": "load loads",
+        "yaml": "load load_all safe_load unsafe_load full_load Loader SafeLoader",
+        "torch": "load save hub jit nn optim utils distributed tensor",
+        "torch.hub": "load download_url_to_file load_state_dict_from_url",
+        "torch.jit": "load save script",
+        "joblib": "load dump Parallel delayed Memory",
+        "numpy": "load save loadtxt genfromtxt random array",
+        "pandas": "read_pickle read_csv read_parquet read_sql read_html DataFrame eval",
+        "transformers": "AutoModel AutoTokenizer AutoModelForCausalLM AutoModelForSequenceClassification AutoConfig AutoProcessor pipeline",
+        "datasets": "load_dataset load_from_disk load_dataset_builder",
+        "huggingface_hub": "hf_hub_download snapshot_download login InferenceClient HfApi",
+        "keras.models": "load_model model_from_json",
+        "tensorflow.keras.models": "load_model model_from_json",
+        "keras.layers": "Lambda Dense",
+        "tensorflow.keras.layers": "Lambda Dense",
+        "os": "system popen environ getenv chmod path execv spawnl",
+        "subprocess": "run Popen call check_call check_output getoutput getstatusoutput",
+        "hashlib": "md5 sha1 sha256 sha512 new",
+        "ssl": "_create_unverified_context create_default_context CERT_NONE wrap_socket",
+        "random": "random randint choice choices getrandbits sample",
+        "ctypes": "CDLL cdll",
+        "requests": "get post put delete patch request Session",
+        "flask": "Flask request Blueprint render_template_string Markup jsonify",
+        "fastapi": "FastAPI APIRouter Request Depends WebSocket",
+        "gradio": "Interface Blocks ChatInterface",
+        "Crypto.Cipher": "AES DES DES3 ARC4 Blowfish",
+        "mlflow": "log_param log_params log_metric log_artifact set_tag set_tracking_uri pyfunc",
+        "fastai.vision.all": "load_learner",
+        "fastai.text.all": "load_learner",
+        "fastai.tabular.all": "load_learner",
+        "fastai.basics": "load_learner",
+    }.items()
 }
-"""Names that a star import of a module brings."""
+"""Names that a star import of a module brings, for files with several of them."""
 
 
 class Unknown:
@@ -50,6 +80,7 @@ class Names:
         self._returns: dict[int, list[ast.expr]] = {}
         self._entered: list[Function] = []  # functions whose result is being looked for
         self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
+        self._lone_star = tree.stars[0] if len(set(tree.stars)) == 1 else ""
 
     def path(self, node: ast.AST | None, scope: Scope, depth: int = MAX_DEPTH) -> str:
         """Return the dotted path that an expression stands for, "" when it is not known.
@@ -115,6 +146,8 @@ class Names:
         if holder is None:
             if name in self._stars:
                 return f"{self._stars[name]}.{name}"
+            if self._lone_star and name not in BUILTINS:
+                return f"{self._lone_star}.{name}"
             return name if name in BUILTINS else ""
         if name in holder.imports and name not in holder.values:
             return holder.imports[name]
@@ -135,11 +168,11 @@ class Names:
         ):
             return found
         if depth > 0 and values:
+            if name in holder.imports and all(isinstance(v, ast.Constant) and v.value is None for v in values):
+                return holder.imports[name]  # except ImportError: name = None
             paths = {self._value(value, holder, depth - 1) for value in values}
             if len(paths) == 1:
                 return paths.pop()
-            if name in holder.imports and paths == {""}:
-                return holder.imports[name]  # except ImportError: name = None
             paths.discard("")
             return paths.pop() if len(paths) == 1 else ""
         if name in holder.parameters:
