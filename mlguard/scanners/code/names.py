@@ -6,6 +6,7 @@ import ast
 import builtins
 from typing import Final
 
+from mlguard.scanners.code.exports import Exports
 from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree, inside
 
 MAX_DEPTH = 12
@@ -72,9 +73,12 @@ Constant = str | bytes | int | float | complex | bool | None | Unknown
 class Names:
     """Answers questions on names of one tree."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, exports: Exports | None = None, path: str = "") -> None:
         self.tree = tree
         self.used: set[int] = set()  # ids of dictionary displays that were read as a call's keywords
+        self.exports, self.file = exports, path
+        self.consulted: set[str] = set()  # other files of the tree that were read
+        self._imported: dict[str, str] = {}
         self.taint: object = None  # the analysis of mlguard.scanners.code.taint, once somebody asked
         self._known: dict[tuple[int, str], str] = {}
         self._returns: dict[int, list[ast.expr]] = {}
@@ -108,7 +112,10 @@ class Names:
             base = f"{base}()" if base else self._returned(node.func, scope, depth - 1)
         else:
             base = ""
-        return ".".join([base, *reversed(parts)]) if base else ""
+        if not base or not parts:
+            return base
+        whole = ".".join([base, *reversed(parts)])
+        return whole if self.exports is None or "()" in base else self.imported(whole)
 
     def _reached(self, call: ast.Call, scope: Scope, depth: int) -> str:
         """Return the module of ``import_module("x")`` and the attribute of ``getattr(x, "y")``."""
@@ -150,7 +157,7 @@ class Names:
                 return f"{self._lone_star}.{name}"
             return name if name in BUILTINS else ""
         if name in holder.imports and name not in holder.values:
-            return holder.imports[name]
+            return self.imported(holder.imports[name])
         key = (id(holder), name)
         if key not in self._known:
             self._known[key] = ""  # while it is looked for: a name may be made from itself
@@ -169,7 +176,7 @@ class Names:
             return found
         if depth > 0 and values:
             if name in holder.imports and all(isinstance(v, ast.Constant) and v.value is None for v in values):
-                return holder.imports[name]  # except ImportError: name = None
+                return self.imported(holder.imports[name])  # except ImportError: name = None
             paths = {self._value(value, holder, depth - 1) for value in values}
             if len(paths) == 1:
                 return paths.pop()
@@ -249,6 +256,15 @@ class Names:
             found = {self._bound(name, holder, depth - 1)} - {""}
         return found.pop() if len(found) == 1 else ""
 
+    def imported(self, dotted: str) -> str:
+        """Return what an imported path stands for, also behind a file of the tree that imports it itself."""
+        if self.exports is None:
+            return dotted
+        known = self._imported.get(dotted)
+        if known is None:
+            known = self._imported[dotted] = self.exports.path(dotted, self.file, self.consulted)
+        return known
+
     def holder(self, name: str, scope: Scope) -> Scope | None:
         """Return the scope that binds a name as seen from ``scope``."""
         current: Scope | None = scope
@@ -267,7 +283,9 @@ class Names:
             return UNKNOWN
         if isinstance(node, ast.Name):
             single = self.single(node.id, scope)
-            return self.constant(single[0], single[1], depth - 1) if single else UNKNOWN
+            if single is None:
+                return self._imported_constant(node.id, scope)
+            return self.constant(single[0], single[1], depth - 1)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             return self._member(node.value.id, node.attr, scope, depth - 1)
         if isinstance(node, ast.JoinedStr):
@@ -279,6 +297,13 @@ class Names:
             value = self.constant(node.operand, scope, depth - 1)
             return value if isinstance(value, Unknown) else not value
         return UNKNOWN
+
+    def _imported_constant(self, name: str, scope: Scope) -> Constant:
+        holder = self.holder(name, scope) if self.exports is not None else None
+        if self.exports is None or holder is None or name not in holder.imports or name in holder.values:
+            return UNKNOWN
+        found = self.exports.constant(holder.imports[name], self.file, self.consulted)
+        return UNKNOWN if found is None or found.value is ... else found.value
 
     def _member(self, owner: str, name: str, scope: Scope, depth: int) -> Constant:
         """Return the value of ``Config.name``, or of ``self.name`` where only the class's body sets it."""

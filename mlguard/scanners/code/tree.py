@@ -175,7 +175,7 @@ class Tree:
             found.setdefault(module, node)
             for alias in node.names:
                 if alias.name != "*":
-                    found.setdefault(f"{module}.{alias.name}", node)
+                    found.setdefault(_joined(module, alias.name), node)
         return found
 
     @cached_property
@@ -319,12 +319,29 @@ class Tree:
 
     @cached_property
     def calls_by_name(self) -> dict[str, list[ast.Call]]:
-        """Every call by the last part of the called name as written."""
+        """Every call by the last part of the called name as written, "" for what is called without one."""
         found: dict[str, list[ast.Call]] = {}
-        for call in self.of(ast.Call):
+        for call in self.by_class.get(ast.Call, ()):
             function = call.func
-            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-            found.setdefault(name, []).append(call)
+            kind = function.__class__
+            name = function.attr if kind is ast.Attribute else function.id if kind is ast.Name else ""
+            if name in found:
+                found[name].append(call)
+            else:
+                found[name] = [call]
+        return found
+
+    @cached_property
+    def calls_by_keyword(self) -> dict[str | None, list[ast.Call]]:
+        """Every call by each of its keywords, None for ``**``."""
+        found: dict[str | None, list[ast.Call]] = {}
+        for call in self.by_class.get(ast.Call, ()):
+            for keyword in call.keywords:
+                name = keyword.arg
+                if name in found:
+                    found[name].append(call)
+                else:
+                    found[name] = [call]
         return found
 
 
@@ -500,11 +517,16 @@ def _import(node: ast.Import, scope: Scope) -> None:
             scope._imports.setdefault(first, first)
 
 
+def _joined(module: str, name: str) -> str:
+    """Return the dotted path of a name of a module; ``from . import a`` is ``.a``."""
+    return f"{module}{name}" if module.endswith(".") else f"{module}.{name}"
+
+
 def _import_from(node: ast.ImportFrom, scope: Scope) -> None:
     module = "." * node.level + (node.module or "")
     for alias in node.names:
         if alias.name != "*":
-            scope._imports.setdefault(alias.asname or alias.name, f"{module}.{alias.name}")
+            scope._imports.setdefault(alias.asname or alias.name, _joined(module, alias.name))
 
 
 def _assign(node: ast.Assign, scope: Scope) -> None:
