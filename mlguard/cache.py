@@ -45,7 +45,7 @@ MAX_TREE_FILES = 200_000
 WAIT_SECONDS = 2.0
 """How long a run waits for another that writes, before it goes on without the cache."""
 
-TOUCH_SECONDS = 24 * 3600
+TOUCH_MILLISECONDS = 24 * 3600 * 1000
 """How old the mark of the last use may be: so a run that finds everything writes nothing."""
 
 MAX_OTHER_FILES = 1000
@@ -182,7 +182,7 @@ class Cache:
         with self._guarded(writes=False) as database:
             if database is None:
                 return found
-            today = int(time.time())
+            now = time.time_ns() // 1_000_000
             old: list[tuple[int, bytes]] = []
             for at in range(0, len(keys), _KEPT_KEYS):
                 some = keys[at : at + _KEPT_KEYS]
@@ -193,8 +193,8 @@ class Cache:
                 ):
                     if check == _seal(key, data):
                         found[key] = data
-                        if not 0 <= today - used < TOUCH_SECONDS:
-                            old.append((today, key))
+                        if not 0 <= now - used < TOUCH_MILLISECONDS:
+                            old.append((now, key))
             if old:
                 with _transaction(database):
                     database.executemany(f"UPDATE {table} SET used = ? WHERE key = ?", old)
@@ -206,7 +206,7 @@ class Cache:
         with self._guarded(writes=True) as database:
             if database is None:
                 return
-            now = int(time.time())
+            now = time.time_ns() // 1_000_000
             with _transaction(database):
                 database.executemany(
                     f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?)",
@@ -236,10 +236,15 @@ class Cache:
         import sqlite3
 
         try:
-            yield self._connected(writes)
+            database = self._connected(writes)
+        except (sqlite3.Error, OSError):
+            self.clear()
+            database = None
+        try:
+            yield database
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
-                self.clear()  # tables of another form
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+                self.clear()  # tables or values of another form
             else:
                 self._useless = True  # another run holds it, or the disk is full: this run goes on without
         except (sqlite3.Error, OSError, OverflowError):
@@ -380,9 +385,13 @@ def _content(paths: Iterable[str]) -> bytes:
 # --- One run
 
 
-def recall(cache: Cache, root: Path, rules: str, whole: bool = True) -> Recall:
-    """Return the cache for one run over ``root`` with the rules of this digest. Of a part of a tree the files' state is not kept."""
-    return Recall(cache, cache.tree(root) if whole else Tree(root, {}), rules)
+def recall(cache: Cache, root: Path, rules: str, scanners: Sequence[str], whole: bool = True) -> Recall:
+    """Return the cache for one run over ``root`` with the rules of this digest. Of a part of a tree the files' state is not kept.
+
+    Records are kept as the run's report shows them: what the scanner of secrets hides in the lines that others show is hidden here
+    too. So a run with it and one without are different.
+    """
+    return Recall(cache, cache.tree(root) if whole else Tree(root, {}), f"{rules}{'secrets' in scanners}")
 
 
 class Recall:

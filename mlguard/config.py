@@ -44,6 +44,20 @@ class Ignore:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredAdvisory:
+    """A flaw of packages that does not fail the gate before the end of ``until`` (inclusive, UTC).
+
+    ``id`` is any of its names, "" for all of ``package``; ``package`` is "" for every package.
+    """
+
+    reason: str
+    until: datetime.date
+    id: str = ""
+    package: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Allow:
     """A name that model files may import before the end of ``until`` (inclusive, UTC), though the policy does not know it.
 
@@ -78,6 +92,7 @@ class Config:
     accepted_gaps: tuple[AcceptedGap, ...] = ()
     ignore: tuple[Ignore, ...] = ()
     allow: tuple[Allow, ...] = ()
+    ignored_advisories: tuple[IgnoredAdvisory, ...] = ()
     rules: str = ""  # the folder of the repository's own rule pages
     comments: str = "honour"  # or "refuse": whether a comment in a scanned file sets a finding aside
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -266,6 +281,9 @@ def _built(body: Mapping[str, Any], path: str) -> Config:
         ),
         ignore=tuple(Ignore(**{**item, "until": _date(item, path)}) for item in body.get("ignore", ())),
         allow=tuple(Allow(**{**item, "until": _date(item, path)}) for item in body.get("model", {}).get("allow", ())),
+        ignored_advisories=tuple(
+            _ignored_advisory(item, path) for item in body.get("dependencies", {}).get("ignore", ())
+        ),
         settings={**settings, **body.get("settings", {})},
         cache=_cache(body.get("cache", True), path),
         digest=_digest(body) if path else "",
@@ -279,6 +297,13 @@ def _cache(value: Any, path: str) -> str | None:
     if folder is None or not folder.is_absolute():
         raise UsageError(f"{path}: cache is {_told(value)}; it is true, false, or the whole path of a folder")
     return str(folder)
+
+
+def _ignored_advisory(item: Mapping[str, str], path: str) -> IgnoredAdvisory:
+    if not item.get("id") and not item.get("package"):
+        raise UsageError(f"{path}: an entry of dependencies.ignore names neither an id nor a package")
+    names = {key: item.get(key, "") for key in ("id", "package", "owner")}
+    return IgnoredAdvisory(item["reason"], _date(item, path), **names)
 
 
 def _digest(body: Mapping[str, Any]) -> str:

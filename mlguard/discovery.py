@@ -204,7 +204,20 @@ def _patterns(lines: Sequence[str]) -> _Patterns:
         patterns: _Patterns = pathspec.GitIgnoreSpec.from_lines(lines)
     except (ValueError, re.error) as error:
         raise UsageError(f"a pattern of {IGNORE_FILE}, .gitignore or exclude is not valid: {error}") from None
-    return patterns
+    return _Patterned(patterns)
+
+
+class _Patterned:
+    """Patterns for any name. An engine of patterns may take none that holds bytes which are no UTF-8."""
+
+    def __init__(self, patterns: _Patterns) -> None:
+        self.patterns = patterns
+
+    def match_file(self, file: str) -> bool:
+        return self.patterns.match_file(file if file.isascii() else _SURROGATE.sub("\ufffd", file))
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def classify(root: Path, paths: Iterable[str], seen: Seen | None = None) -> Found:

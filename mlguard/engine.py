@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
-from mlguard.facts import Fact
+from mlguard.facts import Fact, Imports
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.rules import Catalogue, fix_for, message_for, severity_for
 from mlguard.workers import Progress, Setting, Task, perform, plan
@@ -78,8 +78,13 @@ def performed(
     done: dict[Task, list[Record]] = {task: [] for task in tasks if task not in known}
     for task, record in _streamed(job, list(done), setting, progress) if done else ():
         done[task].append(record)
-    job.recall.keep(done)
-    return [(task.scanner, record) for some in (known, done) for task, records in some.items() for record in records]
+    records = [(task.scanner, record) for some in (known, done) for task, found in some.items() for record in found]
+    if done:
+        lines = _shown_lines(_unique(_judged(records, job.catalogue), job.catalogue))
+        job.recall.keep(
+            {task: [_hidden(task.scanner, record, lines) for record in found] for task, found in done.items()}
+        )
+    return records
 
 
 def _streamed(
@@ -105,6 +110,8 @@ def _processes(job: Job) -> int:
 
 def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]) -> Report:
     """Return the report of all that the tasks of a run have said."""
+    if not job.hook:
+        records = _with_imports(job, records)
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     if not job.hook:
         from mlguard.assess import assess  # the quick run on commit has no second stage, and no time to load it
@@ -112,6 +119,18 @@ def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]
         judged = assess(facts, job.declaration, job.artifacts)
         records += [("assess", record) for record in judged if "code" in job.scanners or not _about_code(record)]
     return _report(job, tasks, records, facts)
+
+
+def _with_imports(job: Job, records: list[tuple[str, Record]]) -> list[tuple[str, Record]]:
+    """Return the records with the modules that code imports, and with who imports what in the findings about flaws."""
+    if not any(isinstance(record, Imports) or isinstance(record, Detection) and record.rule.startswith("dep/") for _, record in records):
+        return records
+    from mlguard.assess import components
+
+    used = components.libraries((record for _, record in records), job.artifacts)
+    looked = "code" in job.scanners and any(artifact.kind in ("python", "notebook") for artifact in job.artifacts)
+    kept = [pair for pair in records if not isinstance(pair[1], Imports)]
+    return [*components.reached(kept, used, looked), *(("assess", library) for library in used)]
 
 
 def _about_code(record: Record) -> bool:
@@ -136,6 +155,11 @@ def _settings(job: Job) -> Mapping[str, Mapping[str, Any]]:
         from mlguard.assess import stores
 
         settings["infra"] = {**settings.get("infra", {}), "declared": stores.told(job.declaration)}
+    if "code" in job.scanners and any(artifact.kind in ("python", "notebook") for artifact in job.artifacts):
+        from mlguard.scanners.code import pins
+
+        if versions := pins.asked(job.root, job.artifacts):
+            settings["code"] = {**settings.get("code", {}), "versions": versions}
     return {**settings, "model": {**settings.get("model", {}), **asked}} if asked else settings
 
 
@@ -236,9 +260,12 @@ def _report(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]], 
         {record for _, record in records if isinstance(record, Proof)},
         key=lambda proof: (proof.path, proof.rule, proof.subject),
     )
-    detections = [(name, record) for name, record in records if isinstance(record, Detection)]
-    nameless = [(name, detection) for name, detection in detections if detection.rule not in job.catalogue.rules]
-    detections = [pair for pair in detections if pair not in nameless] if nameless else detections
+    detections = list(_judged(records, job.catalogue))
+    nameless = [
+        (name, record)
+        for name, record in records
+        if isinstance(record, Detection) and record.rule not in job.catalogue.rules
+    ]
     records.clear()
     gaps += [
         Gap(name, detection.location.path, "crash", f"it reported the rule {detection.rule}, which has no page")
@@ -285,15 +312,10 @@ def _missed(name: str, path: str, missed: set[tuple[str, str]]) -> bool:
 
 def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> tuple[Finding, ...]:
     """Return the findings of (scanner, detection) pairs, totally ordered and without duplicates."""
-    unique = {_sameness(detection): (name, detection) for name, detection in detections}
-    unique = _once(unique, catalogue)
+    unique = _unique(detections, catalogue)
     ordinals: Counter[tuple[str, ...]] = Counter()
     findings = []
-    known = {
-        (detection.location.path, detection.location.line): detection.excerpt[0]
-        for name, detection in unique.values()
-        if name == "secrets" and detection.excerpt
-    }
+    known = _shown_lines(unique)
     ordered = sorted(unique.items(), key=lambda item: (_place(item[1][1].location), item[0]))
     unique.clear()
     for _, (name, detection) in _drained(ordered):
@@ -304,6 +326,26 @@ def join(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> t
 
 
 Unique = dict[tuple[Any, ...], tuple[str, Detection]]
+
+
+def _judged(records: Iterable[tuple[str, Record]], catalogue: Catalogue) -> Iterator[tuple[str, Detection]]:
+    """Yield the detections of rules that have a page."""
+    for name, record in records:
+        if isinstance(record, Detection) and record.rule in catalogue.rules:
+            yield name, record
+
+
+def _unique(detections: Iterable[tuple[str, Detection]], catalogue: Catalogue) -> Unique:
+    return _once({_sameness(detection): (name, detection) for name, detection in detections}, catalogue)
+
+
+def _shown_lines(unique: Unique) -> dict[tuple[str, int], str]:
+    """Return by path and number each line that holds a credential, as it may be shown."""
+    return {
+        (detection.location.path, detection.location.line): detection.excerpt[0]
+        for name, detection in unique.values()
+        if name == "secrets" and detection.excerpt
+    }
 
 
 def _sameness(detection: Detection) -> tuple[Any, ...]:
@@ -329,9 +371,12 @@ def _once(unique: Unique, catalogue: Catalogue) -> Unique:
     }
 
 
-def _hidden(scanner: str, detection: Detection, known: Mapping[tuple[str, int], str]) -> Detection:
+Some = TypeVar("Some", bound=Record)
+
+
+def _hidden(scanner: str, detection: Some, known: Mapping[tuple[str, int], str]) -> Some:
     """Return the detection with each line that holds a credential as the scanner of secrets shows it."""
-    if scanner == "secrets" or not detection.excerpt or not known:
+    if scanner == "secrets" or not known or not isinstance(detection, Detection) or not detection.excerpt:
         return detection
     place = detection.location
     shown = tuple(known.get((place.path, place.line + index), line) for index, line in enumerate(detection.excerpt))

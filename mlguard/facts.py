@@ -236,12 +236,11 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class BillOfMaterials:
-    """A bill of materials. ``models`` counts the models that it lists, ``packages`` has (canonical name, version) of those for Python."""
+    """A bill of materials. ``models`` counts the models that it lists."""
 
     path: str
     format: Literal["CycloneDX", "SPDX"]
     models: int
-    packages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

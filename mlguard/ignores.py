@@ -12,7 +12,11 @@ What the comments of other tools look like is documented at:
 checkov https://www.checkov.io/2.Basics/Suppressing%20and%20Skipping%20Policies.html,
 Trivy https://trivy.dev/latest/docs/scanner/misconfiguration/config/config/#filtering-misconfigurations-by-in-line-comments,
 KICS https://docs.kics.io/latest/running-kics/, hadolint https://github.com/hadolint/hadolint#ignoring-rules,
-zizmor https://docs.zizmor.sh/usage/#ignoring-results, kube-linter https://docs.kubelinter.io/#/configuring-kubelinter.
+zizmor https://docs.zizmor.sh/usage/#ignoring-results, kube-linter https://docs.kubelinter.io/#/configuring-kubelinter;
+of those that look for secrets: detect-secrets https://github.com/Yelp/detect-secrets#inline-allowlisting, gitleaks
+https://github.com/gitleaks/gitleaks#gitleaksallow, trufflehog https://docs.trufflesecurity.com/ignoring-secrets, ggshield
+https://docs.gitguardian.com/ggshield-docs/reference/secret/ignore, bandit https://bandit.readthedocs.io/en/latest/config.html#suppressing-individual-lines,
+ruff https://docs.astral.sh/ruff/linter/#error-suppression, semgrep https://semgrep.dev/docs/ignoring-files-folders-code.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ class Comment(NamedTuple):
 
 
 _ANY = re.compile(
-    r"(?i)mlguard:|checkov|bridgecrew:|cortex:skip|trivy:|tfsec:|kics-scan|hadolint|zizmor:|kube-linter\.io/|id[\"']?\s*:\s*[\"']?CKV"
+    r"(?i)pragma|gitleaks:allow|trufflehog:ignore|ggignore|nosec|noqa|nosemgrep|devskim:|nosonar|mlguard:|checkov|bridgecrew:|cortex:skip|trivy:|tfsec:|kics-scan|hadolint|zizmor:|kube-linter\.io/|id[\"']?\s*:\s*[\"']?CKV"
 )
 """A line without one of these words holds no such comment."""
 
@@ -65,6 +69,15 @@ _WORDS = (
     "zizmor:",
     "kube-linter.io/",
     "ckv",
+    "pragma",
+    "gitleaks:allow",
+    "trufflehog:ignore",
+    "ggignore",
+    "nosec",
+    "noqa",
+    "nosemgrep",
+    "devskim:",
+    "nosonar",
 )
 """The same in small letters, to be looked for in the whole of a file."""
 
@@ -83,6 +96,19 @@ _ZIZMOR = re.compile(r"zizmor:\s*ignore(?:\[([^\]]*)\])?")
 _KUBE_LINTER = re.compile(
     r"(?:ignore-check\.kube-linter\.io/([\w-]+)|kube-linter\.io/(ignore-all))[\"']?\s*:\s*[\"']?([^\"'\n]*)"
 )
+
+
+_PRAGMA = re.compile(r"(?i)pragma:?\s{0,3}(?:allow|white)list(?:ed)?[ -]?(nextline[ -]?)?secrets?\b")
+_PLAIN_SECRET = re.compile(r"(?i)(gitleaks:allow|trufflehog:ignore|\bggignore(?:-line)?\b|\bNOSONAR\b|\bDevSkim:\s*ignore\s+(?:DS\d+,)*DS173237)")
+_NOSEC = re.compile(r"#\s*nosec\b:?\s*((?:B\d{3}|[a-z_]{4,40})(?:[\s,]+(?:B\d{3}|[a-z_]{4,40}))*)?", re.I)
+_NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d*(?:[\s,]+[A-Z]+\d*)*)", re.I)
+_NOSEMGREP = re.compile(r"nosem(?:grep)?\b(?::\s*([\w./-]+(?:\s*,\s*[\w./-]+)*))?")
+_OF_SECRETS = re.compile(r"(?i)^(?:B10[5678]|S10[567]|S1|S10|S|hardcoded_password\w*)$")
+_SEMGREP_SECRET = re.compile(r"(?i)secret|passw|credential|api-?key|token|hard-?coded|private-key")
+SECRET_TOOLS = frozenset(
+    {"detect-secrets", "gitleaks:allow", "trufflehog:ignore", "ggignore", "nosonar", "devskim", "nosec", "noqa", "nosemgrep"}
+)
+"""Tools whose comments speak of secrets here, and of nothing else."""
 
 
 def comments(lines: Sequence[str], path: str) -> list[Comment]:
@@ -109,7 +135,8 @@ def aside(
     """
     near: Aside | None = None
     for comment in found:
-        if comment.first <= line <= comment.last or (comment.tool == "zizmor" and line <= comment.line <= end):
+        spans = comment.tool == "zizmor" or comment.tool in SECRET_TOOLS
+        if comment.first <= line <= comment.last or (spans and line <= comment.line <= end):
             if not _names(comment, rule, check, peers, infra):
                 continue
             result = Aside(comment.tool, comment.line, comment.reason, comment.until, comment.problem)
@@ -122,6 +149,10 @@ def aside(
 def _names(comment: Comment, rule: str, check: str, peers: Collection[str], infra: bool) -> bool:
     if comment.tool == "mlguard":
         return not {rule, f"{rule}/{check}"}.isdisjoint(comment.names)
+    if comment.tool in SECRET_TOOLS:
+        return rule.startswith("secret/")
+    if comment.tool == "checkov:skip" and rule.startswith("secret/") and any(n.startswith("ckv_secret") for n in comment.names):
+        return True
     if not infra:
         return False
     return not comment.names or not {_plain(one) for one in peers}.isdisjoint(comment.names)
@@ -160,9 +191,28 @@ def _on(line: str, number: int, shape: _Shape) -> Iterator[Comment]:
         yield Comment("hadolint ignore", _split(match[2]), number, *reach(number), "")
     if match := _ZIZMOR.search(line):
         yield Comment("zizmor", _split(match[1] or ""), number, number, number, "")
+    yield from _of_secrets(line, number, shape)
     if match := _KUBE_LINTER.search(line):
         names = _split(match[1]) if match[1] else ()
         yield Comment("kube-linter", names, number, *shape.document(number), _reason(match[3]))
+
+
+def _of_secrets(line: str, number: int, shape: _Shape) -> Iterator[Comment]:
+    """Yield the comments that set secrets aside."""
+    if match := _PRAGMA.search(line):
+        at = number + 1 if match[1] else number
+        yield Comment("detect-secrets", (), number, at, at, "")
+    if match := _PLAIN_SECRET.search(line):
+        tool = match[1].lower()
+        tool = "devskim" if tool.startswith("devskim") else "ggignore" if tool.startswith("ggignore") else tool
+        yield Comment(tool, (), number, *shape.next(number), "")
+    for tool, pattern in (("nosec", _NOSEC), ("noqa", _NOQA)):
+        match = pattern.search(line)
+        if match and (not match[1] or any(_OF_SECRETS.match(one) for one in re.split(r"[\s,]+", match[1]))):
+            yield Comment(tool, (), number, number, number, "")
+    match = _NOSEMGREP.search(line)
+    if match and (not match[1] or _SEMGREP_SECRET.search(match[1])):
+        yield Comment("nosemgrep", (), number, *shape.next(number), "")
 
 
 def _own(names: str | None, rest: str, number: int, first: int, last: int) -> Comment:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlguard.config import AcceptedGap, Allow, Config, Ignore
+from mlguard.config import AcceptedGap, Allow, Config, Ignore, IgnoredAdvisory
 from mlguard.findings import Aside, Finding, Gap
 
 
@@ -25,16 +25,17 @@ def triage(findings: Sequence[Finding], config: Config, today: datetime.date) ->
     return tuple(_triaged(finding, entries, today, honoured) for finding in findings)
 
 
-def _entries(config: Config) -> list[Ignore | Allow]:
-    return [*config.ignore, *config.allow]
+Entry = Ignore | Allow | IgnoredAdvisory
 
 
-def _triaged(
-    finding: Finding, entries: Sequence[Ignore | Allow], today: datetime.date, honoured: bool = False
-) -> Finding:
+def _entries(config: Config) -> list[Entry]:
+    return [*config.ignore, *config.allow, *config.ignored_advisories]
+
+
+def _triaged(finding: Finding, entries: Sequence[Entry], today: datetime.date, honoured: bool = False) -> Finding:
     for entry in entries:
         if entry.until >= today and _meant(entry, finding):
-            reason = f"{entry.reason} ({entry.owner}, until {entry.until})"
+            reason = f"{entry.reason} ({_term(entry)})"
             return replace(finding, state="ignored", reason=reason, aside=None)
     if honoured:
         return _commented(finding, today)
@@ -59,15 +60,37 @@ def _commented(finding: Finding, today: datetime.date) -> Finding:
 
 
 def _named(comment: Aside) -> str:
+    if comment.tool.startswith("."):  # a file of its own
+        return f"the entry on line {comment.line} of {comment.tool}"
     return f"the {comment.tool} comment on line {comment.line}"
 
 
-def _meant(entry: Ignore | Allow, finding: Finding) -> bool:
+def _term(entry: Entry) -> str:
+    return f"{entry.owner}, until {entry.until}" if entry.owner else f"until {entry.until}"
+
+
+def _meant(entry: Entry, finding: Finding) -> bool:
     if isinstance(entry, Allow):
         return _allows(entry, finding)
+    if isinstance(entry, IgnoredAdvisory):
+        return _is_advisory(entry, finding)
     if entry.rule != finding.rule or entry.fingerprint not in ("", finding.fingerprint):
         return False
     return not entry.path or matches(entry.path, finding.location.path)
+
+
+def _is_advisory(entry: IgnoredAdvisory, finding: Finding) -> bool:
+    """Say whether a finding is about the flaw, under whichever of its names, in the package."""
+    facts = finding.facts
+    if not finding.advisory or not finding.rule.startswith("dep/"):
+        return False
+    package = re.sub(r"[-_.]+", "-", entry.package).lower()
+    if package and package != facts.get("package"):
+        return False
+    if not entry.id:
+        return finding.rule != "dep/malicious-or-exploited-package"
+    names = {finding.advisory, *re.split(r",? ", f"{facts.get('aliases', '')} {facts.get('ignored_as', '')}")}
+    return entry.id.upper() in {name.upper() for name in names}
 
 
 _ABOUT_NAMES = {
@@ -92,8 +115,7 @@ def idle(findings: Sequence[Finding], config: Config, today: datetime.date) -> l
     """Return a sentence for each entry that has expired, or that matches nothing."""
     told = []
     for entry in _entries(config):
-        what = f"allowed name {entry.name}" if isinstance(entry, Allow) else f"ignore entry for {entry.rule}"
-        name = f"{what} ({entry.owner}, until {entry.until})"
+        name = f"{_titled(entry)} ({_term(entry)})"
         if entry.until < today:
             told.append(f"{name} has expired; its findings count again")
         elif not any(_triaged(finding, [entry], today).state == "ignored" for finding in findings):
@@ -101,7 +123,15 @@ def idle(findings: Sequence[Finding], config: Config, today: datetime.date) -> l
     return told
 
 
-def _useless(entry: Ignore | Allow, findings: Sequence[Finding]) -> str:
+def _titled(entry: Entry) -> str:
+    if isinstance(entry, Allow):
+        return f"allowed name {entry.name}"
+    if isinstance(entry, IgnoredAdvisory):
+        return f"ignore entry for {' of '.join(filter(None, (entry.id or 'advisories', entry.package)))}"
+    return f"ignore entry for {entry.rule}"
+
+
+def _useless(entry: Entry, findings: Sequence[Finding]) -> str:
     named = isinstance(entry, Allow) and any(
         finding.rule in _ABOUT_NAMES and finding.facts.get("name") == entry.name for finding in findings
     )

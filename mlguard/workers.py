@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mlguard import codec, ignores, redact
-from mlguard.artifacts import SHOWN_KINDS, Artifact
+from mlguard.artifacts import SHOWN_KINDS, TEXT_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.facts import DataFlow, Deployment, Grant, Resource
 from mlguard.findings import Aside, Detection, Edit, Gap, GapKind, Location, Proof, Record
@@ -144,7 +144,8 @@ def plan(name: str, setting: Setting, artifacts: Sequence[Artifact]) -> tuple[li
     """Return the tasks of one scanner, and a gap when it cannot say what it wants. Raises UsageError when there is none."""
     try:
         if name != "dataset":
-            artifacts = [artifact for artifact in artifacts if artifact.kind not in ("store", "history")]
+            beyond = ("store",) if name == "secrets" else ("store", "history")
+            artifacts = [artifact for artifact in artifacts if artifact.kind not in beyond]
         groups = load_scanner(name, setting.plugins).plan(artifacts, setting.settings.get(name, {}))
         return [Task(name, tuple(group)) for group in groups], []
     except UsageError:
@@ -230,6 +231,8 @@ class _Lines:
     def aside(self, detection: Detection) -> Aside | None:
         """Return the comment in the file that sets the detection aside, if there is one."""
         place = detection.location
+        if place.within.startswith("commit "):
+            return None  # of a line of the past
         if place.path not in self._comments:
             self._comments[place.path] = ignores.comments(self.of(place.path) or (), place.path)
         found = self._comments[place.path]
@@ -255,13 +258,15 @@ def _shown(detection: Detection, lines: _Lines) -> Detection:
     subject = _name(detection.subject, place.path)
     kind = lines.kinds.get(place.path, "python")
     if kind not in SHOWN_KINDS or kind == "notebook" and ", output " in place.within:
-        return replace(detection, location=place, subject=subject, facts=facts, excerpt=())
+        told = detection.rule.startswith("secret/") and place.byte is None and kind in TEXT_KINDS
+        aside = detection.aside or (lines.aside(detection) if told else None)
+        return replace(detection, location=place, subject=subject, facts=facts, excerpt=(), aside=aside)
     shown = _excerpt(lines.of(place.path), place)
     # A scanner that made an excerpt knows better what to mask, but not that the line is output rather than code.
     own = detection.excerpt if shown or kind != "notebook" else ()
     edit = _edit(detection.wanted, lines.of(place.path), place) if detection.wanted else None
     return replace(
-        detection, location=place, subject=subject, facts=facts, excerpt=own or shown, aside=lines.aside(detection), wanted="", edit=edit,
+        detection, location=place, subject=subject, facts=facts, excerpt=own or shown, aside=detection.aside or lines.aside(detection), wanted="", edit=edit,
     )  # fmt: skip
 
 

@@ -80,9 +80,9 @@ subprocess.run(
 )  # nosec B607, B603
 assert x  # nosec: assert_used
 assert y  # nosec B101,B102
-assert z  # a string: "# nosec" would not count
+assert z  # told "# nosec B101" here
 text = "# nosec"; assert w
-eval(x)  # nosec blacklist
+eval(x)  # nosec B001
 eval(x)  # nosec eval
 password = "abc"  # nosec hardcoded_password_string
 def f(password="x",  # nosec

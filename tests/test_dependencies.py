@@ -21,8 +21,9 @@ from mlguard.errors import Unreadable
 from mlguard.facts import Package
 from mlguard.findings import Detection, Gap, Proof, Record
 from mlguard.scanners import Context
-from mlguard.scanners.dependencies import DependencyScanner, advisories, audit, requirements, toml
+from mlguard.scanners.dependencies import DependencyScanner, advisories, audit, requirements
 from mlguard.scanners.dependencies.cvss import base_score
+from mlguard.scanners.dependencies.readers import locks, pyproject
 
 Tree = Mapping[str, str | bytes]
 
@@ -211,7 +212,7 @@ lib = {git = "https://host/lib.git", rev = "main"}
 
 
 def test_pyproject_is_read_with_lines() -> None:
-    manifest, _ = toml.read_pyproject("pyproject.toml", PYPROJECT)
+    manifest = pyproject.read("pyproject.toml", PYPROJECT, lambda path: "")
 
     found = {(part.name, part.version, part.place.line, part.group) for part in manifest.components}
     assert found == {
@@ -242,7 +243,7 @@ vcs = {{type = "git", url = "https://host/lib", commit-id = "{"ab" * 20}"}}
 
 
 def test_pylock_is_read_with_lines_and_hashes() -> None:
-    manifest = toml.read_lock("pylock.toml", PYLOCK)
+    manifest = locks.read("pylock.toml", PYLOCK)
 
     assert [
         (part.name, part.version, part.place.line, part.strong_hash, part.origin) for part in manifest.components
@@ -257,7 +258,7 @@ def test_uv_and_poetry_locks_are_read() -> None:
     poetry = f'[[package]]\nname = "Foo"\nversion = "1.0"\nfiles = [{{file = "f", hash = "{HASH}"}}]\n\n[metadata]\nlock-version = "2.0"\n'
 
     for text in (uv, poetry):
-        (part,) = toml.read_lock("x.lock", text).components
+        (part,) = locks.read("x.lock", text).components
         assert (part.name, part.version, part.strong_hash) == ("foo", "1.0", True)
 
 
@@ -268,9 +269,10 @@ def test_uv_and_poetry_locks_are_read() -> None:
 )
 def test_any_text_ends_in_records_or_unreadable(text: str) -> None:
     read(text, {"a": text, "b": text})
-    for reader in (toml.read_pyproject, toml.read_lock):
-        with contextlib.suppress(Unreadable):
-            reader("x.toml", text)
+    with contextlib.suppress(Unreadable):
+        pyproject.read("x.toml", text, lambda path: text)
+    with contextlib.suppress(Unreadable):
+        locks.read("x.toml", text)
 
 
 # ---- advisories
@@ -537,9 +539,10 @@ def test_unreadable_manifest_is_a_gap_and_the_others_are_read(tmp_path: Path) ->
 
     assert {(gap.path, gap.kind) for gap in of(Gap, records)} == {
         ("a/requirements.txt", "unreadable"),
+        ("a/requirements.txt", "unresolved"),  # line 2, and that no lock says what foo needs
         ("b/pyproject.toml", "unreadable"),
     }
-    assert vulnerable(records) == [("dep/known-vulnerability", "PYSEC-1")]
+    assert vulnerable(records) == [("dep/known-vulnerability", "PYSEC-1")] * 2  # also line 1 of the file that is partly broken
 
 
 # ---- pins and sources

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlguard.errors import Unreadable
 from mlguard.facts import Package
 from mlguard.findings import Detection, Gap
-from mlguard.scanners.dependencies.other_tools import reader_of
+from mlguard.scanners.dependencies.readers import reader_of
 from tests.test_dependencies import scan
 
 PIPFILE = '[packages]\nleft = "*"\nright = "==1.0"\nown = {path = "."}\nrepo = {git = "https://git.example/r.git", ref = "main"}\n'

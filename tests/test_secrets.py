@@ -6,8 +6,6 @@ import base64
 import json
 import random
 import string
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -22,7 +20,7 @@ from mlguard.artifacts import Artifact, kind_of
 from mlguard.findings import Detection, Record
 from mlguard.scanners import Context
 from mlguard.scanners.secrets import SecretScanner
-from mlguard.scanners.secrets.patterns import crc32_matches
+from mlguard.scanners.secrets.checks import crc32_matches
 from mlguard.scanners.secrets.search import Style, find
 from tests.scanning import found
 from tests.scanning import scan as scan_tree
@@ -379,8 +377,6 @@ QUIET = [
     ("requirements.txt", "wandb @ git+https://github.com/wandb/wandb@" + drawn("h", HEX, 40)),
     ("a.yaml", "jwt: eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"),
     ("tests/test_auth.py", 'client.login(password="S3cret-pw!9")'),
-    ("a.py", f'key = "{STRONG}"  # pragma: allowlist secret\napi_key = "{STRONG}"  # gitleaks:allow'),
-    ("a.py", f'# pragma: allowlist nextline secret\napi_key = "{STRONG}"'),
     ("a.py", 'from secrets import token_hex, token_urlsafe\nvalue = secrets.token_urlsafe(32)'),
     ("a.yaml", "- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef: {name: db-2024, key: password}"),
     ("a.tf", 'variable "db_password" {\n  type = string\n  sensitive = true\n}\nresource "x" "y" { password = var.db_password }'),
@@ -655,26 +651,3 @@ def test_hostile_text_takes_time_in_line_with_its_length(text: str) -> None:
     find(HOSTILE[text], Style(bare=True, spaces=True))
 
     assert time.process_time() - start < 4
-
-
-def test_clean_text_does_not_import_the_library() -> None:
-    code = (
-        "import sys\nfrom mlguard.scanners.secrets.search import Style, find\n"
-        "find(open('mlguard/engine.py').read() + 'token = tokenizer(x)\\npassword = os.environ[\"P\"]\\n', Style())\n"
-        "assert not {'detect_secrets', 'requests'} & set(sys.modules), 'imported'"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr
-
-
-def test_marks_of_vendors_stand_in_runs_of_their_characters() -> None:
-    from mlguard.scanners.secrets.patterns import PATTERNS
-    from mlguard.scanners.secrets.search import _RUN
-
-    marks = [pattern.mark for patterns in PATTERNS.values() for pattern in patterns if " " not in pattern.mark]
-
-    assert [mark for mark in marks if not _RUN.fullmatch(mark.ljust(16, "a"))] == []

@@ -17,10 +17,11 @@ def assess(facts: Sequence[Fact], declaration: Declaration | None, artifacts: Se
     """Yield what follows from all facts together."""
     if declaration is None and all(isinstance(fact, (Resource, Deployment)) for fact in facts):
         return  # all that follows from infrastructure alone its scanner has said
-    from mlguard.assess import anonymity, governance, models, privacy_training, readers
+    from mlguard.assess import anonymity, components, governance, models, privacy_training, readers
 
     yield from governance.assess(facts, declaration, artifacts)
     yield from models.assess(facts, declaration, artifacts)
     yield from anonymity.assess(facts, declaration)
     yield from privacy_training.assess(facts, declaration, artifacts)
     yield from readers.assess(facts, declaration)
+    yield from components.assess(facts, declaration)

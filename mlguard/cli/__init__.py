@@ -19,6 +19,7 @@ COMMANDS = {
     "hook": "Scan the files of a commit, quickly (for pre-commit).",
     "model": "Explain model files: verdict, inventory, how to convert them.",
     "data": "Say what is in datasets, or write a copy without personal data.",
+    "db": "Make, check and describe the database of advisories.",
     "gate": "Judge a saved report again.",
     "report": "Render a saved report.",
     "rules": "List the rules.",

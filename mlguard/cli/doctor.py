@@ -92,10 +92,15 @@ def _names(path: Path | None) -> str:
 
 def _advisories(path: Path | None) -> str:
     settings = configuration((path,) if path else (), None)
-    source = settings.settings.get("dependencies", {}).get("advisories")
+    dependencies = settings.settings.get("dependencies", {})
+    source = dependencies.get("advisories") or dependencies.get("database")
     if source:
         where = Path(settings.path).absolute().parent / source
         return f"advisories: {source}" + (
             "" if where.exists() else ", which does not exist: dependencies are not audited"
         )
-    return "advisories: none configured, so a scan cannot say whether a dependency has a known vulnerability; see dependencies.advisories"
+    from mlguard.scanners.dependencies.database import default_path
+
+    if default_path().is_file():
+        return "advisories: the database of this user; mlguard db status says how old it is"
+    return "advisories: none configured, so a scan cannot say whether a dependency has a known vulnerability; see mlguard db update"

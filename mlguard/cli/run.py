@@ -228,7 +228,7 @@ def _with_history(
 
     chosen = "" if revisions == "--all" else revisions
     history.check(base, chosen)
-    return {**settings, "dataset": {**settings.get("dataset", {}), "history": chosen}}
+    return {**settings, **{name: {**settings.get(name, {}), "history": chosen} for name in ("dataset", "secrets")}}
 
 
 def _named(addresses: Sequence[str], settings: Config) -> Mapping[str, str]:

@@ -56,7 +56,12 @@ PROGRESS_AFTER = 0.5
 @click.option(
     "--advisories",
     type=click.Path(path_type=Path, exists=True),
-    help="A local OSV export with the known vulnerabilities: a folder, a zip or a JSON file.",
+    help="A local OSV export with the known vulnerabilities: a folder, a zip or a JSON file; or a database of mlguard db.",
+)
+@click.option(
+    "--online",
+    type=click.Choice(["pypi", "osv"]),
+    help="Ask this service about dependencies as well, through pip-audit: names and versions of packages leave this machine.",
 )
 @click.option(
     "--files-from", metavar="FILE", help="Read the paths to scan from a file, one a line; - is standard input."
@@ -106,20 +111,20 @@ PROGRESS_AFTER = 0.5
 @click.option("--color/--no-color", default=None, help="Use colours, or do not; by default on a terminal.")
 def command(
     targets: tuple[str, ...], outputs: tuple[str, ...], config_file: Path | None, root: Path | None, scanners: tuple[str, ...],
-    fail_on: str | None, advisories: Path | None, files_from: str | None, null: bool, history: str | None, jobs: int | None, verbose: bool,
+    fail_on: str | None, advisories: Path | None, online: str | None, files_from: str | None, null: bool, history: str | None, jobs: int | None, verbose: bool,
     color: bool | None, shard: str | None, shard_out: Path | None, shard_key: Path | None, merged: tuple[str, ...], engine: str,
     ray_address: str | None, no_cache: bool,
 ) -> int:  # fmt: skip
     """Scan PATHS (the working directory when there are none) and judge what was found.
 
     In a git work tree these are the files that are tracked or not ignored. Nothing that is scanned is run, and nothing
-    leaves this machine. An address in place of a path is read over the network: postgresql://, s3://, gs:// or hf://
+    leaves this machine unless --online asks for it. An address in place of a path is read over the network: postgresql://, s3://, gs:// or hf://
     (sqlite:FILE is a file). It is only read, with the credentials that its own tools would take from the environment.
     """
     wanted = output.parse_outputs(outputs)
     paths, stores = parted(targets)
     paths = (*paths, *listed(files_from, null)) if files_from else paths
-    settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs)
+    settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs, online)
     base = folder(paths, settings, root)
     own = {file.absolute() for _, file in wanted if file}
     digests = any(name == "cyclonedx" for name, _ in wanted)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from mlguard.facts import DESCRIPTIONS, Dataset, Fact, FileDigest, ModelCard, ModelFile, Package
+from mlguard.facts import DESCRIPTIONS, Dataset, Fact, FileDigest, ModelCard, ModelFile
 from mlguard.findings import Report, Verdict
+from mlguard.reporters import billed
 from mlguard.rules import Catalogue
 from mlguard.tables import table
 
@@ -58,16 +59,23 @@ def _bill(report: Report) -> dict[str, Any]:
     known = {fact.path: fact.sha256 for fact in _of(report.facts, FileDigest)}
     named = dict.fromkeys(name for card in cards for name in card.datasets)
     datasets = _of(report.facts, Dataset)
+    libraries = list(billed.libraries(report.facts))
     components = [
         *(_model(model, _card_of(model, cards), known) for model in models),
         *(_dataset(path, [fact for fact in datasets if fact.path == path], known) for path in _paths(datasets)),
         *(_hub_dataset(name) for name in named),
-        *_libraries(_of(report.facts, Package)),
+        *libraries,
     ]
     tool = {"type": "application", "name": "mlguard", "version": report.version}
+    metadata: dict[str, Any] = {"tools": {"components": [tool]}}
+    if libraries:
+        metadata["component"] = {"type": "application", "bom-ref": billed.ROOT, "name": "the scanned tree"}
+    flaws = billed.vulnerabilities(report.findings, frozenset(item["bom-ref"] for item in libraries))
     return {
-        "metadata": {"tools": {"components": [tool]}},
+        "metadata": metadata,
         "components": sorted(components, key=lambda item: (item["type"], item["bom-ref"])),
+        **({"dependencies": billed.dependencies(report.facts)} if libraries else {}),
+        **({"vulnerabilities": flaws} if flaws else {}),
     }
 
 
@@ -203,21 +211,3 @@ def _dataset(path: str, facts: Sequence[Dataset], known: Mapping[str, str]) -> d
 
 def _hub_dataset(name: str) -> dict[str, Any]:
     return {"type": "data", "bom-ref": f"dataset:{name}", "name": name, "data": [{"type": "dataset", "name": name}]}
-
-
-def _libraries(packages: Iterable[Package]) -> Iterator[dict[str, Any]]:
-    """Yield each package once, by its package URL."""
-    seen: set[str] = set()
-    for package in packages:
-        reference = package.purl or f"pkg:generic/{package.name}"
-        if reference in seen:
-            continue
-        seen.add(reference)
-        component = {
-            "type": "library",
-            "bom-ref": reference,
-            "name": package.name,
-            "version": package.version,
-            "purl": package.purl,
-        }
-        yield _without_empty(component)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mlguard.errors import Unreadable
+from mlguard.scanners.notebook_strings import BREAK, File, Lines, Node, Piece, Text, joined, tree_of, written
 
 MAX_CELLS = 50_000
 """Cells of one notebook. Real ones hold hundreds."""
@@ -18,7 +19,7 @@ MAX_BLOB_CHARS = 1000
 """A longer string without white space in an output's JSON data is an encoded blob, not text."""
 
 CellKind = Literal["code", "markdown", "raw"]
-OutputKind = Literal["stream", "result", "error", "display"]
+OutputKind = Literal["stream", "result", "error", "display", "attachment", "metadata"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class Cell:
     """One cell. ``index`` counts all cells from 1; ``source`` has its line ends as ``\\n``.
 
     ``lines[i]`` is the line in the file, from 1, of ``source.split("\\n")[i]``, and ``columns[i]`` the column at which that
-    line's text starts there. ``language`` is lower-case. ``ascii`` says that the file escapes all but ASCII.
+    line's text starts there. ``pieces`` says for lines from 0 with escapes, and for those that lie in several strings of the file, where
+    their parts are. ``language`` is lower-case. ``attachments`` are the texts among the files that hang on a cell, ``metadata`` what its
+    own metadata say.
     """
 
     index: int
@@ -51,154 +54,66 @@ class Cell:
     outputs: tuple[Output, ...] = ()
     language: str = "python"
     columns: tuple[int, ...] = ()
-    ascii: bool = False
+    pieces: Mapping[int, tuple[Piece, ...]] = field(default_factory=dict)
+    attachments: tuple[Output, ...] = ()
+    metadata: Output | None = None
+
+    def row(self, line: int, column: int) -> int:
+        """Return the row, from 1, of the source that stands at a line and column of the file."""
+        places = self.lines, self.columns
+        return max(
+            bisect_right(range(len(self.columns)), (line, column), key=lambda at: (places[0][at], places[1][at])), 1
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """The cells, and what the notebook's own metadata say: authors, parameters, the state of widgets."""
+
+    cells: tuple[Cell, ...]
+    metadata: Output | None = None
+    outputs: int = 0
+    output_characters: int = 0  # in the file, with all that is no text
 
 
 def read(text: str) -> tuple[Cell, ...]:
     """Return the cells of a notebook of nbformat 3 or 4 in order. Raises Unreadable for anything else."""
+    return read_whole(text).cells
+
+
+def read_whole(text: str) -> Notebook:
+    """Return a notebook of nbformat 3 or 4. Raises Unreadable for anything else."""
     try:
         json.loads(text)  # the grammar is checked here, at C speed; the scan below then relies on it
     except (ValueError, RecursionError):
         raise Unreadable("not valid JSON, so no notebook; open and save it with Jupyter") from None
-    root = _scan(text)
+    root = tree_of(text)
     if not isinstance(root, dict):
         raise Unreadable("a notebook is a JSON object")
-    file = _File(text)
+    file = File(text)
     language = _language(root, file)
     found = list(enumerate(_cells(root), 1))
     if len(found) > MAX_CELLS:
         raise Unreadable(f"more than {MAX_CELLS} cells")
-    return tuple(_cell(number, node, language, file) for number, node in found)
+    cells = tuple(_cell(number, node, language, file) for number, node in found)
+    outputs = [output for _, node in found for output in _items(node.get("outputs"))]
+    size = sum(_extent(output) for output in outputs)
+    return Notebook(cells, _metadata(_object(root.get("metadata")), file), len(outputs), size)
 
 
 def file_place(cell: Cell, row: int, column: int) -> tuple[int, int]:
     """Return line and column in the file for a row and column (both from 1) of the cell's source."""
     row = min(max(row, 1), len(cell.lines))
-    before = cell.source.split("\n")[row - 1][: column - 1]
-    return cell.lines[row - 1], cell.columns[row - 1] + len(json.dumps(before, ensure_ascii=cell.ascii)) - 2
+    at = max(column, 1) - 1
+    pieces = cell.pieces.get(row - 1)
+    if pieces is None:
+        return cell.lines[row - 1], cell.columns[row - 1] + at
+    piece = pieces[max(bisect_right([piece.start for piece in pieces], at) - 1, 0)]
+    at -= piece.start
+    return piece.line, piece.column + (written(piece.raw, at) if piece.raw else at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A string of the file: where its opening quote stands, and where it ends."""
-
-    start: int
-    end: int
-
-
-_Node = dict[str, "_Node"] | list["_Node"] | _Text | str
-_TOKEN = re.compile(r'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
-
-
-def _scan(text: str) -> _Node:
-    """Return the tree of a valid JSON text: strings as places, other scalars as written."""
-    top: list[_Node] = []
-    stack: list[_Node] = [top]
-    keys: list[str | None] = [None]
-
-    def add(node: _Node) -> None:
-        holder = stack[-1]
-        if isinstance(holder, list):
-            holder.append(node)
-        elif isinstance(holder, dict):
-            if keys[-1] is None:
-                assert isinstance(node, _Text)  # the grammar was checked: a name is a string
-                keys[-1] = _decoded(text, node)
-            else:
-                holder[keys[-1]] = node
-                keys[-1] = None
-
-    for match in _TOKEN.finditer(text):
-        first = match.group()[0] if match.end() - match.start() == 1 else text[match.start()]
-        if first in "}]":
-            stack.pop()
-            keys.pop()
-            continue
-        node: _Node
-        if first == "{":
-            node = {}
-        elif first == "[":
-            node = []
-        elif first == '"':
-            node = _Text(match.start(), match.end())
-        else:
-            node = match.group()
-        add(node)
-        if first in "{[":
-            stack.append(node)
-            keys.append(None)
-    return top[0]
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def _decoded(text: str, node: _Text) -> str:
-    raw = text[node.start + 1 : node.end - 1]
-    if "\\" in raw:
-        raw = str(json.loads(f'"{raw}"'))
-    return _SURROGATE.sub("\ufffd", raw)
-
-
-class _File:
-    """The text of the file, and which line a place is on."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.ascii = text.isascii()
-        self.breaks = [match.start() for match in re.finditer("\n", text)]
-
-    def line(self, offset: int) -> int:
-        return bisect_right(self.breaks, offset - 1) + 1
-
-    def column(self, offset: int) -> int:
-        line = self.line(offset)
-        return offset - (self.breaks[line - 2] if line > 1 else -1)
-
-    def string(self, node: _Node | None) -> str:
-        return _decoded(self.text, node) if isinstance(node, _Text) else ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """Text with the place of each of its lines in the file."""
-
-    text: str
-    lines: tuple[int, ...]
-    columns: tuple[int, ...]
-
-
-_BREAK = re.compile(r"\r\n|\r|\n")
-
-
-def _joined(node: _Node | None, file: _File, glue: str = "") -> _Lines:
-    """Return the text of a string or a list of strings. Raises Unreadable for anything else."""
-    parts = [node] if isinstance(node, _Text) else node if isinstance(node, list) else []
-    if node is not None and not isinstance(node, _Text | list) and node != "null":
-        raise Unreadable("the text of a cell or output is neither a string nor a list of strings")
-    values, starts, begins, length = [], [], [], 0
-    for part in parts:
-        if not isinstance(part, _Text):
-            raise Unreadable("the text of a cell or output holds something else than strings")
-        value = _decoded(file.text, part) + glue
-        values.append(value)
-        starts.append(length)
-        begins.append(part.start)
-        length += len(value)
-    whole = "".join(values)
-    if not begins:
-        return _Lines("", (1,), (1,))
-    lines, columns = [], []
-    for offset in [0, *(match.end() for match in _BREAK.finditer(whole))]:
-        # A line that starts at the end of the text has no string of its own and takes the last one.
-        which = min(bisect_right(starts, offset) - 1, len(begins) - 1)
-        lead = whole[starts[which] : offset]
-        lines.append(file.line(begins[which]))
-        columns.append(file.column(begins[which]) + len(json.dumps(lead, ensure_ascii=file.ascii)) - 1)
-    return _Lines(_BREAK.sub("\n", whole), tuple(lines), tuple(columns))
-
-
-def _language(root: dict[str, _Node], file: _File) -> str:
+def _language(root: dict[str, Node], file: File) -> str:
     metadata = _object(root.get("metadata"))
     info, kernel = _object(metadata.get("language_info")), _object(metadata.get("kernelspec"))
     named = file.string(info.get("name")) or file.string(kernel.get("language"))
@@ -212,15 +127,15 @@ def _plain_language(name: str) -> str:
     return "python" if name in ("", "python", "ipython", "python3", "python2") else name
 
 
-def _object(node: _Node | None) -> dict[str, _Node]:
+def _object(node: Node | None) -> dict[str, Node]:
     return node if isinstance(node, dict) else {}
 
 
-def _items(node: _Node | None) -> list[_Node]:
+def _items(node: Node | None) -> list[Node]:
     return node if isinstance(node, list) else []
 
 
-def _cells(root: dict[str, _Node]) -> Iterator[dict[str, _Node]]:
+def _cells(root: dict[str, Node]) -> Iterator[dict[str, Node]]:
     if isinstance(root.get("cells"), list):
         found = _items(root["cells"])
     elif isinstance(root.get("worksheets"), list):
@@ -236,10 +151,10 @@ def _cells(root: dict[str, _Node]) -> Iterator[dict[str, _Node]]:
 _KINDS: dict[str, CellKind] = {"code": "code", "markdown": "markdown", "heading": "markdown", "html": "markdown"}
 
 
-def _cell(number: int, node: dict[str, _Node], language: str, file: _File) -> Cell:
+def _cell(number: int, node: dict[str, Node], language: str, file: File) -> Cell:
     # A cell of no known type is looked at like code: what else it may be, a reader of the file decides.
     kind = _KINDS.get(file.string(node.get("cell_type")).lower(), "code")
-    source = _joined(node.get("source", node.get("input")), file)
+    source = joined(node.get("source", node.get("input")), file)
     outputs = tuple(
         output for i, item in enumerate(_items(node.get("outputs")), 1) for output in _outputs(i, item, file)
     )
@@ -248,7 +163,10 @@ def _cell(number: int, node: dict[str, _Node], language: str, file: _File) -> Ce
     )
     text = source.text if kind == "code" else _without_images(source.text)
     spoken = _plain_language(own) if own else language
-    return Cell(number, kind, text, source.lines, outputs, spoken, source.columns, file.ascii)
+    pieces = source.pieces if kind == "code" or text is source.text else {}
+    hung = tuple(_attachments(_object(node.get("attachments")), file))
+    said = _metadata(_object(node.get("metadata")), file)
+    return Cell(number, kind, text, source.lines, outputs, spoken, source.columns, pieces, hung, said)
 
 
 _OUTPUTS: dict[str, OutputKind] = {
@@ -261,7 +179,7 @@ _OLD_MIMES = {
 }  # fmt: skip
 
 
-def _outputs(number: int, node: _Node, file: _File) -> Iterator[Output]:
+def _outputs(number: int, node: Node, file: File) -> Iterator[Output]:
     item = _object(node)
     kind = _OUTPUTS.get(file.string(item.get("output_type")), "display")
     if kind == "error":
@@ -273,20 +191,102 @@ def _outputs(number: int, node: _Node, file: _File) -> Iterator[Output]:
     for mime, value in forms.items():
         if mime.startswith(("image/", "audio/", "video/", "font/")) or mime == "application/pdf":
             continue
-        found = _joined(value, file) if _is_text(value) else _leaves(value, file)
+        found = joined(value, file) if _is_text(value) else _leaves(value, file)
         if found.text:
             yield Output(number, kind, mime, _readable(found.text, mime), found.lines)
 
 
-def _is_text(node: _Node) -> bool:
-    return isinstance(node, _Text) or isinstance(node, list) and all(isinstance(part, _Text) for part in node)
+def _attachments(node: dict[str, Node], file: File) -> Iterator[Output]:
+    """Yield the texts among the files that hang on a cell (nbformat 4.1: name -> type -> content)."""
+    for number, forms in enumerate(node.values(), 1):
+        for mime, value in _object(forms).items():
+            if _is_text(value) and (mime.startswith("text/") or mime == "application/json"):
+                found = joined(value, file)
+                yield Output(number, "attachment", mime, _readable(found.text, mime), found.lines)
 
 
-def _leaves(node: _Node, file: _File) -> _Lines:
+_OF_TOOLS = frozenset(
+    {
+        "kernelspec",
+        "language_info",
+        "toc",
+        "collapsed",
+        "scrolled",
+        "id",
+        "slideshow",
+        "nbpresent",
+        "colab_type",
+        "vscode",
+        "kernel_info",
+        "accelerator",
+    }
+)
+"""Metadata that tools write and that say nothing of a person or a service."""
+
+_OF_WIDGETS = frozenset(
+    {
+        "value",
+        "description",
+        "placeholder",
+        "description_tooltip",
+        "_options_labels",
+        "options",
+        "data",
+        "tooltip",
+        "title",
+    }
+)
+"""The parts of a widget's state that a person reads; the rest is layout."""
+
+MAX_METADATA_LINES = 20_000
+"""Values of metadata that are kept as lines of text."""
+
+
+def _metadata(node: dict[str, Node], file: File) -> Output | None:
+    """Return names and values of metadata, a line each; None when tools alone wrote them."""
+    texts: list[str] = []
+    lines: list[int] = []
+    todo: list[tuple[str, Node, bool]] = [
+        (key, value, key == "widgets") for key, value in reversed(node.items()) if key not in _OF_TOOLS
+    ]
+    while todo and len(texts) < MAX_METADATA_LINES:
+        key, value, widget = todo.pop()
+        if isinstance(value, dict):
+            todo.extend((inner, child, widget) for inner, child in reversed(value.items()) if inner not in _OF_TOOLS)
+        elif isinstance(value, list):
+            todo.extend((key, child, widget) for child in reversed(value))
+        elif isinstance(value, Text) and (not widget or key in _OF_WIDGETS):
+            text = file.string(value)
+            if text and (len(text) <= MAX_BLOB_CHARS or re.search(r"\s", text)):
+                shown = BREAK.sub(" ", _untagged(text) if widget and "<" in text else _without_images(text))
+                texts.append(f"{BREAK.sub(' ', key)}: {shown}")
+                lines.append(file.line(value.start))
+    return Output(0, "metadata", "text/plain", "\n".join(texts), tuple(lines)) if texts else None
+
+
+def _extent(node: Node) -> int:
+    """Return how many characters of the file the strings of a value take."""
+    size, todo = 0, [node]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            todo.extend(value.values())
+        elif isinstance(value, list):
+            todo.extend(value)
+        else:
+            size += value.end - value.start if isinstance(value, Text) else len(value)
+    return size
+
+
+def _is_text(node: Node) -> bool:
+    return isinstance(node, Text) or isinstance(node, list) and all(isinstance(part, Text) for part in node)
+
+
+def _leaves(node: Node, file: File) -> Lines:
     """Return every string and number of a JSON value, a line each."""
     texts: list[str] = []
     lines: list[int] = []
-    todo: list[tuple[_Node, int]] = [(node, 1)]
+    todo: list[tuple[Node, int]] = [(node, 1)]
     while todo:
         value, line = todo.pop()
         if isinstance(value, dict):
@@ -294,19 +294,19 @@ def _leaves(node: _Node, file: _File) -> _Lines:
         elif isinstance(value, list):
             todo.extend((child, line) for child in reversed(value))
         else:
-            if isinstance(value, _Text):
+            if isinstance(value, Text):
                 line = file.line(value.start)
-            text = file.string(value) if isinstance(value, _Text) else value
+            text = file.string(value) if isinstance(value, Text) else value
             if len(text) <= MAX_BLOB_CHARS or re.search(r"\s", text):
-                texts.append(_BREAK.sub(" ", text))
+                texts.append(BREAK.sub(" ", text))
                 lines.append(line)
-    return _Lines("\n".join(texts), tuple(lines) or (1,), ())
+    return Lines("\n".join(texts), tuple(lines) or (1,), ())
 
 
-def _error(number: int, item: dict[str, _Node], file: _File) -> Output:
-    trace = _joined(item.get("traceback"), file, "\n")
+def _error(number: int, item: dict[str, Node], file: File) -> Output:
+    trace = joined(item.get("traceback"), file, "\n")
     text, lines = _plain(trace.text), trace.lines
-    value = _joined(item.get("evalue"), file)
+    value = joined(item.get("evalue"), file)
     plain = _plain(value.text)
     if plain and plain not in text:
         text = f"{text.rstrip()}\n{plain}" if text.strip() else plain
@@ -368,4 +368,4 @@ def _untagged(text: str) -> str:
     parts.append(text[at:])
     import html
 
-    return "\n".join(_BREAK.sub(" ", html.unescape(line)) for line in "".join(parts).split("\n"))
+    return "\n".join(BREAK.sub(" ", html.unescape(line)) for line in "".join(parts).split("\n"))

@@ -46,9 +46,9 @@ def rules(*pairs: tuple[str, str]) -> set[tuple[str, str]]:
     ("key", "text", "rule", "check"),
     [
         ("general.description", f"token {TOKEN}", "secret/exposed-ml-service-token", "token"),
-        ("note", f"key {AWS}", "secret/hardcoded-credential", "value"),
+        ("note", f"key {AWS}", "secret/credential-in-ml-artifact", "credential"),
         ("note", KEY, "secret/committed-private-key", "private-key"),
-        ("__metadata__.password", "Tr0ub4dor&" + "Kanari9", "secret/hardcoded-credential", "value"),
+        ("__metadata__.password", "Tr0ub4dor&" + "Kanari9", "secret/credential-in-ml-artifact", "credential"),
         ("general.author", EMAIL, "model/leaked-developer-metadata", "email"),
         ("train.path", "/home/mmusterfrau/data/x.csv", "model/leaked-developer-metadata", "home-path"),
         ("train.path", "C:\\Users\\mmusterfrau\\x.csv", "model/leaked-developer-metadata", "home-path"),

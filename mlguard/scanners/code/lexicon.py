@@ -13,17 +13,25 @@ from mlguard import tables
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
 
+MAX_NAME_CHARS = 60
+"""Longer names and texts are no names of fields or columns."""
+
+_PLURAL_IN_S = ("en", "fr", "es", "pt")
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A kind of personal data. ``label`` is for people; ``kind`` is ordinary, special or criminal."""
+    """A kind of personal data. ``label`` is for people; ``kind`` is ordinary, special, criminal or child."""
 
     id: str
     label: str
     kind: str
-    direct: bool
-    weak: bool
-    column: bool  # weak in code, clear as a column beside other columns
+    direct: bool = False
+    weak: bool = False
+    column: bool = False  # weak in code, clear as a column beside other columns
+    proxy: bool = False  # it tells of an attribute that the law protects
+    area: bool = False  # a proxy only where other columns are on persons
+    network: bool = False  # what a connection or a device tells
 
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -48,16 +56,34 @@ def _table() -> Mapping[str, Any]:
 
 @cache
 def _terms() -> tuple[dict[tuple[str, ...], Term], frozenset[str], int]:
+    """Return the terms by their words, the first words of all, and the number of words of the longest."""
     by_words: dict[tuple[str, ...], Term] = {}
+    made: dict[tuple[str, ...], Term] = {}
     for entry in _table()["terms"]:
         term = Term(
-            entry["id"], entry["label"], entry["class"], entry.get("direct", False), entry.get("weak", False),
-            entry.get("column", False),
+            entry["id"], entry["label"], entry["class"],
+            **{key: True for key in ("direct", "weak", "column", "proxy", "area", "network") if entry.get(key)},
         )  # fmt: skip
         for language in LANGUAGES:
             for name in entry.get(language, ()):
-                by_words.setdefault(tuple(name.split()), term)
+                parts = tuple(name.split())
+                by_words.setdefault(parts, term)
+                for form in _forms(parts, language):
+                    made.setdefault(form, term)
+    by_words = made | by_words
     return by_words, frozenset(key[0] for key in by_words), max(map(len, by_words))
+
+
+def _forms(parts: tuple[str, ...], language: str) -> list[tuple[str, ...]]:
+    """Return the plural of a term, and its words written together."""
+    found = []
+    last = parts[-1]
+    if language in _PLURAL_IN_S and last[-1] != "s" and len(last) > 2:
+        found.append((*parts[:-1], f"{last[:-1]}ies" if language == "en" and last[-1] == "y" else f"{last}s"))
+    elif language == "en" and last.endswith("ss"):
+        found.append((*parts[:-1], f"{last}es"))
+    found += [("".join(form),) for form in (parts, *found) if len(form) > 1 and len("".join(form)) > 6]
+    return found
 
 
 @cache
@@ -65,6 +91,7 @@ def _words_of(key: str) -> frozenset[str]:
     return frozenset(_table()[key])
 
 
+@lru_cache(maxsize=65_536)
 def is_person(name: str) -> bool:
     """Say whether a name stands for a person, as ``user`` or ``patients`` do."""
     return not _words_of("persons").isdisjoint(words(name))
@@ -76,6 +103,7 @@ def is_key(name: str) -> bool:
     return len(parts) == 2 and parts[1] in ("id", "uuid", "guid", "key") and is_person(parts[0])
 
 
+@lru_cache(maxsize=65_536)
 def is_holder(name: str) -> bool:
     """Say whether what belongs to this name is settings rather than somebody's data."""
     return not _words_of("holders").isdisjoint(words(name))
@@ -84,22 +112,49 @@ def is_holder(name: str) -> bool:
 @lru_cache(maxsize=65_536)
 def term(name: str, owner: str = "") -> Term | None:
     """Return the kind of personal data that a name stands for. ``owner`` is what it belongs to."""
+    if len(name) > MAX_NAME_CHARS:
+        return None
     parts = words(name)
-    if not parts or len(name) > 60 or (owner and is_holder(owner)):
+    if not parts or (owner and is_holder(owner)):
         return None
     found, rest = _match(parts)
     if found is None or not _words_of("deny").isdisjoint(rest):
         return None
     if found.weak:
-        beside = is_person(name) or is_person(owner)
+        beside = any(part in _words_of("persons") for part in rest) or (is_person(owner) and len(rest) == 0)
         return found if beside and parts[:2] != ("user", "name") else None
     return found
 
 
 @lru_cache(maxsize=65_536)
-def may_be_personal(name: str) -> bool:
-    """Say whether a name holds a word for personal data, whatever stands around it."""
-    return len(name) <= 60 and (_match(words(name))[0] is not None or is_key(name))
+def denied(name: str) -> bool:
+    """Say whether a name speaks of personal data but stands for something else, as ``email_template`` does."""
+    found, rest = _match(words(name)) if len(name) <= MAX_NAME_CHARS else (None, ())
+    return found is not None and not _words_of("deny").isdisjoint(rest)
+
+
+@lru_cache(maxsize=65_536)
+def strength(name: str) -> int:
+    """Return 2 for a name of personal data, 1 for a weak one, 3 for a word for a person beside a weak one, 0 for others."""
+    if len(name) > MAX_NAME_CHARS:
+        return 0
+    found = _match(words(name))[0]
+    if found is None:
+        return 4 if is_person(name) else 0
+    if not found.weak:
+        return 2
+    return 3 if is_person(name) or found.column else 1
+
+
+def speaks_of_persons(names: Iterable[str]) -> bool:
+    """Say whether the names of a file can hold personal data: a clear name, or a weak one and a word for a person."""
+    weak = person = False
+    for name in names:
+        rank = strength(name)
+        if rank in (2, 3):
+            return True
+        weak, person = weak or rank == 1, person or rank == 4
+    return weak and person
 
 
 def _match(parts: Sequence[str]) -> tuple[Term | None, Sequence[str]]:
@@ -119,16 +174,51 @@ def _match(parts: Sequence[str]) -> tuple[Term | None, Sequence[str]]:
     return weak, around
 
 
+_ON_PERSONS = frozenset({"age", "gender", "sex", "income-person", "marital-status"})
+
+
 def columns(names: Iterable[str]) -> list[tuple[str, Term]]:
     """Return the columns that hold personal data. A weak name counts when the others are clearly about persons."""
     names = list(names)
-    sure = [(name, found) for name in names if (found := term(name))]
-    about_persons = bool(sure) or any(words(name)[-1:] in (("age",), ("gender",), ("sex",)) for name in names)
+    sure = [(name, found) for name in names if (found := term(name) or _of_datasets(name))]
+    about_persons = any(not found.area for _, found in sure) or any(
+        (hit := _match(words(name))[0]) is not None and hit.id in _ON_PERSONS and len(words(name)) <= 2
+        for name in names
+    )
     if not about_persons:
-        return sure
+        return [(name, found) for name, found in sure if not found.area]
     known = {name for name, _ in sure}
     for name in names:
-        hit = _match(words(name))[0] if name not in known and len(words(name)) == 1 else None
-        if hit is not None and hit.weak and (hit.column or hit.direct):
+        hit = _match(words(name))[0] if name not in known and len(words(name)) <= 2 else None
+        if hit is not None and hit.weak and (hit.column or (hit.direct and len(words(name)) == 1)):
             sure.append((name, hit))
     return sure
+
+
+_CLASSES = {"personal": "ordinary", "special": "special", "criminal": "criminal", "child": "child"}
+
+
+@lru_cache(maxsize=4096)
+def _of_datasets(name: str) -> Term | None:
+    """Return what the dataset scanner's table knows a column of just this name for, where the name alone is clear."""
+    parts = words(name)
+    if len(parts) < 2 or len(name) > MAX_NAME_CHARS or not _words_of("deny").isdisjoint(parts):
+        return None
+    return _names_of_datasets().get(" ".join(parts))
+
+
+@cache
+def _names_of_datasets() -> dict[str, Term]:
+    table = tables.table("column-terms")
+    vague = frozenset(table["vague"])
+    found: dict[str, Term] = {}
+    for entry in table["terms"]:
+        kind = _CLASSES.get(entry["class"], "ordinary")
+        if entry.get("weak") or (kind == "ordinary" and entry["group"] != "direct"):
+            continue
+        label = f"a column of {entry['id'].replace('-', ' ')}"
+        term = Term(entry["id"], label, kind, direct=entry["group"] == "direct")
+        for name in entry["names"]:
+            if " " in name and name not in vague:
+                found.setdefault(name, term)
+    return found

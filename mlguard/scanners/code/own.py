@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from mlguard.facts import DataFlow, PrivateTraining
-from mlguard.scanners.code import flows, hubs, lexicon, loading, personal, private, running, serving
+from mlguard.scanners.code import (
+    agents,
+    clients,
+    crypto,
+    endpoints,
+    fetching,
+    flows,
+    hubs,
+    leaks,
+    lexicon,
+    loading,
+    personal,
+    private,
+    queries,
+    running,
+    servers,
+    storage,
+    web,
+)
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Call, Place, Sight, Watch
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Tree
 
 WATCHES: tuple[Watch, ...] = (
-    *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *serving.CHECKS, *personal.CHECKS,
+    *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *queries.CHECKS, *fetching.CHECKS, *agents.CHECKS,
+    *web.CHECKS, *clients.CHECKS, *servers.CHECKS, *endpoints.CHECKS, *crypto.CHECKS, *storage.CHECKS, *leaks.CHECKS, *personal.CHECKS,
 )  # fmt: skip
 
 _LATER = frozenset({"functools.partial", "map", "asyncio.to_thread"})
@@ -42,13 +62,15 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
     told: set[tuple[int, str]] = set()
     yield from personal.libraries(source)
     yield from private.libraries(source)
-    plan = _plan((*(watch for watch in WATCHES if _wanted(watch, tree)), *more))
-    for call, watches in _calls(source, names, plan):
+    index = _index((*WATCHES, *more))
+    wanted = _wanted(index, tree)
+    for call, watches in _calls(source, names, index, wanted):
         for watch in watches:
             yield from _new(watch.check(call), told)
-    for kind, watches in plan.by_node.items():
-        for node in tree.of(kind):
-            place = Place(tree.scope(node), source, names)
+    for kind, watching in index.by_node.items():
+        watches = [watch for watch in watching if watch in wanted]
+        for node in tree.of(kind) if watches else ():
+            place = Place(None, source, names, node)
             for watch in watches:
                 yield from _new(watch.check(node, place), told)
     if source.rows is not None:
@@ -68,80 +90,118 @@ def _new(
         yield sight
 
 
-def _wanted(watch: Watch, tree: Tree) -> bool:
-    """Say whether a file has what a check looks for."""
-    return (
-        (not watch.imports or not watch.imports.isdisjoint(tree.roots))
-        and (not watch.words or not watch.words.isdisjoint(tree.identifiers))
-        and (not watch.personal or _is_personal(tree))
-    )
+@dataclass(frozen=True, eq=False, slots=True)
+class _Index:
+    """Checks by what they watch, and by what a file must have for them."""
+
+    order: dict[Watch, int]
+    by_name: dict[str, list[Watch]] = field(default_factory=dict)
+    by_beginning: dict[str, list[Watch]] = field(default_factory=dict)
+    by_keyword: dict[str, list[Watch]] = field(default_factory=dict)
+    by_node: dict[type, list[Watch]] = field(default_factory=dict)
+    every: list[Watch] = field(default_factory=list)
+    by_import: dict[str, list[Watch]] = field(default_factory=dict)
+    by_word: dict[str, list[Watch]] = field(default_factory=dict)  # of those that need no import
+    always: list[Watch] = field(default_factory=list)
+
+
+@lru_cache(maxsize=8)
+def _index(watches: tuple[Watch, ...]) -> _Index:
+    index = _Index({watch: number for number, watch in enumerate(watches)})
+    for watch in watches:
+        for name in watch.names:
+            table = index.by_beginning if name.endswith("*") else index.by_name
+            table.setdefault(name.rstrip("_*") if name.endswith("*") else name, []).append(watch)
+        for keyword in watch.keywords:
+            index.by_keyword.setdefault(keyword, []).append(watch)
+        for kind in watch.nodes:
+            index.by_node.setdefault(kind, []).append(watch)
+        if not (watch.names or watch.keywords or watch.nodes):
+            index.every.append(watch)
+        for part in watch.imports:
+            index.by_import.setdefault(part, []).append(watch)
+        for word in watch.words if not watch.imports else ():
+            index.by_word.setdefault(word, []).append(watch)
+        if not watch.imports and not watch.words:
+            index.always.append(watch)
+    return index
+
+
+def _wanted(index: _Index, tree: Tree) -> set[Watch]:
+    """Return the checks for which a file has what they look for."""
+    found = set(index.always)
+    for part in index.by_import.keys() & tree.roots:
+        found.update(
+            watch for watch in index.by_import[part] if not watch.words or not watch.words.isdisjoint(tree.identifiers)
+        )
+    for word in index.by_word.keys() & tree.identifiers:
+        found.update(index.by_word[word])
+    if any(watch.personal for watch in found) and not _is_personal(tree):
+        found = {watch for watch in found if not watch.personal}
+    return found
+
+
+_MAX_KNOWN_NAMES = 200_000
+_other_names: set[str] = set()
+"""Names that are known not to be of personal data; a set, as most names of a file are in those before it."""
 
 
 def _is_personal(tree: Tree) -> bool:
-    known = tree.personal
-    if known is None:
-        known = tree.personal = any(map(lexicon.may_be_personal, tree.identifiers))
-    return known
+    if tree.personal is None:
+        new = tree.identifiers - _other_names
+        tree.personal = any(map(lexicon.may_be_personal, new))
+        if not tree.personal:
+            if len(_other_names) > _MAX_KNOWN_NAMES:
+                _other_names.clear()
+            _other_names.update(new)
+    return tree.personal
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Plan:
-    """Some of the checks by what they watch."""
+def _calls(
+    source: Source, names: Names, index: _Index, wanted: set[Watch]
+) -> Iterator[tuple[Call, Sequence[Watch]]]:
+    """Yield the calls that some check watches, with the checks, in the order of the file."""
+    tree = source.tree
+    chosen: dict[ast.Call, list[Watch]] = {}
 
-    by_name: dict[str, tuple[Watch, ...]] = field(default_factory=dict)
-    by_keyword: dict[str, tuple[Watch, ...]] = field(default_factory=dict)
-    by_node: dict[type, tuple[Watch, ...]] = field(default_factory=dict)
-    every: tuple[Watch, ...] = ()
+    def add(calls: Iterable[ast.Call], watches: Iterable[Watch]) -> None:
+        found = [watch for watch in watches if watch in wanted]
+        for call in calls if found else ():
+            known = chosen.get(call)
+            chosen[call] = found if known is None else known + found
 
-
-@lru_cache(maxsize=128)
-def _plan(watches: tuple[Watch, ...]) -> _Plan:
-    plan = _Plan(
-        every=tuple(watch for watch in watches if not (watch.names or watch.keywords or watch.nodes)),
-    )
-    for watch in watches:
-        for name in watch.names:
-            plan.by_name[name] = (*plan.by_name.get(name, ()), watch)
-        for keyword in watch.keywords:
-            plan.by_keyword[keyword] = (*plan.by_keyword.get(keyword, ()), watch)
-        for kind in watch.nodes:
-            plan.by_node[kind] = (*plan.by_node.get(kind, ()), watch)
-    return plan
-
-
-def _calls(source: Source, names: Names, plan: _Plan) -> Iterator[tuple[Call, Sequence[Watch]]]:
-    """Yield the calls that some check watches, with the checks."""
-    tree, by_name, by_keyword = source.tree, plan.by_name, plan.by_keyword
-    aliases = _aliases(tree, by_name)
-    hidden = tuple(watch for name, found in by_keyword.items() if name in tree.identifiers for watch in found)
-    starred = [prefix for prefix in by_name if prefix.endswith("*")]
-    for node in tree.of(ast.Call):
-        function = node.func
-        kind = function.__class__
-        last = function.attr if kind is ast.Attribute else function.id if kind is ast.Name else ""
-        watches = by_name.get(last, ()) or plan.every
-        if plan.every and watches is not plan.every:
-            watches = (*watches, *plan.every)
-        if last in aliases:
-            watches = (*watches, *by_name[aliases[last]])
-        if starred and "_" in last:
-            watches = (*watches, *by_name.get(f"{last.partition('_')[0]}_*", ()))
-        for keyword in node.keywords:
-            found = hidden if keyword.arg is None else by_keyword.get(keyword.arg)
-            if found:
-                watches = (*watches, *found)
-        if not last:
-            path = names.path(function, tree.scope(node))
-            watches = (*watches, *by_name.get(path.rpartition(".")[2], ()))
-        if watches:
-            scope = tree.scope(node)
-            call = Call(node, scope, names.path(function, scope), source, names)
-            yield call, watches if len(watches) == 1 else tuple(dict.fromkeys(watches))
-        if last in _LATER_METHODS and (handed := _handed_on(node, source, names)) is not None:
-            yield handed, by_name.get(handed.path.rpartition(".")[2], ())
+    known = tree.calls_by_name
+    for name in index.by_name.keys() & known.keys():
+        add(known[name], index.by_name[name])
+    for name, alias in _aliases(tree, index.by_name).items():
+        add(known.get(name, ()), index.by_name[alias])
+    for name in known if index.by_beginning else ():
+        if "_" in name and (beginning := name.partition("_")[0]) in index.by_beginning:
+            add(known[name], index.by_beginning[beginning])
+    by_keyword = tree.calls_by_keyword
+    for keyword in index.by_keyword.keys() & by_keyword.keys():
+        add(by_keyword[keyword], index.by_keyword[keyword])
+    if None in by_keyword:
+        for keyword in index.by_keyword.keys() & tree.identifiers:
+            add(by_keyword[None], index.by_keyword[keyword])
+    if index.every:
+        add(tree.of(ast.Call), index.every)
+    for call in known.get("", ()):
+        path = names.path(call.func, tree.scope(call))
+        add((call,), index.by_name.get(path.rpartition(".")[2], ()))
+    order = index.order.__getitem__
+    for node in tree.of(ast.Call) if chosen else ():
+        watches = chosen.get(node)
+        if watches is not None:
+            yield Call(node, None, None, source, names), watches if len(watches) == 1 else sorted(set(watches), key=order)
+    for name in _LATER_METHODS & known.keys():
+        for node in known[name]:
+            if (handed := _handed_on(node, source, names)) is not None:
+                later = index.by_name.get(handed.path.rpartition(".")[2], ())
+                yield handed, [watch for watch in later if watch in wanted]
 
 
-def _aliases(tree: Tree, by_name: dict[str, tuple[Watch, ...]]) -> dict[str, str]:
+def _aliases(tree: Tree, by_name: Mapping[str, Sequence[Watch]]) -> dict[str, str]:
     """Return the names under which watched functions are known in this file: by import, assignment or default."""
     found: dict[str, str] = {}
     for node in tree.of(ast.ImportFrom):
@@ -149,21 +209,24 @@ def _aliases(tree: Tree, by_name: dict[str, tuple[Watch, ...]]) -> dict[str, str
             if alias.asname and alias.name in by_name:
                 found[alias.asname] = alias.name
     for node in tree.of(ast.Assign):
-        if isinstance(node.value, ast.Attribute | ast.Name):
-            name = node.value.attr if isinstance(node.value, ast.Attribute) else found.get(node.value.id, node.value.id)
+        value = node.value
+        kind = value.__class__
+        if kind is ast.Attribute or kind is ast.Name:
+            name = value.attr if kind is ast.Attribute else found.get(value.id, value.id)
             if name in by_name:
                 for target in node.targets:
                     written = getattr(target, "id", None) or getattr(target, "attr", None)
                     if isinstance(written, str) and written != name:
                         found[written] = name
     for node in tree.of(ast.arguments):
-        for argument, default in _defaults(node):
-            if isinstance(default, ast.Attribute) and default.attr in by_name:
-                found[argument.arg] = default.attr
+        if node.defaults or node.kw_defaults:
+            for argument, default in _defaults(node):
+                if default.__class__ is ast.Attribute and default.attr in by_name:
+                    found[argument.arg] = default.attr
     return found
 
 
-def _defaults(node: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+def _defaults(node: ast.arguments) -> Iterator[tuple[ast.arg, Any]]:
     if node.defaults:
         yield from zip([*node.posonlyargs, *node.args][-len(node.defaults) :], node.defaults, strict=True)
     yield from zip(node.kwonlyargs, node.kw_defaults, strict=True)

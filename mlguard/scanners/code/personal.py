@@ -1,103 +1,168 @@
-"""Checks on where personal data goes: logs, exceptions, telemetry, hashes, features."""
+"""Says which personal data the text of an expression would show."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from mlguard.scanners.code import lexicon
 from mlguard.scanners.code.lexicon import Term
-from mlguard.scanners.code.names import Names, Unknown
-from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
-from mlguard.scanners.code.source import Source
-from mlguard.scanners.code.tree import Scope
-
-LOGS = "code/personal-data-in-logs"
-TELEMETRY = "code/personal-data-in-telemetry"
-HASHES = "code/unsalted-identifier-hash"
+from mlguard.scanners.code.names import BUILTINS, Names, Unknown
+from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope
 
 MAX_DEPTH = 8
 """Steps into an expression and from name to name."""
 
+MAX_VALUES = 12
+"""Assignments to one name, and calls of one function, that are looked at."""
+
+RECORD = Term("personal-record", "a person's record", "ordinary", direct=True)
+
 _SAME = frozenset(
     "lower upper strip lstrip rstrip title capitalize casefold encode decode replace format ljust rjust center join split "  # noqa: SIM905
-    "to_string tolist to_list to_dict iloc loc head tail sample values item get dropna copy astype".split()
+    "to_string tolist to_list to_dict iloc loc at iat head tail sample values item items get dropna copy astype unique "
+    "to_markdown to_html to_json sort_values drop_duplicates data collect toPandas show text str first cleaned_data "
+    "rsplit splitlines partition removeprefix removesuffix swapcase isoformat strftime getvalue hex".split()
 )
 """Methods and attributes whose result still holds the value."""
-_CLEAN = re.compile(
-    r"mask|hash|anonym|pseudonym|redact|encrypt|scrub|hmac|digest|obfuscat|sanit|censor|truncat|hide|count|len|bool|check|valid|exists|has|is_|fake|faker|synth"
-)
+
+_BUILDS = frozenset({"str", "repr", "format", "ascii", "list", "tuple", "set", "dict", "sorted", "reversed", "iter", "next", "enumerate", "zip",
+                     "filter", "frozenset", "max", "min", "dumps", "pformat", "indent", "dedent", "shorten", "fill", "cast", "deepcopy", "chain",
+                     "Series", "array", "asarray", "Text", "escape", "quote", "quote_plus", "urlencode", "bytes"})  # fmt: skip
+"""Functions whose result shows what they are given."""
+
+_CLEAN_WORDS = frozenset({"len", "is", "has", "bool", "check", "verify", "type", "id", "sum", "isinstance", "any", "all", "nunique", "sha", "uuid",
+                          "sha1", "sha256", "sha512", "md5", "uuid5", "uuid4", "blake2b", "int", "float", "compare", "matches", "describe", "mean",
+                          "hex", "digest", "shape", "size", "startswith", "endswith", "isna", "isnull", "notna", "find", "index", "length", "blur"})  # fmt: skip
+_CLEAN_STEMS = ("mask", "hash", "anonym", "pseudon", "redact", "encrypt", "scrub", "hmac", "obfusc", "sanit", "censor", "truncat", "hide", "hidden",
+                "count", "valid", "exist", "fake", "synth", "tokeniz", "deident", "generali", "bucket", "bcrypt", "cipher", "crypt", "digest", "salt",
+                "analyz", "detect", "embed", "vector", "similar", "predict", "classif", "train", "fit", "anonim", "maskier", "verschlussel", "enmascar",
+                "maschera", "mascar", "ofusca", "offusc", "hacher", "chiffr", "cifra", "versleutel", "zamaskuj", "szyfruj", "schwarz", "suppress",
+                "filter_pii", "clean", "without", "minimi", "noise", "privat")  # fmt: skip
+_FAKES = frozenset({"fake", "faker", "mimesis", "random", "factory", "synthetic", "dummy", "mock", "generator", "rng"})
+_ASKS = frozenset({"get", "fetch", "load", "read", "lookup", "find", "retrieve", "extract", "resolve", "query", "decrypt", "select", "input", "ask",
+                   "holen", "hole", "lese", "obtenir", "lire", "obtener", "leer", "ottieni", "leggi", "haal", "lees", "obter", "pobierz"})  # fmt: skip
+_DUMPS = frozenset({"asdict", "vars", "model_dump", "model_dump_json", "dict", "to_dict", "json", "as_dict", "astuple", "serialize", "to_json", "model_to_dict"})  # fmt: skip
+
+Handler = Callable[[Any, Scope, Names, int], Term | None]
+_known: WeakKeyDictionary[Names, dict[tuple[int, str], Term | None]] = WeakKeyDictionary()
 
 
 def personal(node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEPTH) -> Term | None:
     """Return the kind of personal data that the text of an expression would show, if any."""
-    if node is None or depth == 0:
-        return None
-    if isinstance(node, ast.Name):
-        return _named(node, scope, names, depth)
-    if isinstance(node, ast.Attribute):
-        owner = names.written(node.value)
-        found = lexicon.term(node.attr, owner.rsplit(".", 1)[-1]) if not node.attr.isupper() else None
-        if found is None and node.attr in _SAME:
-            return personal(node.value, scope, names, depth - 1)
-        return None if lexicon.is_holder(owner) else found
-    if isinstance(node, ast.Subscript):
-        return _item(node, scope, names, depth)
-    if isinstance(node, ast.Call):
-        return _result(node, scope, names, depth)
-    if isinstance(node, ast.FormattedValue | ast.Await | ast.Starred | ast.NamedExpr):
-        return personal(node.value, scope, names, depth - 1)
-    if isinstance(node, ast.JoinedStr):
-        return first(node.values, scope, names, depth)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
-        return first((node.left, node.right), scope, names, depth)
-    if isinstance(node, ast.Tuple | ast.List | ast.Set):
-        return first(node.elts, scope, names, depth)
-    if isinstance(node, ast.Dict):
-        return first(node.values, scope, names, depth)
-    if isinstance(node, ast.IfExp):
-        return first((node.body, node.orelse), scope, names, depth)
-    if isinstance(node, ast.BoolOp):
-        return first(node.values, scope, names, depth)
-    return None
+    handler = _BY_KIND.get(node.__class__)
+    return handler(node, scope, names, depth) if handler is not None and depth > 0 else None
 
 
 def first(nodes: Iterable[ast.AST | None], scope: Scope, names: Names, depth: int = MAX_DEPTH) -> Term | None:
     """Return what the first of these expressions shows."""
-    return next((found for node in nodes if (found := personal(node, scope, names, depth - 1))), None)
+    for node in nodes:
+        if node.__class__ is not ast.Constant and (found := personal(node, scope, names, depth - 1)) is not None:
+            return found
+    return None
+
+
+def is_clean(name: str) -> bool:
+    """Say whether a function's name tells that its result shows no value: mask_email, sha256, len."""
+    parts = lexicon.words(name)
+    return any(part in _CLEAN_WORDS or part.startswith(_CLEAN_STEMS) for part in parts)
+
+
+def cleans(node: ast.AST) -> bool:
+    """Say whether a function that hides values is named somewhere in an expression."""
+    return any(
+        isinstance(inner, ast.Call) and is_clean(called(inner))
+        or (isinstance(inner, ast.Call) and any(isinstance(a, ast.Name) and is_clean(a.id) for a in inner.args))
+        for inner in ast.walk(node)
+    )  # fmt: skip
+
+
+def called(call: ast.Call) -> str:
+    """Return the last part of the called name."""
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def owner_of(node: ast.AST, names: Names) -> str:
+    """Return the last name in what something belongs to, as written."""
+    parts = [part for part in names.written(node).split(".") if part != "()"]
+    return parts[-1] if parts else ""
+
+
+# Names
 
 
 def _named(node: ast.Name, scope: Scope, names: Names, depth: int) -> Term | None:
-    if node.id.isupper():
+    name = node.id
+    if name.isupper():
         return None  # a constant's name
-    holder = names.holder(node.id, scope)
-    values = holder.values.get(node.id, []) if holder else []
-    known = [value for value in values if value is not None]
-    found = lexicon.term(node.id)
-    if holder is None or (node.id in holder.imports) or any(isinstance(value, _DEFINITIONS) for value in known):
-        return None
-    if found is not None and not known:
-        return None if _flag(node.id, holder) else found
-    if found is None and len(values) != 1:
-        return None
-    shown = [personal(value, holder, names, depth - 1) for value in known]
-    if found is not None:
-        # Every value is known, and none of them is somebody's data: a literal, a count, a masked value.
-        return None if len(known) == len(values) and all(_harmless(value, names, holder) for value in known) else found
-    return shown[0] if shown else None
+    holder = names.holder(name, scope)
+    if holder is None:
+        return None if name in BUILTINS else lexicon.term(name)
+    memo = _known.setdefault(names, {})
+    key = (id(holder), name)
+    if key in memo:
+        return memo[key]
+    memo[key] = None  # while it is looked for: a name may be made from itself
+    found = _bound(name, holder, names, depth)
+    if found is not None or depth > MAX_DEPTH // 2:
+        memo[key] = found
+    else:
+        del memo[key]
+    return found
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
+def _bound(name: str, holder: Scope, names: Names, depth: int) -> Term | None:
+    if name in holder.imports:
+        return None
+    values = holder.values.get(name, [])
+    known = [value for value in values if value is not None]
+    if any(isinstance(value, _DEFINITIONS) for value in known):
+        return None
+    found = lexicon.term(name)
+    if found is not None:
+        if name in holder.parameters:
+            return None if _flag(name, holder) else found
+        if known and len(known) == len(values) and all(_harmless(value, names, holder) for value in known):
+            return None  # a literal, a count, a masked value
+        return found
+    if _says_otherwise(name):
+        return None
+    for value in known[:MAX_VALUES]:
+        if (found := personal(value, holder, names, depth - 1)) is not None:
+            return found
+    for part in holder.parts.get(name, ())[:MAX_VALUES]:
+        if (found := _element(name, part, holder, names, depth - 1)) is not None:
+            return found
+    for value in holder.grown.get(name, ())[:MAX_VALUES]:
+        if (found := personal(value, holder, names, depth - 1)) is not None:
+            return found
+    for key, value in holder.entries.get(name, {}).items():
+        if (found := _entry(key, value, name, holder, names, depth - 1)) is not None:
+            return found
+    if name in holder.parameters and depth > MAX_DEPTH // 2:
+        return _from_callers(name, holder, names) or _record(ast.Name(name, ast.Load()), holder, names)
+    return _record(ast.Name(name, ast.Load()), holder, names)
+
+
+def _says_otherwise(name: str) -> bool:
+    """Say whether a name tells that it holds something else, as ``email_count`` or ``domain`` do."""
+    parts = lexicon.words(name)
+    return lexicon.denied(name) or is_clean(name) or parts[-1:] in (("domain",), ("id",), ("ids",), ("key",), ("score",), ("df",), ("url",), ("path",))
+
+
 def _flag(name: str, holder: Scope) -> bool:
-    """Say whether a parameter is declared as a switch or a number."""
+    """Say whether a parameter is declared as a switch or a number, or as an object of another kind."""
     argument, default = holder.parameters.get(name, (None, None))
     if isinstance(default, ast.Constant) and isinstance(default.value, bool | int | float):
         return True
     annotation = argument.annotation if argument is not None else None
-    return isinstance(annotation, ast.Name) and annotation.id in ("bool", "int", "float")
+    return isinstance(annotation, ast.Name) and (annotation.id in ("bool", "int", "float") or lexicon.denied(annotation.id))
 
 
 def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
@@ -105,12 +170,24 @@ def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
         return True
     if isinstance(value, ast.Call | ast.Subscript | ast.Attribute) and lexicon.is_holder(_owner(value, names)):
         return True  # os.environ.get(…), config["…"]
-    if isinstance(value, ast.JoinedStr):
-        return not isinstance(names.constant(value, scope), Unknown)
+    if isinstance(value, ast.JoinedStr | ast.Name | ast.BinOp):
+        return not isinstance(names.constant(value, scope), Unknown) or (isinstance(value, ast.Name) and value.id.isupper())
+    if isinstance(value, ast.Attribute):
+        return value.attr.isupper()
+    if isinstance(value, ast.List | ast.Tuple | ast.Set):
+        return all(_harmless(item, names, scope) for item in value.elts) and bool(value.elts)
+    if isinstance(value, ast.Dict):
+        return all(item is not None and _harmless(item, names, scope) for item in value.values)
     if isinstance(value, ast.Call):
-        written = names.written(value.func).lower()
-        return bool(_CLEAN.search(written)) or value_name(value)[:1].isupper()
+        name = called(value)
+        return is_clean(name) or name[:1].isupper() or _fakes(value, names) or (name in ("compile", "match", "search", "getenv"))
+    if isinstance(value, ast.IfExp):
+        return _harmless(value.body, names, scope) and _harmless(value.orelse, names, scope)
     return False
+
+
+def _fakes(call: ast.Call, names: Names) -> bool:
+    return not _FAKES.isdisjoint(lexicon.words(names.written(call.func)))
 
 
 def _owner(node: ast.Call | ast.Subscript | ast.Attribute, names: Names) -> str:
@@ -119,381 +196,382 @@ def _owner(node: ast.Call | ast.Subscript | ast.Attribute, names: Names) -> str:
     return names.written(node.value)
 
 
-def value_name(call: ast.Call) -> str:
-    """Return the last part of the called name: a capital first letter means that an object is made."""
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+def _element(name: str, part: ast.expr, scope: Scope, names: Names, depth: int) -> Term | None:
+    """Return what the variable of a loop or a part of an unpacked value shows. ``part`` is what it comes from."""
+    around: Any = names.tree.parent(part)
+    target = getattr(around, "target", None)
+    if target is None:
+        return personal(part, scope, names, depth)
+    return _at(name, target, part, scope, names, depth)
 
 
-def _item(node: ast.Subscript, scope: Scope, names: Names, depth: int) -> Term | None:
-    if isinstance(node.slice, ast.Slice):
-        return None  # a part of a text: cut on purpose
-    key = names.constant(node.slice, scope)
-    if isinstance(key, str):
-        owner = names.written(node.value).rsplit(".", 1)[-1]
-        return None if lexicon.is_holder(names.written(node.value)) else lexicon.term(key, owner)
-    if isinstance(node.slice, ast.List | ast.Tuple):
-        return frame_term(columns_of(node, scope, names, depth))
-    return personal(node.value, scope, names, depth - 1) if isinstance(key, int | Unknown) else None
-
-
-def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | None:
-    function = node.func
-    if isinstance(function, ast.Attribute):
-        name = function.attr
-        if _CLEAN.search(name.lower()):
-            return None
-        if name in ("get", "pop", "getlist", "getvalue") and node.args:
-            key = names.constant(node.args[0], scope)
-            if isinstance(key, str):
-                owner = names.written(function.value).rsplit(".", 1)[-1]
-                return None if lexicon.is_holder(names.written(function.value)) else lexicon.term(key, owner)
-        if name in ("format", "join"):
-            values = [*node.args, *(keyword.value for keyword in node.keywords)]
-            return first(values, scope, names, depth)
-        if name in _SAME:
-            return personal(function.value, scope, names, depth - 1)
+def _at(name: str, target: ast.AST, part: ast.AST, scope: Scope, names: Names, depth: int) -> Term | None:
+    if isinstance(target, ast.Name):
+        return personal(part, scope, names, depth)
+    if not isinstance(target, ast.Tuple | ast.List) or depth <= 0:
         return None
-    if isinstance(function, ast.Name) and function.id in ("str", "repr", "format", "ascii"):
-        return first(node.args, scope, names, depth)
-    if isinstance(function, ast.Name) and function.id == "getattr" and len(node.args) > 1:
-        key = names.constant(node.args[1], scope)
-        return lexicon.term(key, names.written(node.args[0])) if isinstance(key, str) else None
+    index = next((i for i, item in enumerate(target.elts) if any(getattr(n, "id", "") == name for n in ast.walk(item))), -1)
+    if not isinstance(part, ast.Call) or index < 0:
+        return None
+    inner, method = target.elts[index], called(part)
+    if method == "enumerate" and part.args:
+        return _at(name, inner, part.args[0], scope, names, depth - 1) if index == 1 else None
+    if method == "zip" and index < len(part.args):
+        return _at(name, inner, part.args[index], scope, names, depth - 1)
+    if method in ("items", "iterrows", "iteritems") and isinstance(part.func, ast.Attribute) and index == 1:
+        return personal(part.func.value, scope, names, depth - 1)
     return None
 
 
-# Columns of frames
-
-
-def columns_of(node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEPTH) -> list[str] | None:
-    """Return the names of the columns that a frame expression chooses, None when it is not known."""
-    found = column_list(node, scope, names, depth)
-    return found[0] if found else None
-
-
-def column_list(
-    node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEPTH
-) -> tuple[list[str], ast.AST] | None:
-    """Return the chosen columns, and the expression that chooses them."""
-    if node is None or depth == 0:
+def _from_callers(name: str, holder: Scope, names: Names) -> Term | None:
+    """Return what the calls of a function in this file give for one of its parameters."""
+    function = holder.node
+    if not isinstance(function, FUNCTIONS):
         return None
-    if isinstance(node, ast.Subscript):
-        part = node.slice
-        if (
-            isinstance(part, ast.Tuple)
-            and len(part.elts) == 2
-            and isinstance(node.value, ast.Attribute)
-            and node.value.attr == "loc"
-        ):
-            part = part.elts[1]
-        chosen = strings(part, scope, names)
-        return (chosen, node) if chosen else None
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        method = node.func.attr
-        inner = column_list(node.func.value, scope, names, depth - 1)
-        if inner is None:
-            return None
-        if method == "drop":
-            keywords = names.keywords(node, scope)
-            gone = strings(keywords.get("columns") or (node.args[0] if node.args else None), scope, names)
-            return [name for name in inner[0] if name not in gone], inner[1]
-        return inner if method in _ROWS else None
-    if isinstance(node, ast.Attribute):
-        return column_list(node.value, scope, names, depth - 1) if node.attr in ("values", "iloc", "loc") else None
-    if isinstance(node, ast.Name):
-        single = names.single(node.id, scope)
-        return column_list(single[0], single[1], names, depth - 1) if single else None
-    return None
-
-
-_ROWS = frozenset(
-    "head tail sample copy reset_index dropna fillna to_string to_markdown to_html to_numpy astype iloc loc sort_values "  # noqa: SIM905
-    "drop_duplicates to_dict to_records".split()
-)
-"""Methods of a frame whose result still has its rows and columns."""
-
-
-def strings(node: ast.AST | None, scope: Scope, names: Names, depth: int = 4) -> list[str]:
-    """Return the strings of a list expression, also of a sum of lists and of a name for one."""
-    if node is None or depth == 0:
-        return []
-    if isinstance(node, ast.List | ast.Tuple):
-        values = (names.constant(item, scope) for item in node.elts)
-        return [value for value in values if isinstance(value, str)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return strings(node.left, scope, names, depth - 1) + strings(node.right, scope, names, depth - 1)
-    if isinstance(node, ast.Name):
-        single = names.single(node.id, scope)
-        return strings(single[0], single[1], names, depth - 1) if single else []
-    return []
-
-
-def frame_term(chosen: Sequence[str] | None) -> Term | None:
-    found = lexicon.columns(chosen) if chosen else []
-    return found[0][1] if found else None
-
-
-# Logs and exceptions
-
-LEVELS = frozenset(
-    {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "fatal", "trace", "success", "notice"}
-)
-_LOGGER = re.compile(r"(?:^|_)(?:log|logger|logging|slog)$", re.I)
-_PRINTS = frozenset({"print", "pprint.pprint", "pprint.pp", "rich.print", "sys.stdout.write", "sys.stderr.write", "click.echo",
-                     "click.secho", "typer.echo", "tqdm.write", "tqdm.tqdm.write", "IPython.display.display", "streamlit.write"})  # fmt: skip
-
-
-@on_call(*LEVELS, *(path.rpartition(".")[2] for path in _PRINTS), "warn_explicit", personal=True)
-def logs(call: Call) -> Iterator[Sight]:
-    """Personal data in log calls, prints and warnings."""
-    check = _sink(call)
-    if not check:
-        return
-    values = [
-        *call.node.args,
-        *(value for name, value in call.keywords.items() if name not in ("exc_info", "stacklevel", "file")),
-    ]
-    for value in values:
-        frame = frame_term(columns_of(value, call.scope, call.names))
-        if frame is not None:
-            yield call.sees(LOGS, "frame-print", term=frame.label)
-            return
-    found = first(values, call.scope, call.names)
-    if found is not None:
-        yield call.sees(LOGS, check, term=found.label)
-
-
-def _sink(call: Call) -> str:
-    path = call.path
-    if path in _PRINTS:
-        file = call.keywords.get("file")
-        to_console = file is None or call.names.path(file, call.scope) in ("sys.stderr", "sys.stdout", "sys.__stderr__")
-        return "print" if to_console else ""
-    if path in ("warnings.warn", "warnings.warn_explicit"):
-        return "warning"
-    if not path and call.last == "display" and isinstance(call.node.func, ast.Name) and call.source.rows:
-        return "print"
-    if call.last not in LEVELS or call.receiver is None:
-        return ""
-    owner = call.names.path(call.receiver, call.scope)
-    if owner in ("logging", "logging.getLogger()", "loguru.logger", "structlog.get_logger()", "logging.Logger()"):
-        return "log-call"
-    return "log-call" if _LOGGER.search(call.names.written(call.receiver).rsplit(".", 1)[-1]) else ""
-
-
-@on_node(ast.Raise, personal=True)
-def raised(node: ast.Raise, place: Place) -> Iterator[Sight]:
-    """Personal data in the message of an exception."""
-    scope, names = place.scope, place.names
-    if isinstance(node.exc, ast.Call):
-        found = first([*node.exc.args, *(keyword.value for keyword in node.exc.keywords)], scope, names)
-        if found is not None:
-            yield Sight(LOGS, "exception-message", node, {"term": found.label})
-
-
-# Telemetry
-
-_TRACKER = re.compile(
-    r"^(?:wandb|mlflow|comet_ml|neptune|clearml|aim|dvclive|tensorboardX)\b.*?(?:\.|^)"
-    r"(?:log|log_\w+|init|update|set_tags?|add_tag|append|track|connect|report_\w+|set_\w+|log|upload)$"
-)
-_ERRORS = re.compile(
-    r"^(?:sentry_sdk\.(?:set_user|set_tag|set_tags|set_context|set_extra|capture_message|add_breadcrumb)"
-    r"|(?:posthog|mixpanel|analytics|segment\.analytics|rudderstack|amplitude|statsig|heap)\b.*\.(?:capture|identify|track|alias|people_set|set|group|page)"
-    r"|bugsnag\.\w+|rollbar\.report_\w+|ddtrace\b.*\.set_tag|opentelemetry\b.*\.set_attributes?|newrelic\.agent\.add_custom_\w+)$"
-)
-
-
-@on_call(
-    imports=[
-        "wandb",
-        "mlflow",
-        "comet_ml",
-        "neptune",
-        "clearml",
-        "aim",
-        "dvclive",
-        "tensorboardX",
-        "sentry_sdk",
-        "posthog",
-        "mixpanel",
-        "analytics",
-        "segment",
-        "rudderstack",
-        "amplitude",
-        "statsig",
-        "heap",
-        "bugsnag",
-        "rollbar",
-        "ddtrace",
-        "opentelemetry",
-        "newrelic",
-    ],
-)
-def telemetry(call: Call) -> Iterator[Sight]:
-    """Personal data for trackers and error services."""
-    path = call.path.replace("()", "")
-    if path == "sentry_sdk.init" and call.value("send_default_pii") is True:
-        yield call.sees(TELEMETRY, "send-default-pii")
-        return
-    table = path in ("wandb.Table", "mlflow.log_table", "wandb.sdk.data_types.table.Table")
-    span = call.last in ("set_attribute", "set_attributes") and any(
-        n.startswith("opentelemetry") for n in call.source.tree.imported
-    )
-    if not (table or span or _TRACKER.match(path) or _ERRORS.match(path)):
-        return
-    values = [*call.node.args, *call.keywords.values()]
-    for value in values:
-        term = frame_term(columns_of(value, call.scope, call.names))
-        listed = call.keywords.get("columns") if table else None
-        term = term or (frame_term(strings(listed, call.scope, call.names)) if listed is not None else None)
-        if term is not None:
-            yield call.sees(TELEMETRY, "tracker-table", term=term.label)
-            return
-    found = first(values, call.scope, call.names) or _keyed(call, values, path)
-    if found is not None:
-        tracker = bool(_TRACKER.match(path)) or table
-        yield call.sees(TELEMETRY, "tracker-value" if tracker else "error-tracker", term=found.label)
-
-
-def _keyed(call: Call, values: Sequence[ast.expr], path: str) -> Term | None:
-    """Return what the key of a dictionary or the first argument names, where its value is not harmless."""
-    pairs: list[tuple[str, ast.expr]] = [
-        pair for value in values for pair in call.names.entries(value, call.scope).items()
-    ]
-    if len(call.node.args) == 2 and re.search(r"set_tag|set_attribute|log_param|set_extra", path or call.last):
-        key = call.constant(call.node.args[0])
-        pairs += [(key, call.node.args[1])] if isinstance(key, str) else []
-    for key, value in pairs:
-        shown = not call.is_constant(value) and isinstance(value, ast.Name | ast.Attribute | ast.Subscript)
-        if shown and (found := lexicon.term(key)):
+    position = list(holder.parameters).index(name)
+    for call in names.tree.calls_by_name.get(function.name, ())[:MAX_VALUES]:
+        scope = names.tree.scope(call)
+        if names.function(call.func, scope) is not function:
+            continue
+        shift = 1 if isinstance(call.func, ast.Attribute) else 0  # self
+        at = position - shift
+        given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+        given = given or (call.args[at] if 0 <= at < len(call.args) else None)
+        if given is not None and (found := personal(given, scope, names, MAX_DEPTH // 2)) is not None:
             return found
     return None
 
 
-# Pseudonyms
-
-_HASHES = re.compile(r"^hashlib\.(?:md5|sha1|sha224|sha256|sha384|sha512|sha3_\d+|blake2[bs]|new)$")
-_MAPS = frozenset({"apply", "map", "transform", "map_elements", "applymap", "assign"})
-_SALT = re.compile(r"salt|pepper|secret|key|nonce", re.I)
+# Attributes and items
 
 
-@on_call(imports=["hashlib", "pandas"], personal=True)
-def pseudonyms(call: Call) -> Iterator[Sight]:
-    """Identifiers that are hashed without a key."""
-    if call.path in ("pandas.util.hash_pandas_object", "pandas.util.hash_array"):
-        found = personal(call.argument(0), call.scope, call.names)
-        if found is not None and "hash_key" not in call.keywords:
-            yield call.sees(HASHES, "identifier-hash", term=found.label)
-        return
-    if not _HASHES.match(call.path) or {"key", "salt"} & set(call.keywords):
-        return
-    value = call.argument(1 if call.last == "new" else 0, "string", "data")
-    if value is None or any(
-        isinstance(inner, ast.Name | ast.Attribute) and _SALT.search(call.names.written(inner))
-        for inner in ast.walk(value)
-    ):
-        return
-    found = personal(value, call.scope, call.names) or _element(value, call)
-    if found is not None and found.kind == "ordinary":
-        yield call.sees(HASHES, "identifier-hash", term=found.label)
-
-
-def _element(value: ast.AST, call: Call) -> Term | None:
-    """Return what a value is when it is the parameter of a lambda over a column, or the variable of a comprehension."""
-    while isinstance(value, ast.Attribute | ast.Call):
-        value = value.func if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) else (
-            value.args[0] if isinstance(value, ast.Call) and value.args else getattr(value, "value", ast.Constant(None))
-        )  # fmt: skip
-    if not isinstance(value, ast.Name):
+def _attribute(node: ast.Attribute, scope: Scope, names: Names, depth: int) -> Term | None:
+    attr, value = node.attr, node.value
+    if attr.isupper():
         return None
-    node: ast.AST | None = call.node
-    while node is not None and not isinstance(node, ast.stmt):
-        if isinstance(node, ast.Lambda) and any(argument.arg == value.id for argument in node.args.args):
-            user = call.source.tree.parent(node)
-            if isinstance(user, ast.Call) and isinstance(user.func, ast.Attribute) and user.func.attr in _MAPS:
-                return personal(user.func.value, call.scope, call.names)
-        for generator in getattr(node, "generators", []):
-            if isinstance(generator.target, ast.Name) and generator.target.id == value.id:
-                return personal(generator.iter, call.scope, call.names)
-        node = call.source.tree.parent(node)
+    if attr == "__dict__":
+        return _dumped(value, scope, names)
+    if isinstance(value, ast.Name) and value.id in ("self", "cls"):
+        return _own(attr, scope, names, depth)
+    found = term_of(attr, value, scope, names)
+    if found is None:
+        return personal(value, scope, names, depth - 1) if attr in _SAME else None
+    if isinstance(value, ast.Name) and (holder := names.holder(value.id, scope)) is not None and value.id in holder.imports:
+        named = holder.imports[value.id].rsplit(".", 1)[-1]
+        return found if lexicon.is_person(named) or named in ("request", "session") else None  # an attribute of a module
+    return found
+
+
+def term_of(name: str, owner: ast.AST, scope: Scope, names: Names) -> Term | None:
+    """Return what ``owner.name`` or ``owner["name"]`` stands for."""
+    written = names.written(owner)
+    if lexicon.is_holder(written):
+        return None
+    last = owner_of(owner, names)
+    if not _FAKES.isdisjoint(lexicon.words(written)):
+        return None
+    found = lexicon.term(name, last)
+    if found is None and (lexicon.strength(name) == 1) and not lexicon.is_person(last):
+        kind = _kind_of(owner, scope, names)
+        found = lexicon.term(name, kind) if kind else None
+    return found
+
+
+def _kind_of(owner: ast.AST, scope: Scope, names: Names) -> str:
+    """Return the name of an owner's class, or of what a loop takes it from."""
+    if isinstance(owner, ast.Call):
+        return called(owner)
+    if not isinstance(owner, ast.Name):
+        return ""
+    path = names.path(owner, scope)
+    if path:
+        return path.replace("()", "").rsplit(".", 1)[-1]
+    holder = names.holder(owner.id, scope)
+    if holder is None:
+        return ""
+    if owner.id in holder.parameters and (annotation := holder.parameters[owner.id][0].annotation) is not None:
+        return owner_of(annotation, names)
+    values = [value for value in holder.values.get(owner.id, ()) if isinstance(value, ast.Call | ast.Subscript)]
+    sources: list[ast.AST] = [*holder.parts.get(owner.id, ())[:2], *(_base(value) for value in values[:2])]
+    for source in sources:
+        for part in names.written(source).split("."):
+            if lexicon.is_person(part):
+                return part
+    return ""
+
+
+def _base(value: ast.Call | ast.Subscript) -> ast.AST:
+    return value.func if isinstance(value, ast.Call) else value.value
+
+
+def _own(attr: str, scope: Scope, names: Names, depth: int) -> Term | None:
+    """Return what an attribute of ``self`` shows: by its name, or by what the class assigns to it."""
+    holder = scope.around_class()
+    if holder is None:
+        return lexicon.term(attr)
+    kind = holder.node.name if isinstance(holder.node, ast.ClassDef) else ""
+    found = lexicon.term(attr, kind)
+    values = [value for value in holder.attributes.get(attr, ()) if value is not None]
+    if found is not None:
+        harmless = bool(values) and all(_harmless(value, names, names.tree.scope(value)) for value in values)
+        return None if harmless or attr in holder.values and isinstance(holder.values[attr][0], FUNCTIONS) else found
+    if depth < 3 or _says_otherwise(attr):
+        return None
+    return next((shown for value in values[:4] if (shown := personal(value, names.tree.scope(value), names, depth - 2))), None)
+
+
+def _item(node: ast.Subscript, scope: Scope, names: Names, depth: int) -> Term | None:
+    part = node.slice
+    if isinstance(part, ast.Slice):
+        words = lexicon.words(owner_of(node.value, names))
+        many = bool(words) and words[-1].endswith("s") and len(words[-1]) > 3 and lexicon.term(words[-1][:-1]) is not None
+        return personal(node.value, scope, names, depth - 1) if many else None  # a part of a text is cut on purpose
+    if isinstance(part, ast.Tuple):
+        return next((found for item in part.elts if (found := _key(item, node.value, scope, names)) is not None), None)
+    if isinstance(part, ast.List):
+        found = lexicon.columns([item.value for item in part.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)])
+        return found[0][1] if found else None
+    key = names.constant(part, scope)
+    if isinstance(key, str):
+        return term_of(key, node.value, scope, names) or _held(key, node.value, scope, names, depth)
+    return personal(node.value, scope, names, depth - 1) if isinstance(key, int | Unknown) else None
+
+
+def _key(item: ast.AST, owner: ast.AST, scope: Scope, names: Names) -> Term | None:
+    value = names.constant(item, scope)
+    if isinstance(value, str):
+        return term_of(value, owner, scope, names)
+    if isinstance(item, ast.List | ast.Tuple):
+        found = lexicon.columns([i.value for i in item.elts if isinstance(i, ast.Constant) and isinstance(i.value, str)])
+        return found[0][1] if found else None
     return None
 
 
-# Features
+def _held(key: str, table: ast.AST, scope: Scope, names: Names, depth: int) -> Term | None:
+    """Return what a dictionary of this file holds under a key."""
+    if not isinstance(table, ast.Name) or depth < 3:
+        return None
+    value = names.entries(table, scope).get(key)
+    return personal(value, scope, names, depth - 2) if value is not None else None
 
-FITS = frozenset({"fit", "fit_predict", "partial_fit"})
-_TABLES = frozenset({"lightgbm.Dataset", "xgboost.DMatrix", "catboost.Pool"})
-_TRANSFORMERS = frozenset({"sklearn.compose.ColumnTransformer", "sklearn.compose.make_column_transformer"})
+
+# Calls
 
 
-@on_call(*FITS, *(path.rpartition(".")[2] for path in _TABLES | _TRANSFORMERS), personal=True)
-def features(call: Call) -> Iterator[Sight]:
-    """Columns that a model must not be trained on."""
-    if (call.last in FITS and call.receiver is not None) or call.path in _TABLES:
-        found = column_list(call.argument(0, "X", "x", "data"), call.scope, call.names)
+def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | None:
+    function, name = node.func, called(node)
+    if name in ("vars", "asdict", "astuple", "model_to_dict") and node.args:
+        return _dumped(node.args[0], scope, names)
+    method = isinstance(function, ast.Attribute)
+    if name in _DUMPS and isinstance(function, ast.Attribute) and not {"include", "exclude", "only"} & {k.arg for k in node.keywords}:
+        found = _dumped(function.value, scope, names)
         if found is not None:
-            yield from _columns(found[0], found[1], call)
-    elif call.path in _TRANSFORMERS:
-        for inner in ast.walk(call.node):
-            if isinstance(inner, ast.Tuple) and len(inner.elts) in (2, 3):
-                yield from _columns(strings(inner.elts[-1], call.scope, call.names), inner, call)
+            return found
+    if is_clean(name) and name not in ("hex", "index", "find", "filter", "cleaned_data"):
+        return None
+    if isinstance(function, ast.Attribute):
+        if name in ("get", "pop", "getlist", "get_value", "getvalue", "getattr", "value", "field", "col", "setdefault", "hget") and node.args:
+            key = names.constant(node.args[0], scope)
+            if isinstance(key, str):
+                return None if _fakes(node, names) else term_of(key, function.value, scope, names)
+        if name in ("format", "join", "format_map"):
+            return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
+        if name in _SAME:
+            return personal(function.value, scope, names, depth - 1)
+    elif name == "getattr" and len(node.args) > 1:
+        key = names.constant(node.args[1], scope)
+        return term_of(key, node.args[0], scope, names) if isinstance(key, str) else None
+    if name in _BUILDS:
+        return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
+    if name == "map" and len(node.args) == 2:
+        return None if is_clean(getattr(node.args[0], "id", getattr(node.args[0], "attr", ""))) else first(node.args[1:], scope, names, depth)
+    known = names.function(function, scope)
+    if known is not None:
+        return _returned(known, names, depth)
+    return None if _fakes(node, names) else _asked(name, node, scope, names, method)
 
 
-def _columns(chosen: list[str], node: ast.AST, call: Call) -> Iterator[Sight]:
-    seen = lexicon.columns(chosen)
-    special = [term.label for _, term in seen if term.kind != "ordinary"]
-    direct = [term.label for _, term in seen if term.direct]
-    direct += ["a person's key" for name in chosen if lexicon.is_key(name)]
-    if special:
-        yield call.sees("code/sensitive-attribute-as-feature", "feature-column", node=node, term=_listed(special))
-    if direct:
-        yield call.sees("code/identifier-as-feature", "identifier-column", node=node, term=_listed(direct))
+def _asked(name: str, node: ast.Call, scope: Scope, names: Names, method: bool) -> Term | None:
+    """Return what a call is named after: get_email(user), user.get_full_name(), user.email()."""
+    parts = lexicon.words(name)
+    if len(parts) > 1 and parts[0] in _ASKS:
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else (node.args[0] if node.args else node.func)
+        return term_of("_".join(parts[1:]), owner, scope, names)
+    if method and not node.args and not node.keywords and isinstance(node.func, ast.Attribute):
+        return term_of(name, node.func.value, scope, names)
+    return None
 
 
-def _listed(labels: Iterable[str]) -> str:
-    return " and ".join(sorted(set(labels)))
+def _returned(function: Function, names: Names, depth: int) -> Term | None:
+    """Return what a function of this file gives back."""
+    if depth <= MAX_DEPTH // 2:
+        return None
+    inner = names.tree.inner(function)
+    return next((found for value in names.returned(function)[:MAX_VALUES] if (found := personal(value, inner, names, MAX_DEPTH // 2))), None)
 
 
-def shown_at_the_end(source: Source, names: Names) -> Iterator[Sight]:
-    """Yield the frames that stand alone at the top of a notebook's cell: they are shown below it."""
-    for node in source.tree.module.body:
-        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
-            found = frame_term(columns_of(node.value, source.tree.root, names))
-            if found is not None:
-                yield Sight(LOGS, "frame-print", node.value, {"term": found.label, "call": "a cell"})
+# Objects that are shown whole
+
+_RECORDS = ("dataclass", "define", "attrs", "frozen", "mutable", "s", "pydantic_dataclass")
+_BASES = frozenset({"BaseModel", "SQLModel", "NamedTuple", "Struct", "TypedDict", "Document", "Schema", "BaseDoc"})
 
 
-# Libraries
-
-_BIOMETRIC = frozenset(
-    "deepface face_recognition insightface facenet_pytorch retinaface mtcnn fer hsemotion emopy EmoPy feat openface "  # noqa: SIM905
-    "resemblyzer keras_vggface deepspeaker emotiefflib py_feat".split()
-)
-_BIOMETRIC_PARTS = ("azure.cognitiveservices.vision.face", "azure.ai.vision.face", "speechbrain.inference.speaker",
-                    "speechbrain.pretrained.SpeakerRecognition", "pyannote.audio", "mediapipe.python.solutions.face_detection",
-                    "mediapipe.solutions.face_mesh")  # fmt: skip
+def _dumped(node: ast.AST, scope: Scope, names: Names) -> Term | None:
+    """Return what the fields of an object show: ``vars(user)``, ``user.model_dump()``."""
+    found = _class_of(node, scope, names)
+    if found is not None:
+        return _fields(found, dumped=True)
+    owner = owner_of(node, names)
+    return RECORD if lexicon.is_person(owner) and not lexicon.denied(owner) and len(lexicon.words(owner)) <= 2 and _single(owner) else None
 
 
-def libraries(source: Source) -> Iterator[Sight]:
-    """Libraries for faces, voices and emotions, each once."""
-    told: set[str] = set()
-    for module, node in source.tree.imported.items():
-        root = module.split(".")[0]
-        name = root if root in _BIOMETRIC else next((part for part in _BIOMETRIC_PARTS if module.startswith(part)), "")
-        if name and name not in told:
-            told.add(name)
-            yield Sight("code/undeclared-biometric-use", "biometric-library", node, {"call": name})
+def _single(name: str) -> bool:
+    return lexicon.is_person(lexicon.words(name)[-1])
 
 
-@on_call("client", "resource", imports=["boto3"])
-def services(call: Call) -> Iterator[Sight]:
-    """Cloud services for faces."""
-    if (
-        call.path in ("boto3.client", "boto3.resource")
-        and call.constant(call.argument(0, "service_name")) == "rekognition"
-    ):
-        yield call.sees("code/undeclared-biometric-use", "biometric-library")
+def _record(node: ast.AST, scope: Scope, names: Names) -> Term | None:
+    """Return what the text form of an object shows, when this file has its class."""
+    kind = _class_of(node, scope, names)
+    if kind is None:
+        return None
+    texts = [item for item in kind.body if isinstance(item, ast.FunctionDef) and item.name in ("__repr__", "__str__")]
+    if texts:
+        scope = names.tree.inner(texts[-1])
+        return first(names.returned(texts[-1])[:MAX_VALUES], scope, names, MAX_DEPTH // 2)
+    return _fields(kind)
 
 
-CHECKS = (logs, raised, telemetry, pseudonyms, features, services)
+def _class_of(node: ast.AST, scope: Scope, names: Names, depth: int = 3) -> ast.ClassDef | None:
+    if isinstance(node, ast.Call):
+        single = names.single(node.func.id, scope) if isinstance(node.func, ast.Name) else None
+        return single[0] if single and isinstance(single[0], ast.ClassDef) else None
+    if not isinstance(node, ast.Name) or depth == 0:
+        return None
+    if node.id == "self":
+        holder = scope.around_class()
+        return holder.node if holder is not None and isinstance(holder.node, ast.ClassDef) else None
+    holder = names.holder(node.id, scope)
+    if holder is None:
+        return None
+    annotation = holder.annotations.get(node.id)
+    if annotation is None and node.id in holder.parameters:
+        annotation = holder.parameters[node.id][0].annotation
+    for part in ast.walk(annotation) if annotation is not None else ():
+        text = part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else getattr(part, "id", "")
+        single = names.single(text, names.tree.root) if text.isidentifier() else None
+        if single and isinstance(single[0], ast.ClassDef):
+            return single[0]
+    values = holder.values.get(node.id, [])
+    if len(values) == 1 and isinstance(values[0], ast.Call):
+        return _class_of(values[0], holder, names, depth - 1)
+    parts = holder.parts.get(node.id, [])
+    return _class_of(parts[0], holder, names, depth - 1) if len(parts) == 1 and isinstance(parts[0], ast.Name) else None
+
+
+def _fields(kind: ast.ClassDef, dumped: bool = False) -> Term | None:
+    bases = {getattr(base, "id", getattr(base, "attr", "")) for base in kind.bases}
+    if not (bases & _BASES or any(_makes_text(item) for item in kind.decorator_list) or (dumped and not kind.bases)):
+        return None
+    for item in kind.body:
+        if not (isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)):
+            continue
+        found = lexicon.term(item.target.id, kind.name)
+        if found is not None and (dumped or not _hidden(item)):
+            return found
+    return None
+
+
+def _makes_text(decorator: ast.expr) -> bool:
+    if isinstance(decorator, ast.Call):
+        if any(k.arg == "repr" and isinstance(k.value, ast.Constant) and k.value.value is False for k in decorator.keywords):
+            return False
+        decorator = decorator.func
+    return getattr(decorator, "id", getattr(decorator, "attr", "")) in _RECORDS
+
+
+def _hidden(item: ast.AnnAssign) -> bool:
+    secret = any("Secret" in getattr(part, "id", "") for part in ast.walk(item.annotation))
+    flags = ast.unparse(item.annotation) in ("bool", "int", "float")
+    value = item.value
+    quiet = isinstance(value, ast.Call) and any(k.arg in ("repr", "exclude") and getattr(k.value, "value", None) is (k.arg == "exclude") for k in value.keywords)
+    return secret or flags or quiet
+
+
+# The rest
+
+
+def _dictionary(node: ast.Dict, scope: Scope, names: Names, depth: int) -> Term | None:
+    for key, value in zip(node.keys, node.values, strict=True):
+        text = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+        if (found := _entry(text, value, "", scope, names, depth - 1)) is not None:
+            return found
+    return None
+
+
+def _entry(key: str, value: ast.AST, owner: str, scope: Scope, names: Names, depth: int) -> Term | None:
+    """Return what an entry of a dictionary shows, by its key or its value."""
+    if isinstance(value, ast.Constant):
+        return None
+    if (found := personal(value, scope, names, depth)) is not None:
+        return found
+    named = lexicon.term(key, owner) if key else None
+    if named is None or not isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr | ast.Await):
+        return None
+    written = names.written(value)
+    if lexicon.is_holder(written) or _harmless(value, names, scope) or is_clean(written) or any(map(lexicon.denied, written.split("."))):
+        return None
+    if isinstance(value, ast.Name):
+        holder = names.holder(value.id, scope)
+        if holder is None or value.id in holder.imports:
+            return None if holder is not None else named
+        values = holder.values.get(value.id, [])
+        if values and all(v is not None and (_harmless(v, names, holder) or isinstance(v, ast.Call) or isinstance(v, _DEFINITIONS)) for v in values):
+            return None
+        return None if _flag(value.id, holder) else named
+    return None if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) else named
+
+
+def _inner(node: Any, scope: Scope, names: Names, depth: int) -> Term | None:
+    return personal(node.value, scope, names, depth - 1)
+
+
+def _joined(node: ast.JoinedStr, scope: Scope, names: Names, depth: int) -> Term | None:
+    return first(node.values, scope, names, depth)
+
+
+def _operation(node: ast.BinOp, scope: Scope, names: Names, depth: int) -> Term | None:
+    while isinstance(node.left, ast.BinOp):  # a long sum leans to the left
+        if (found := first((node.right,), scope, names, depth)) is not None and isinstance(node.op, ast.Add | ast.Mod):
+            return found
+        node = node.left
+    if isinstance(node.op, ast.Add | ast.Mod | ast.BitOr):
+        return first((node.left, node.right), scope, names, depth)
+    return None
+
+
+def _elements(node: Any, scope: Scope, names: Names, depth: int) -> Term | None:
+    return first(node.elts[:200], scope, names, depth)
+
+
+def _choice(node: ast.IfExp, scope: Scope, names: Names, depth: int) -> Term | None:
+    return first((node.body, node.orelse), scope, names, depth)
+
+
+def _values(node: ast.BoolOp, scope: Scope, names: Names, depth: int) -> Term | None:
+    return first(node.values, scope, names, depth)
+
+
+def _comprehension(node: Any, scope: Scope, names: Names, depth: int) -> Term | None:
+    return personal(node.elt, scope, names, depth - 1)
+
+
+def _dict_comprehension(node: ast.DictComp, scope: Scope, names: Names, depth: int) -> Term | None:
+    return first((node.key, node.value), scope, names, depth)
+
+
+_BY_KIND: dict[type, Handler] = {
+    ast.Name: _named, ast.Attribute: _attribute, ast.Subscript: _item, ast.Call: _result, ast.FormattedValue: _inner, ast.Await: _inner,
+    ast.Starred: _inner, ast.NamedExpr: _inner, ast.JoinedStr: _joined, ast.BinOp: _operation, ast.Tuple: _elements, ast.List: _elements,
+    ast.Set: _elements, ast.Dict: _dictionary, ast.IfExp: _choice, ast.BoolOp: _values, ast.ListComp: _comprehension,
+    ast.GeneratorExp: _comprehension, ast.SetComp: _comprehension, ast.DictComp: _dict_comprehension,
+}  # fmt: skip

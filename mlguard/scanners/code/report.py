@@ -9,7 +9,7 @@ from typing import Any
 
 from mlguard import tables
 from mlguard.findings import Detection, Gap, Location, Record
-from mlguard.scanners.code import bandit_checks
+from mlguard.scanners.code import bandit_checks, imports
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.own import sights
 from mlguard.scanners.code.seeing import Sight, Watch
@@ -48,6 +48,7 @@ def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:
             merged[id(same)] = {key: value for key, value in detection.facts.items() if key != "saw"}
     for sight in order:
         yield _ours(sight, source, names, merged.get(id(sight), {}))
+    yield from imports.told(source)
 
 
 def _same(node: ast.AST | None, rule: str, ours: dict[tuple[str, int], Sight], tree: Tree) -> Sight | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from mlguard.facts import DataFlow, PrivateTraining
@@ -25,26 +24,47 @@ class Sight:
     also: ast.AST | None = None
 
 
-@dataclass(eq=False)
 class Call:
-    """A call, with what its function's name stands for."""
+    """A call, with what its function's name stands for, which is worked out when it is asked for.
 
-    node: ast.Call
-    scope: Scope
-    path: str
-    source: Source
-    names: Names
-    place: ast.AST | None = None  # where to report, when the node is not one of the file
+    ``place`` is where to report, when the node is not one of the file.
+    """
 
-    @cached_property
+    __slots__ = ("_keywords", "_path", "_scope", "names", "node", "place", "source")
+
+    def __init__(
+        self, node: ast.Call, scope: Scope | None, path: str | None, source: Source, names: Names, place: ast.AST | None = None
+    ) -> None:
+        self.node, self.source, self.names, self.place = node, source, names, place
+        self._scope, self._path = scope, path
+        self._keywords: dict[str, ast.expr] | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The scope in which the call stands."""
+        if self._scope is None:
+            self._scope = self.source.tree.scope(self.node)
+        return self._scope
+
+    @property
+    def path(self) -> str:
+        """The dotted path of what is called, "" when it is not known."""
+        if self._path is None:
+            self._path = self.names.path(self.node.func, self.scope)
+        return self._path
+
+    @property
     def last(self) -> str:
         """The last part of the called name as written."""
         function = self.node.func
-        return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        kind = function.__class__
+        return function.attr if kind is ast.Attribute else function.id if kind is ast.Name else ""  # type: ignore[attr-defined]  # as just asked
 
-    @cached_property
+    @property
     def keywords(self) -> dict[str, ast.expr]:
-        return self.names.keywords(self.node, self.scope)
+        if self._keywords is None:
+            self._keywords = self.names.keywords(self.node, self.scope) if self.node.keywords else {}
+        return self._keywords
 
     @property
     def label(self) -> str:
@@ -122,13 +142,20 @@ def on_node(
     )
 
 
-@dataclass(eq=False, slots=True)
 class Place:
     """Where a node stands. ``scope`` is the one around it; that which a definition opens is ``source.tree.inner(node)``."""
 
-    scope: Scope
-    source: Source
-    names: Names
+    __slots__ = ("_node", "_scope", "names", "source")
+
+    def __init__(self, scope: Scope | None, source: Source, names: Names, node: ast.AST | None = None) -> None:
+        self.source, self.names = source, names
+        self._scope, self._node = scope, node
+
+    @property
+    def scope(self) -> Scope:
+        if self._scope is None:
+            self._scope = self.source.tree.root if self._node is None else self.source.tree.scope(self._node)
+        return self._scope
 
 
 def leading_text(node: ast.AST | None, call: Call) -> str:

@@ -6,12 +6,13 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Location
 from mlguard.scanners import notebook
+from mlguard.scanners.code import pins
 from mlguard.scanners.code.tree import Tree, parse
 
 MAX_SOURCE_BYTES = 16 * 2**20
@@ -28,13 +29,26 @@ _WRITES_PYTHON = re.compile(r"^%%(?:writefile|file)\b.*\.py[ \t]*$")
 
 @dataclass(slots=True, eq=False)
 class Source:
-    """A parsed file. ``rows`` gives, for each line of a notebook's module, its cell and the row in it."""
+    """A parsed file. ``rows`` gives, for each line of a notebook's module, its cell and the row in it.
+
+    ``versions`` are those of libraries that the repository asks for, as ``pins.asked`` gives them.
+    """
 
     path: str
     data: bytes
     tree: Tree
     lines: tuple[bytes, ...] | None = None  # in UTF-8, when columns in bytes are not columns in characters
     rows: tuple[tuple[notebook.Cell, int], ...] | None = None
+    versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    guarded: bool | None = None  # something looks at every caller of the application, once somebody asked
+
+    def at_least(self, library: str, version: str) -> bool:
+        """Say whether every version of a library that may be installed is at least this one, as far as the repository says."""
+        return pins.at_least(self.versions, library, version)
+
+    def below(self, library: str, version: str) -> bool:
+        """Say whether the repository fixes a version of a library below this one."""
+        return pins.below(self.versions, library, version)
 
     def location(self, node: ast.AST) -> Location:
         """Return where the node stands, with its end."""

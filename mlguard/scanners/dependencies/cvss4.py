@@ -90,12 +90,13 @@ _TENTHS = (
 )
 """The scores of all macro vectors, in tenths."""
 
-Macro = tuple[str, str, str, str, str]
+Macro = tuple[str, ...]
+"""The levels of the five parts, the third of which takes two digits."""
 
 
 @cache
 def _scores() -> Mapping[Macro, float]:
-    levels: list[Macro] = [
+    levels = [
         (one, two, three, four, five)
         for one in "012"
         for two in "01"
@@ -152,9 +153,12 @@ def _scored(values: Mapping[str, str], macro: Macro) -> float:
     for place, (names, worst) in enumerate(_WORST.items()):
         level = macro[place]
         below = _BELOW[level] if place == 2 else (str(int(level) + 1),)
-        reachable = [
-            scores[lower] for one in below if (lower := (*macro[:place], one, *macro[place + 1 :])) in scores
-        ]
+        reachable = []
+        for one in below:
+            levels = list(macro)
+            levels[place] = one
+            if (lower := tuple(levels)) in scores:
+                reachable.append(scores[lower])
         if not reachable:
             continue
         room = value - max(reachable)

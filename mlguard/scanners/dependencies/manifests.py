@@ -156,7 +156,15 @@ _ARCHIVE = re.compile(
     r"(?:^|[/\\])([A-Za-z0-9][\w.]*(?:-[A-Za-z_][\w.]*)*)-(\d[\w.!+%]*?)(?:-[^/\\]+\.whl|\.tar\.gz|\.zip|\.tar\.bz2|\.tar\.xz|\.tgz|\.whl)(?:[#?\[]|$)"
 )
 _URL_HASH = re.compile(r"[#&](sha\d+|md5)=([0-9a-fA-F]{32,128})")
-STRONG_HASHES = {"sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128, "blake2s": 64, "sha3_256": 64, "sha3_512": 128}
+STRONG_HASHES = {
+    "sha256": 64,
+    "sha384": 96,
+    "sha512": 128,
+    "blake2b": 128,
+    "blake2s": 64,
+    "sha3_256": 64,
+    "sha3_512": 128,
+}
 """Algorithms whose digest cannot be forged, with the length of the digest in hexadecimal digits."""
 
 _PIN = re.compile(
@@ -230,6 +238,8 @@ def component(text: str, place: Place, **more: Any) -> Component | None:
     if (pin := pinned(text)) is not None:
         name, extras, version, marker = pin
         return Component(name, f"=={version}", version, place, extras=extras, marker=marker, **more)
+    if not _SHAPE.match(text):
+        return None  # said much sooner than by the parser
     try:
         parsed = Requirement(text) if len(text) <= 4 * MAX_WORD else None
     except (InvalidRequirement, RecursionError):
@@ -243,12 +253,13 @@ def component(text: str, place: Place, **more: Any) -> Component | None:
     return Component(canonicalize_name(parsed.name), specifier, exact(specifier), place, **more)
 
 
+_SHAPE = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:$|[\[<>=!~;@(])", re.A)
 _LEGACY = re.compile(
-    r"^(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*\(?\s*===?\s*(?P<version>[^\s;,*()]+)\s*\)?\s*(?:;(?P<marker>.*))?$",
+    r"^(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*\(?\s*===?\s*(?P<version>[^\s\x00-\x1f;,*()]+)\s*\)?\s*(?:;(?P<marker>.*))?$",
     re.A,
 )
 _LOOSE = re.compile(
-    r"^(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<specifier>(?:[<>!~=]=?=?\s*[^\s;,<>!~=()]+\s*,?\s*)+)(?:;(?P<marker>.*))?$",
+    r"^(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<specifier>(?:[<>!~=]=?=?\s*[^\s\x00-\x1f;,<>!~=()]+\s*(?:,\s*)?)+)(?:;(?P<marker>.*))?$",
     re.A,
 )
 

@@ -147,7 +147,18 @@ def _neighbours() -> frozenset[tuple[str, str]]:
             if row + 1 < len(_KEYS):
                 near += [_KEYS[row + 1][column : column + 1], _KEYS[row + 1][max(column - 1, 0) : column]]
             pairs |= {(key, other) for other in near if other}
-    pairs |= {("i", "y"), ("c", "k"), ("c", "s"), ("s", "z"), ("a", "e"), ("e", "i"), ("o", "u"), ("a", "o"), ("f", "p"), ("m", "n")}
+    pairs |= {
+        ("i", "y"),
+        ("c", "k"),
+        ("c", "s"),
+        ("s", "z"),
+        ("a", "e"),
+        ("e", "i"),
+        ("o", "u"),
+        ("a", "o"),
+        ("f", "p"),
+        ("m", "n"),
+    }
     return frozenset(pairs | {(other, key) for key, other in pairs})
 
 
@@ -201,7 +212,7 @@ def _slips(one: str, two: str, whole: int = 0) -> int:
     if longer < 2 or _letters(one) == _letters(two):
         return 0
     if shorter < MIN_LENGTH - 1 or longer < MIN_LENGTH:
-        return int(whole >= TWICE_LENGTH and (_is_swap(one, two) or one == f"{two}s"))
+        return int(whole >= SURE_LENGTH + 1 and (_is_swap(one, two) or one in (f"{two}s", f"{two}{two[-1:]}")))
     if longer >= MIN_LENGTH + 1 and _is_scrambled(one, two):
         return 1
     most = 2 if shorter >= TWICE_LENGTH else 1

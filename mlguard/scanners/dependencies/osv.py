@@ -106,7 +106,9 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
-    path = path / "vulns" if (path / "vulns").is_dir() else path  # a checkout of the Python Packaging Authority's database
+    path = (
+        path / "vulns" if (path / "vulns").is_dir() else path
+    )  # a checkout of the Python Packaging Authority's database
     for above, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):

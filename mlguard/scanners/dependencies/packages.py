@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -42,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """What one record says about one package; ``names`` are all names of the flaw, ``fixed`` the versions without it."""
+    """What one record says about one package; ``names`` are all names of the flaw, ``fixes`` entries of the table that mend it."""
 
     id: str
     aliases: tuple[str, ...]
@@ -50,32 +50,37 @@ class Advisory:
     summary: str
     level: Level
     published: str
-    fixed: tuple[str, ...]
+    fixes: tuple[int, ...]
     package: Package
     row: int
 
 
 class Package:
-    """The advisories of one package. ``details`` is the JSON of their texts, which is parsed when it is needed."""
+    """The advisories of one package. ``texts`` gives the JSON of their details, which are parsed when they are needed."""
 
-    def __init__(self, name: str, table: Sequence[str], rows: Sequence[Row], details: bytes | Sequence[Detail]) -> None:
+    def __init__(self, name: str, table: Sequence[str], rows: Sequence[Row], texts: Callable[[], bytes]) -> None:
         self.name, self.table, self.rows = name, table, rows
-        self._details = details
+        self._texts = texts
 
     @cached_property
     def details(self) -> Sequence[Detail]:
         """Return the texts of the advisories. Raises Unreadable."""
-        if not isinstance(self._details, bytes):
-            return self._details
-        found = parsed(self._details)
+        found = parsed(self._texts())
         if not isinstance(found, list) or len(found) != len(self.rows):
             raise Unreadable("the advisory database is damaged")
         return found
+
+    @property
+    def texts(self) -> bytes:
+        """Return the JSON of the details."""
+        return self._texts()
 
     def advisory(self, row: int) -> Advisory:
         """Return one advisory with its texts. Raises Unreadable."""
         try:
             name, aliases, summary, level, published, fixed, more = self.details[row]
+            if not isinstance(summary, str) or any(not 0 <= entry < len(self.table) for entry in fixed):
+                raise ValueError
             return Advisory(
                 name,
                 tuple(aliases),
@@ -83,7 +88,7 @@ class Package:
                 summary,
                 LEVELS[level],
                 published,
-                tuple(self.table[entry] for entry in fixed),
+                tuple(fixed),
                 self,
                 row,
             )
@@ -140,6 +145,11 @@ def _key(text: str) -> pep440.Key:
     return key
 
 
+def dumped(value: object) -> bytes:
+    """Return JSON as a database holds it."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 def parsed(data: bytes) -> Any:
     """Return the value of JSON that a database holds. Raises Unreadable."""
     try:
@@ -178,7 +188,8 @@ def package(name: str, claims: Sequence[Claim], together: Mapping[str, Collectio
         key = keys.get(text)
         return None if key is None else entry[key]
 
-    rows, details = [], []
+    rows: list[Row] = []
+    details: list[Detail] = []
     for claim in sorted(claims, key=lambda claim: claim.id):
         row, fixed = _row(claim, place)
         rows.append(row)
@@ -186,7 +197,8 @@ def package(name: str, claims: Sequence[Claim], together: Mapping[str, Collectio
         details.append(
             (claim.id, claim.aliases, claim.summary, LEVELS.index(claim.level), claim.published, fixed, more)
         )
-    return Package(name, [spelled[key] for key in order], rows, details)
+    texts = dumped(details)
+    return Package(name, [spelled[key] for key in order], rows, lambda: texts)
 
 
 def _row(claim: Claim, place: Any) -> tuple[Row, list[int]]:
@@ -262,28 +274,40 @@ def _flat(pairs: Iterable[tuple[int, int]]) -> list[int]:
     return [number for pair in pairs for number in pair]
 
 
-def closures(names: Iterable[tuple[str, Sequence[str]]]) -> dict[str, tuple[str, ...]]:
-    """Return for each id all names that it shares a chain of aliases with, sorted, from (id, aliases) of records."""
-    above: dict[str, str] = {}
+class Chains:
+    """Names that belong together because one record after the other gives them as aliases."""
 
-    def top(name: str) -> str:
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+
+    def top(self, name: str) -> str:
+        """Return the one name that stands for all that belong together."""
+        above = self._above
         while (parent := above.setdefault(name, name)) != name:
-            above[name] = above[parent]
-            name = parent
+            above[name] = name = above.setdefault(parent, parent)
         return name
 
-    for first, aliases in names:
-        one = top(first)
-        for alias in aliases:
-            other = top(alias)
-            if other != one:
-                above[other] = one
-    groups: dict[str, list[str]] = {}
-    for name in above:
-        groups.setdefault(top(name), []).append(name)
+    def join(self, name: str, others: Iterable[str]) -> None:
+        """Let a name belong together with others."""
+        one = self.top(name)
+        for other in others:
+            self._above[self.top(other)] = one
+
+    def groups(self) -> Iterable[list[str]]:
+        """Return the names that belong together."""
+        found: dict[str, list[str]] = {}
+        for name in list(self._above):
+            found.setdefault(self.top(name), []).append(name)
+        return found.values()
+
+
+def closures(names: Iterable[tuple[str, Sequence[str]]]) -> dict[str, tuple[str, ...]]:
+    """Return for each id all names that it shares a chain of aliases with, sorted, from (id, aliases) of records."""
+    chains = Chains()
+    for name, aliases in names:
+        chains.join(name, aliases)
     found: dict[str, tuple[str, ...]] = {}
-    for group in groups.values():
+    for group in chains.groups():
         if 1 < len(group) <= MAX_TOGETHER:
-            whole = tuple(sorted(group))
-            found.update(dict.fromkeys(group, whole))
+            found.update(dict.fromkeys(group, tuple(sorted(group))))
     return found

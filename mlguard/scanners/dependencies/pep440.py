@@ -73,9 +73,7 @@ def _label(local: str | None) -> tuple[tuple[int, int, str], ...]:
     """Return the parts of a local label: numbers come after words."""
     if not local:
         return ()
-    return tuple(
-        (1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"[-._]", local.lower())
-    )
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"[-._]", local.lower()))
 
 
 def public(of: Key) -> Key:

@@ -144,7 +144,7 @@ class _Column:
         values = self.values if named else held
         text = "\n".join(f'"{leaf}": "{value}"' for value in values) if named else "\n".join(values)
         for hit in find(text, Style(pairs=named, bare=False)):
-            rule, check = "secret/hardcoded-credential", "value"
+            rule, check = "secret/credential-in-ml-artifact", "credential"
             if hit.private_key:
                 rule, check = "secret/committed-private-key", "private-key"
             elif hit.ml:

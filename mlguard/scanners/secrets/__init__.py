@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlguard import redact
 from mlguard.artifacts import TEXT_KINDS, Artifact
 from mlguard.errors import Unreadable
-from mlguard.findings import Detection, Location, Record
-from mlguard.scanners import MAX_TEXT_BYTES, Context, decode, open_path, read_bytes
-from mlguard.scanners.secrets.search import Hit, Lines, Style, find
+from mlguard.findings import Aside, Detection, Gap, Location, Record
+from mlguard.scanners import MAX_TEXT_BYTES, Context, open_path, read_bytes
+from mlguard.scanners.secrets import accepted as acceptances
+from mlguard.scanners.secrets.accepted import Accepted
+from mlguard.scanners.secrets.encodings import decoded
+from mlguard.scanners.secrets.hits import Hit, Lines, Style
+from mlguard.scanners.secrets.search import find
 
 KEY_STORE_BYTES = 1 * 2**20
 """A key store or a key in DER is far smaller."""
@@ -94,21 +98,31 @@ class SecretScanner:
     name = "secrets"
     alone = True
 
+    def __init__(self) -> None:
+        self._accepted: dict[Path, Accepted] = {}
+
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
         return (
             (artifact,)
             for artifact in artifacts
-            if artifact.kind in TEXT_KINDS or artifact.kind == "model" or _may_be_key_store(artifact)
+            if artifact.kind in TEXT_KINDS or artifact.kind in ("model", "history") or _may_be_key_store(artifact)
         )
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
+        accepted = self._accepted.get(context.root)
+        if accepted is None:
+            accepted = self._accepted[context.root] = acceptances.read(context)
         for artifact in group:
-            if _may_be_key_store(artifact):
+            if artifact.kind == "history":
+                yield from _history(context, accepted)
+            elif _may_be_key_store(artifact):
                 yield from _key_store(artifact, context)
             elif artifact.size > MAX_TEXT_BYTES:
-                yield from _in_pieces(artifact, context)
+                yield from _in_pieces(artifact, context, accepted)
             else:
-                yield from _text_file(artifact, context)
+                yield from _text_file(artifact, context, accepted)
+            if artifact.path in accepted.trouble:
+                yield Gap(self.name, artifact.path, "unreadable", accepted.trouble[artifact.path])
 
 
 def _may_be_key_store(artifact: Artifact) -> bool:
@@ -140,25 +154,18 @@ def _key_store(artifact: Artifact, context: Context) -> Iterator[Record]:
 # ---- text
 
 
-def _text_file(artifact: Artifact, context: Context) -> Iterator[Record]:
+def _text_file(artifact: Artifact, context: Context, accepted: Accepted) -> Iterator[Record]:
     data = read_bytes(context, artifact.path)
     if artifact.kind == "model" and b"\x00" in data[:4096]:
         return  # binary after all: the scanner of models reads it
-    text = _decoded(data)
+    text = decoded(data)
     if artifact.kind == "notebook":
-        yield from _notebook(artifact, text, context)
+        yield from _notebook(artifact, text, accepted)
     else:
-        yield from _plain(artifact, text)
+        yield from _plain(artifact, text, accepted)
 
 
-def _decoded(data: bytes) -> str:
-    try:
-        return decode(data)
-    except Unreadable:
-        return data.decode("latin-1")  # credentials are ASCII, so any encoding above it will do
-
-
-def _in_pieces(artifact: Artifact, context: Context) -> Iterator[Record]:
+def _in_pieces(artifact: Artifact, context: Context, accepted: Accepted) -> Iterator[Record]:
     style, first = _style(artifact), 1
     with open(open_path(context, artifact.path), "rb") as file:
         rest = b""
@@ -166,9 +173,17 @@ def _in_pieces(artifact: Artifact, context: Context) -> Iterator[Record]:
             cut = piece.rfind(b"\n") + 1 or len(piece)
             text = (rest + piece[:cut]).decode("utf-8", "replace")
             rest = piece[cut:]
-            yield from _detections(artifact, text, find(text, style), first)
+            yield from _detections(artifact, text, find(text, style), accepted, first)
             first += text.count("\n")
-        yield from _detections(artifact, text := rest.decode("utf-8", "replace"), find(text, style), first)
+        text = rest.decode("utf-8", "replace")
+        yield from _detections(artifact, text, find(text, style), accepted, first)
+
+
+def _history(context: Context, accepted: Accepted) -> Iterator[Record]:
+    from mlguard.scanners.secrets import history
+
+    revisions = str(context.settings.get("history", ""))
+    yield from history.past(context.root, revisions, lambda one, text: find(text, _style(one)), _excerpt, accepted)
 
 
 def _style(artifact: Artifact) -> Style:
@@ -183,7 +198,7 @@ def _style(artifact: Artifact) -> Style:
     )
 
 
-def _plain(artifact: Artifact, text: str) -> Iterator[Record]:
+def _plain(artifact: Artifact, text: str, accepted: Accepted) -> Iterator[Record]:
     from mlguard.scanners.secrets import terraform
 
     special: list[tuple[Hit, str]] = []
@@ -221,7 +236,7 @@ def _plain(artifact: Artifact, text: str) -> Iterator[Record]:
         and not any(start <= hit.start < end for start, end in sealed)
     ]
     scopes = {(hit.start, hit.end): scope for hit, scope in special}
-    yield from _detections(artifact, text, sorted([*hits, *taken], key=lambda hit: hit.start), 1, scopes)
+    yield from _detections(artifact, text, sorted([*hits, *taken], key=lambda hit: hit.start), accepted, 1, scopes)
     if trouble is not None:
         raise trouble
 
@@ -230,9 +245,12 @@ def _detections(
     artifact: Artifact,
     text: str,
     hits: Sequence[Hit],
+    accepted: Accepted,
     first: int = 1,
     scopes: Mapping[tuple[int, int], str] | None = None,
 ) -> Iterator[Record]:
+    if not hits:
+        return
     lines = Lines(text)
     for hit in hits:
         line, column = lines.place(hit.start)
@@ -241,23 +259,45 @@ def _detections(
             artifact.path, line + first - 1, column, end_line + first - 1 if end_line != line else 0, end_column
         )
         scope = (scopes or {}).get((hit.start, hit.end), "")
-        yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, line, hits), scope)
+        aside = accepted.aside(artifact.path, place.line, text, hit.start, hit.end) if accepted else None
+        rule = _rule(artifact, hit, text)
+        yield _detection(rule, hit, place, _excerpt(lines, line, hits), _check(rule, hit, place, text), scope, aside)
 
 
-def _detection(rule: str, hit: Hit, place: Location, excerpt: str, scope: str = "") -> Detection:
-    checks = {
-        "secret/committed-private-key": "private-key",
-        "secret/plaintext-kubernetes-secret": "manifest",
-        "secret/tracked-credential-file": "credential-file",
-        "secret/exposed-ml-service-token": "token",
-    }
-    check = checks.get(rule, "value")
-    if rule == "secret/committed-terraform-secrets":
-        check = "variables" if place.path.endswith((".tfvars", ".tfvars.json")) else "state"
-    elif rule == "secret/credential-in-notebook":
-        check = "output" if "output" in place.within else "cell"
+def _detection(
+    rule: str, hit: Hit, place: Location, excerpt: str, check: str, scope: str = "", aside: Aside | None = None
+) -> Detection:
     facts = {"kind": hit.kind, "name": hit.name or "the text"}
-    return Detection(rule, check, place, facts, scope=scope, anchor=f"{hit.kind} {hit.name}", excerpt=(excerpt,))
+    return Detection(
+        rule, check, place, facts, scope=scope, anchor=f"{hit.kind} {hit.name}", excerpt=(excerpt,), aside=aside
+    )
+
+
+_CHECKS = {
+    "secret/plaintext-kubernetes-secret": "manifest",
+    "secret/tracked-credential-file": "credential-file",
+    "secret/credential-in-ml-artifact": "credential",
+}
+_INTO_ENVIRONMENT = re.compile(
+    r"\benviron(?:\[[^\[\]\n]{1,80}\]\s{0,4}=|\.(?:setdefault|update|__setitem__)\([^()\n]{1,80}[,:])[^\n]{0,20}$|\bputenv\([^()\n]{1,80},[^\n]{0,10}$"
+)
+_INTO_CALL = re.compile(r"\w\s{0,2}\([^()\n]{0,200}$")
+
+
+def _check(rule: str, hit: Hit, place: Location, text: str) -> str:
+    if rule == "secret/committed-private-key":
+        return "encrypted-private-key" if hit.kind.startswith("encrypted ") else "private-key"
+    if rule == "secret/committed-terraform-secrets":
+        return "variables" if place.path.endswith((".tfvars", ".tfvars.json")) else "state"
+    if rule == "secret/credential-in-notebook":
+        return "output" if "output" in place.within else "cell"
+    if rule == "secret/exposed-ml-service-token":
+        low = max(0, hit.start - 250)
+        left = text[text.rfind("\n", low, hit.start) + 1 or low : hit.start]
+        if _INTO_ENVIRONMENT.search(left):
+            return "token-in-environ"
+        return "token-in-call" if place.path.endswith((".py", ".pyi")) and _INTO_CALL.search(left) else "token"
+    return _CHECKS.get(rule, "default-secret" if hit.fallback else "value")
 
 
 def _rule(artifact: Artifact, hit: Hit, text: str) -> str:
@@ -273,11 +313,27 @@ def _rule(artifact: Artifact, hit: Hit, text: str) -> str:
         return "secret/credential-in-notebook"
     if artifact.kind == "dockerfile":
         return "secret/credential-in-dockerfile"
+    if not hit.ml and _is_ml_artifact(artifact, text):
+        return "secret/credential-in-ml-artifact"
     if _CREDENTIAL_FILE.search(artifact.path) or artifact.kind == "env" and not _is_sample(artifact.path):
         return "secret/tracked-credential-file"
     if artifact.kind == "kubernetes" and hit.name and hit.kind in _BY_NAME and not hit.ml:
         return "secret/plaintext-kubernetes-secret"
     return "secret/exposed-ml-service-token" if hit.ml else "secret/hardcoded-credential"
+
+
+_DATA_KINDS = frozenset({"csv", "tsv", "jsonl"})
+_RUN_PARAMETER = re.compile(r"(?:^|/)mlruns/.+/(?:params|tags)/[^/]+$")
+_OF_MODEL = re.compile(
+    r'"(?:model_type|architectures|auto_map|_class_name|chat_template|peft_type|tokenizer_class|added_tokens)"\s*:'
+)
+
+
+def _is_ml_artifact(artifact: Artifact, text: str) -> bool:
+    """Say whether a file is data, describes a model, or is a parameter of a run; a config.json may be that of any program."""
+    if artifact.kind == "model-text":
+        return not artifact.path.endswith(("config.json", "configuration.json")) or bool(_OF_MODEL.search(text))
+    return artifact.kind in _DATA_KINDS or bool(_RUN_PARAMETER.search(artifact.path))
 
 
 _BY_NAME = frozenset({"password", "secret", "access token", "API key", "key", "database password in a URL"})
@@ -328,14 +384,14 @@ def _copied(artifact: Artifact, text: str) -> Iterator[Record]:
 # ---- notebooks
 
 
-def _notebook(artifact: Artifact, text: str, context: Context) -> Iterator[Record]:
+def _notebook(artifact: Artifact, text: str, accepted: Accepted) -> Iterator[Record]:
     from mlguard.scanners import notebook
 
     style = _style(artifact)
     try:
         cells = notebook.read(text)
     except Unreadable:
-        yield from _detections(artifact, text, find(text, style))
+        yield from _detections(artifact, text, find(text, style), accepted)
         raise
     seen: set[tuple[str, int]] = set()
     for cell in cells:
@@ -350,7 +406,7 @@ def _notebook(artifact: Artifact, text: str, context: Context) -> Iterator[Recor
                 artifact.path, line, at, end_line if end_line != line else 0, end_at, within=f"cell {cell.index}"
             )
             seen |= {(hit.kind, number) for number in range(line, end_line + 1)}
-            yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, row, hits))
+            yield _of_notebook(artifact, hit, place, lines, row, hits, accepted)
         for output in cell.outputs:
             lines = Lines(output.text)
             hits = find(output.text, style)
@@ -363,11 +419,20 @@ def _notebook(artifact: Artifact, text: str, context: Context) -> Iterator[Recor
                     continue
                 reported.add((hit.kind, hit.name, line))
                 place = Location(artifact.path, line, within=f"cell {cell.index}, output {output.index}")
-                yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, row, hits))
-    yield from _around_cells(artifact, text, seen)
+                yield _of_notebook(artifact, hit, place, lines, row, hits, accepted)
+    yield from _around_cells(artifact, text, seen, accepted)
 
 
-def _around_cells(artifact: Artifact, text: str, seen: set[tuple[str, int]]) -> Iterator[Record]:
+def _of_notebook(
+    artifact: Artifact, hit: Hit, place: Location, lines: Lines, row: int, hits: Sequence[Hit], accepted: Accepted
+) -> Detection:
+    rule = _rule(artifact, hit, lines.text)
+    aside = accepted.aside(artifact.path, place.line, lines.text, hit.start, hit.end) if accepted else None
+    check = _check(rule, hit, place, lines.text)
+    return _detection(rule, hit, place, _excerpt(lines, row, hits), check, aside=aside)
+
+
+def _around_cells(artifact: Artifact, text: str, seen: set[tuple[str, int]], accepted: Accepted) -> Iterator[Record]:
     """Yield tokens of a vendor's format in metadata and attachments, which no cell or output holds."""
     lines = Lines(text)
     hits = find(text, Style(pairs=False))
@@ -378,4 +443,4 @@ def _around_cells(artifact: Artifact, text: str, seen: set[tuple[str, int]]) -> 
             place = Location(
                 artifact.path, line, column, end_line if end_line != line else 0, end_column, within="metadata"
             )
-            yield _detection(_rule(artifact, hit, text), hit, place, _excerpt(lines, line, hits))
+            yield _of_notebook(artifact, hit, place, lines, line, hits, accepted)

@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 
-from mlguard.scanners.secrets.values import entropy, is_placeholder
+from mlguard.scanners.secrets.values import entropy, is_identifier, is_placeholder
 
 _ALNUM = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -36,7 +36,7 @@ def mixed(token: str) -> bool:
 
 
 def letters_mixed(token: str) -> bool:
-    return not token.islower() and not token.isupper() and mixed(token)
+    return not token.islower() and not token.isupper() and mixed(token) and not is_identifier(token)
 
 
 def varied(token: str) -> bool:
@@ -67,7 +67,11 @@ def jwt_is_valid(token: str) -> bool:
         header, payload = (json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
     except (ValueError, binascii.Error, RecursionError):
         return False
-    if not isinstance(header, dict) or not isinstance(payload, dict) or not header.keys() & {"alg", "typ", "enc", "kid"}:
+    if (
+        not isinstance(header, dict)
+        or not isinstance(payload, dict)
+        or not header.keys() & {"alg", "typ", "enc", "kid"}
+    ):
         return False
     if str(header.get("alg", "")).lower() == "none":
         return False
@@ -75,7 +79,6 @@ def jwt_is_valid(token: str) -> bool:
     if isinstance(ends, int | float) and ends < LONG_EXPIRED:
         return False
     return payload.get("sub") != "1234567890" and payload.get("name") != "John Doe"
-
 
 
 def decoded(part: str) -> bytes:

@@ -26,8 +26,6 @@ class Pattern:
     ml: bool = False
     fits: Callable[[str], bool] | None = None
     private_key: bool = False
-    lead: int = 0  # characters before the mark at which a match may begin; 0: it begins with what its regex begins with
-    reach: int = 400  # characters after the mark at which a match ends, where there is a lead
     gate: str = ""
     distinct: bool = False
 
@@ -60,10 +58,10 @@ def own(
 
 
 def inner(
-    kind: str, mark: str, regex: str, lead: int, ml: bool = False, fits: Callable[[str], bool] | None = None, gate: str = "", reach: int = 400
-) -> Pattern:  # fmt: skip
-    """A token that begins up to ``lead`` characters before its mark."""
-    return Pattern(kind, mark, lazy.pattern(regex), ml, fits, lead=lead, gate=gate or re.escape(mark), reach=reach)
+    kind: str, mark: str, regex: str, ml: bool = False, fits: Callable[[str], bool] | None = None, gate: str = ""
+) -> Pattern:
+    """A token that begins before its mark. Its expression looks back, so that it is tried once in a run of characters."""
+    return Pattern(kind, mark, lazy.pattern(regex), ml, fits, gate=gate or re.escape(mark))
 
 
 _LEGACY_OPENAI = lazy.pattern(r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}")
@@ -95,23 +93,3 @@ def is_real(pattern: Pattern, value: str) -> bool:
     if _LEGACY_OPENAI.match(value):
         return True
     return pattern.fits is None or pattern.fits(value if pattern.fits in _WHOLE else body)
-
-
-def _all() -> tuple[Pattern, ...]:
-    from mlguard.scanners.secrets.ai import AI
-    from mlguard.scanners.secrets.vendors import VENDORS
-
-    return (*AI, *VENDORS)
-
-
-PATTERNS = _all()
-"""All formats; where two fit, the first one counts."""
-
-_DISTINCT = lazy.pattern(
-    "(?:" + "|".join(sorted({re.escape(one.mark) for one in PATTERNS if one.distinct})) + r")[A-Za-z0-9_.=+/-]*$"
-)
-
-
-def poses(value: str) -> bool:
-    """Say whether a value begins like a vendor's token: if it were one, its format would have matched."""
-    return _DISTINCT.match(value) is not None

@@ -17,13 +17,12 @@ from mlguard.scanners.secrets.checks import (
 from mlguard.scanners.secrets.patterns import END_U, H, Pattern, U, W, inner, own
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_B64_GATE = r"[A-Za-z0-9+/]{5}"
 
 
 def _azure(kind: str, mark: str, before: int, after: str, alphabet: str = "A-Za-z0-9+/") -> Pattern:
     """A key of Azure whose middle names the service. https://learn.microsoft.com/purview/sit-defn-azure-storage-account-key"""
     value = rf"(?<![{alphabet}=])(?P<value>[{alphabet}]{{{before}}}{mark.replace('+', '[+]')}{after})(?![{alphabet}=])"
-    return inner(kind, mark, value, before + 1)
+    return inner(kind, mark, value)
 
 
 VENDORS: tuple[Pattern, ...] = (
@@ -47,7 +46,7 @@ VENDORS: tuple[Pattern, ...] = (
     own("Google OAuth access token", "ya29.", U + "{40,2000}", False, mixed),
     own("Google OAuth client secret", "GOCSPX-", U + "{28}", False, None, END_U),
     own("Google OAuth refresh token", "1//0", U + "{40,200}", False, mixed),
-    inner("Firebase messaging key", ":APA91b", r"(?<![A-Za-z0-9_-])(?P<value>AAAA[A-Za-z0-9_-]{7}:APA91b[A-Za-z0-9_-]{120,150})", 12),
+    inner("Firebase messaging key", ":APA91b", r"(?<![A-Za-z0-9_-])(?P<value>AAAA[A-Za-z0-9_-]{7}:APA91b[A-Za-z0-9_-]{120,150})"),
     own("Slack token", "xoxb-", r"\d{6,}-[A-Za-z0-9-]{10,}", False, mixed),
     *(own("Slack token", prefix, r"(?:\d{6,20}-){1,3}[A-Za-z0-9]{16,250}", False, mixed) for prefix in ("xoxa-", "xoxp-", "xoxs-", "xoxr-", "xoxo-", "xoxc-")),
     own("Slack token", "xoxa-2-", r"[A-Za-z0-9-]{20,250}", False, mixed),
@@ -69,12 +68,12 @@ VENDORS: tuple[Pattern, ...] = (
     _azure("Azure container registry key", "+ACR", 42, r"[A-D][A-Za-z0-9+/]{5}"),
     _azure("Azure function key", "AzFu", 44, r"[A-Za-z0-9_-]{6}==", "A-Za-z0-9_-"),
     _azure("Azure DevOps token", "AZDO", 76, r"[A-Za-z0-9]{4}", "A-Za-z0-9"),
-    inner("Azure Active Directory client secret", "Q~", r"(?<![A-Za-z0-9_~.-])(?P<value>[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])", 5, gate=r"\dQ~[A-Za-z0-9_~.-]{31}"),
-    inner("Azure shared access signature", "sig=", r"[?&;]sig=(?P<value>[A-Za-z0-9%+/]{43,60}(?:%3[dD]|=))", 1, gate=r"[?&;]sig=[A-Za-z0-9%+/]{20}"),
+    inner("Azure Active Directory client secret", "Q~", r"(?<![A-Za-z0-9_~.-])(?P<value>[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~.-])", gate=r"\dQ~[A-Za-z0-9_~.-]{31}"),
+    inner("Azure shared access signature", "sig=", r"[?&;]sig=(?P<value>[A-Za-z0-9%+/]{43,60}(?:%3[dD]|=))", gate=r"[?&;]sig=[A-Za-z0-9%+/]{20}"),
     own("HashiCorp Vault token", "hvs.", U + "{24,300}", False, mixed, END_U),
     own("HashiCorp Vault token", "hvb.", U + "{100,400}", False, mixed, END_U),
     own("HashiCorp Vault token", "hvr.", U + "{24,300}", False, mixed, END_U),
-    inner("Terraform Cloud token", ".atlasv1.", r"(?P<value>(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,72})", 15),
+    inner("Terraform Cloud token", ".atlasv1.", r"(?P<value>(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{60,72})"),
     *(own("DigitalOcean token", prefix, H + "{64}") for prefix in ("dop_v1_", "doo_v1_", "dor_v1_")),
     *(own("Doppler token", prefix, r"[A-Za-z0-9_.-]{40,80}", False, mixed, END_U) for prefix in ("dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit.")),
     own("Linear API key", "lin_api_", W + "{40}", False, mixed),
@@ -90,7 +89,7 @@ VENDORS: tuple[Pattern, ...] = (
     own("New Relic key", "NRAK-", r"[A-Z0-9]{27}", False, mixed),
     own("New Relic key", "NRII-", r"[A-Za-z0-9_-]{32}", False, mixed, END_U),
     own("New Relic key", "NRSP-", r"[a-z0-9]{30,40}", False, mixed),
-    inner("New Relic licence key", "FFFFNRAL", r"(?<![A-Za-z0-9])(?P<value>[0-9a-f]{32}FFFFNRAL)(?![A-Za-z0-9])", 33),
+    inner("New Relic licence key", "FFFFNRAL", r"(?<![A-Za-z0-9])(?P<value>[0-9a-f]{32}FFFFNRAL)(?![A-Za-z0-9])"),
     own("Grafana token", "glsa_", W + "{32}_[0-9A-Fa-f]{8}", False, mixed),
     own("Grafana token", "glc_eyJ", r"[A-Za-z0-9+/=]{40,400}"),
     own("Grafana API key", "eyJrIjoi", r"[A-Za-z0-9+/]{60,400}={0,2}", False, mixed),
@@ -101,14 +100,14 @@ VENDORS: tuple[Pattern, ...] = (
     own("PayPal Braintree token", "access_token$", r"(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}"),
     own("SendGrid API key", "SG.", U + r"{22}\." + U + "{43}", False, mixed, END_U),
     own("Mailgun API key", "key-", H + "{32}"),
-    inner("Mailgun API key", "-", r"(?<![A-Za-z0-9])(?P<value>[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8})(?![A-Za-z0-9])", 33, gate=r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"),
-    inner("Mailchimp key", "-us", r"(?<![A-Za-z0-9])(?P<value>[0-9a-f]{32}-us\d{1,2})(?![A-Za-z0-9])", 33, gate=r"[0-9a-f]{32}-us\d"),
+    inner("Mailgun API key", "-", r"(?<![A-Za-z0-9])(?P<value>[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8})(?![A-Za-z0-9])", gate=r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"),
+    inner("Mailchimp key", "-us", r"(?<![A-Za-z0-9])(?P<value>[0-9a-f]{32}-us\d{1,2})(?![A-Za-z0-9])", gate=r"[0-9a-f]{32}-us\d"),
     own("Brevo API key", "xkeysib-", r"[0-9a-f]{64}-[A-Za-z0-9]{16}"),
     own("Brevo SMTP key", "xsmtpsib-", r"[0-9a-f]{64}-[A-Za-z0-9]{16}"),
     own("Resend API key", "re_", r"[A-Za-z0-9]{8}_[A-Za-z0-9]{24}", False, letters_mixed),
     own("Twilio API key", "SK", H + "{32}", False, mixed),
-    inner("Telegram bot token", ":AA", r"(?<![0-9A-Za-z])(?P<value>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])", 11, gate=r"\d{8}:AA[A-Za-z0-9_-]{20}"),
-    inner("Discord bot token", ".", r"(?<![A-Za-z0-9_.-])(?P<value>[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,38})(?![A-Za-z0-9_.-])", 29, False, letters_mixed, gate=r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}"),
+    inner("Telegram bot token", ":AA", r"(?<![0-9A-Za-z])(?P<value>\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])", gate=r"\d{8}:AA[A-Za-z0-9_-]{20}"),
+    inner("Discord bot token", ".", r"(?<![A-Za-z0-9_.-])(?P<value>[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,38})(?![A-Za-z0-9_.-])", False, letters_mixed, gate=r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}"),
     Pattern("Discord webhook", "/api/webhooks/", lazy.pattern(r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,72}"), gate="/api/webhooks/"),
     Pattern("Teams webhook", ".webhook.office.com/", lazy.pattern(r"https://[a-z0-9-]{1,60}\.webhook\.office\.com/webhookb2/[A-Za-z0-9@-]{36,80}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"), gate=r"\.webhook\.office\.com/"),
     own("Docker Hub token", "dckr_pat_", U + "{27}", False, None, END_U),
@@ -183,16 +182,15 @@ VENDORS: tuple[Pattern, ...] = (
     own("Dropbox token", "sl.", r"[A-Za-z0-9_-]{130,160}", False, letters_mixed, END_U),
     own("Adobe client secret", "p8e-", r"[A-Za-z0-9]{32}", False, mixed),
     own("Packagist token", "packagist_", r"(?:org_|user_)?(?:ort|out|uut|ur|oat)_" + H + "{68}"),
-    own("Okta API token", "00", r"[A-Za-z0-9_-]{40}", False, letters_mixed, END_U, False),
-    Pattern("JSON Web Token", "eyJ", lazy.pattern(r"eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}"), False, jwt_is_valid, gate=r"\.eyJ[A-Za-z0-9_-]{8}"),
+    Pattern("JSON Web Token", "eyJ", lazy.pattern(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}"), False, jwt_is_valid, gate=r"\.eyJ[A-Za-z0-9_-]{8}"),
     Pattern("private key", "PRIVATE KEY", lazy.pattern(
         r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----[\s\\rn\"'+,>|#*;]{0,60}"
         r"(?:(?:Proc-Type|DEK-Info|Comment|Version)[^\n\\]{1,120}[\s\\rn\"'+,>|#*;]{1,60}){0,4}"
         r"(?P<body>[A-Za-z0-9+/=\\\s\"',>|#*]{40,20000})(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----)?"),
         fits=has_key_material, private_key=True, gate="PRIVATE KEY-----"),
     Pattern("private key", "PRIVATE KEY", lazy.pattern(
-        r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s[\s\S]{40,20000}?-{4,5} ?END"), private_key=True, lead=40, reach=20_200, gate="PRIVATE KEY"),
+        r"(?:-----BEGIN|---- BEGIN) (?:PGP|SSH2 ENCRYPTED) PRIVATE KEY(?: BLOCK)?-{4,5}\s(?:(?!BEGIN)[\s\S]){40,20000}?-{4,5} ?END"), private_key=True, gate="PRIVATE KEY"),
     Pattern("private key in base64", "LS0tLS1CRUdJTi", lazy.pattern(r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{60,20000}"), fits=hides_key, private_key=True, gate="LS0tLS1CRUdJTi"),
     Pattern("PuTTY key file", "PuTTY-User-Key-File-", lazy.pattern(
-        r"PuTTY-User-Key-File-[23]: [^\n]{1,60}\r?\nEncryption: [^\n]{1,40}\r?\n[\s\S]{1,4000}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{20,6000}"), private_key=True, gate="PuTTY-User-Key-File-"),
+        r"PuTTY-User-Key-File-[23]: [^\n]{1,60}\r?\nEncryption: [^\n]{1,40}\r?\n(?:(?!PuTTY-)[\s\S]){1,4000}?Private-Lines: \d+\s+[A-Za-z0-9+/=\s]{20,6000}"), private_key=True, gate="PuTTY-User-Key-File-"),
 )  # fmt: skip

@@ -23,9 +23,7 @@ def tell(manifest: Manifest, parts: Iterable[Component]) -> None:
     own = [part for part in parts if part.origin == "conda" and part.name not in _OWN and not part.name.startswith("_")]
     if own:
         reason = f"{len(own)} packages come from conda, for which there is no audit"
-        manifest.troubles.append(
-            Trouble(manifest.path, "unresolved", reason, "install them with pip from a lock file")
-        )
+        manifest.troubles.append(Trouble(manifest.path, "unresolved", reason, "install them with pip from a lock file"))
 
 
 def match_spec(text: str, place: Place, **more: Any) -> Component | None:
@@ -73,7 +71,9 @@ def read(path: str, text: str, load_file: Read) -> Manifest | None:
         if isinstance(item, dict):
             for key, values in item.items():
                 if key != "pip" or not isinstance(values, list):
-                    manifest.troubles.append(Trouble(path, "unresolved", f"line {place.line} is a list that cannot be read"))
+                    manifest.troubles.append(
+                        Trouble(path, "unresolved", f"line {place.line} is a list that cannot be read")
+                    )
                     continue
                 for number, one in enumerate(values):
                     line = yamlish.line_of(lines, (*here, "pip", number))
@@ -81,10 +81,14 @@ def read(path: str, text: str, load_file: Read) -> Manifest | None:
         elif item is not None:
             part = match_spec(str(item), place)
             if part is None or _TEMPLATE.search(str(item)):
-                manifest.troubles.append(Trouble(path, "unresolved", f"line {place.line} is not a package that can be read"))
+                manifest.troubles.append(
+                    Trouble(path, "unresolved", f"line {place.line} is not a package that can be read")
+                )
             else:
                 manifest.components.append(part)
-    for index, channel in enumerate(document.get("channels") or ()) if isinstance(document.get("channels"), list) else ():
+    for index, channel in (
+        enumerate(document.get("channels") or ()) if isinstance(document.get("channels"), list) else ()
+    ):
         if isinstance(channel, str):
             place = _on(path, rows, yamlish.line_of(lines, ("channels", index)), channel)
             manifest.sources.append(Source("channel", host_of(channel), place))

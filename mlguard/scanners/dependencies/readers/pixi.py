@@ -30,7 +30,9 @@ def take(manifest: Manifest, holder: dict[str, Any], places: Places, top: Path) 
     _tables(manifest, holder, places, top, "", 0)
     for name in ("workspace", "project"):
         for number, channel in enumerate(strings(table(holder, name).get("channels"))):
-            manifest.sources.append(Source("channel", host_of(channel), places.value(*top, name, "channels", number), ""))
+            manifest.sources.append(
+                Source("channel", host_of(channel), places.value(*top, name, "channels", number), "")
+            )
     conda.tell(manifest, manifest.components[before:])
 
 
@@ -39,8 +41,7 @@ def _tables(manifest: Manifest, holder: dict[str, Any], places: Places, top: Pat
         return
     for key, build in (("dependencies", False), ("host-dependencies", True), ("build-dependencies", True)):
         for name, value in table(holder, key).items():
-            if depth or top or key != "dependencies" or not isinstance(value, list):
-                manifest.components.append(_conda(name, value, places.key(*top, key, name), group, build))
+            manifest.components.append(_conda(name, value, places.key(*top, key, name), group, build))
     for name, value in table(holder, "pypi-dependencies").items():
         manifest.components.append(_pypi(name, value, places.key(*top, "pypi-dependencies", name), group))
     for kind in ("feature", "target"):
@@ -59,7 +60,14 @@ def _conda(name: str, value: Any, place: Place, group: str, build: bool) -> Comp
     specifier = str(details.get("version") or "*")
     channel = str(details.get("channel") or "")
     return Component(
-        canonicalize_name(name), specifier, exact(specifier), place, "conda", group=group, build=build, source=host_of(channel)
+        canonicalize_name(name),
+        specifier,
+        exact(specifier),
+        place,
+        "conda",
+        group=group,
+        build=build,
+        source=host_of(channel),
     )
 
 

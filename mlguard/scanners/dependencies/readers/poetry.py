@@ -44,7 +44,9 @@ def components(
             yield found
 
 
-def _component(name: str, details: dict[str, Any], place: Place, group: str, document: dict[str, Any]) -> Component | None:
+def _component(
+    name: str, details: dict[str, Any], place: Place, group: str, document: dict[str, Any]
+) -> Component | None:
     more: dict[str, Any] = {"group": group, **common(details)}
     for key in ("git", "url", "path", "file"):
         if isinstance(details.get(key), str):
@@ -53,11 +55,19 @@ def _component(name: str, details: dict[str, Any], place: Place, group: str, doc
     if not isinstance(version, str):
         return None
     # https://python-poetry.org/docs/dependency-specification/#exact-requirements: a bare version is exact.
-    specifier = f"=={version.strip()}" if re.match(r"^v?\d[\w.!+-]*$", version.strip()) and "*" not in version else version.strip()
+    specifier = (
+        f"=={version.strip()}"
+        if re.match(r"^v?\d[\w.!+-]*$", version.strip()) and "*" not in version
+        else version.strip()
+    )
     if re.fullmatch(r"={1,3}\s*\S+", specifier) and not specifier.startswith("=="):
         specifier = f"={specifier}"
     found = table(document, "tool", "poetry").get("source")
-    hosts = {str(one.get("name")): str(one.get("url")) for one in (found if isinstance(found, list) else ()) if isinstance(one, dict)}
+    hosts = {
+        str(one.get("name")): str(one.get("url"))
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, dict)
+    }
     more["source"] = foreign_host(hosts.get(str(details.get("source")), ""))
     return Component(canonicalize_name(name), specifier, exact(specifier), place, **more)
 
@@ -68,8 +78,15 @@ def common(details: dict[str, Any]) -> dict[str, Any]:
     extras = [extras] if isinstance(extras, str) else extras if isinstance(extras, list) else []
     marker = details.get("markers") or details.get("marker")
     marker = normal_marker(marker) or "" if isinstance(marker, str) else ""
-    if not marker and (platform := details.get("platform") or details.get("sys_platform")) and isinstance(platform, str):
-        marker = normal_marker(f"sys_platform {platform}" if platform[:1] in "<>=!" else f'sys_platform == "{platform}"') or ""
+    if (
+        not marker
+        and (platform := details.get("platform") or details.get("sys_platform"))
+        and isinstance(platform, str)
+    ):
+        marker = (
+            normal_marker(f"sys_platform {platform}" if platform[:1] in "<>=!" else f'sys_platform == "{platform}"')
+            or ""
+        )
     return {"extras": tuple(sorted(str(one) for one in extras)), "marker": marker}
 
 

@@ -43,7 +43,7 @@ def read(path: str, text: str, load_file: Read) -> Manifest:
         manifest.components += poetry.components(manifest, document, key, places, where, group)
     reader.tables()
     sources.take(manifest, document, places)
-    _apply_uv_sources(manifest, document)
+    apply_uv_sources(manifest, document)
     reader.dynamic(load_file)
     _other_tools(manifest, document, places, load_file)
     return manifest
@@ -62,7 +62,7 @@ class _Reader:
         """Take a list of requirements at a path, if there is one."""
         value: Any = self.document
         for key in path:
-            value = value.get(key) if isinstance(value, dict) else value[key] if isinstance(value, list) else None
+            value = value.get(key) if isinstance(value, dict) else None
             if value is None:
                 return
         if not isinstance(value, list):
@@ -127,7 +127,9 @@ class _Reader:
         place = self.places.value(*path, "include-group")
         target = normal.get(canonicalize_name(other)) if isinstance(other, str) else None
         if target is None:
-            self.trouble(place, "includes a group of dependencies that does not exist", "add the group, or remove the line")
+            self.trouble(
+                place, "includes a group of dependencies that does not exist", "add the group, or remove the line"
+            )
             return
         todo, seen = [target], set[str]()
         while todo and len(seen) < MAX_INCLUDED:
@@ -147,7 +149,9 @@ class _Reader:
         """Yield group, name and path of each entry of Poetry's tables."""
         tool: Path = ("tool", "poetry")
         tables: list[tuple[str, Path]] = [("", (*tool, "dependencies")), ("dev", (*tool, "dev-dependencies"))]
-        tables += [(name, (*tool, "group", name, "dependencies")) for name in table(self.document, "tool", "poetry", "group")]
+        tables += [
+            (name, (*tool, "group", name, "dependencies")) for name in table(self.document, "tool", "poetry", "group")
+        ]
         tables.append(("plugins", (*tool, "requires-plugins")))
         for group, where in tables:
             for name in table(self.document, *map(str, where)):
@@ -169,7 +173,11 @@ class _Reader:
         for name, version in table(self.document, *map(str, overrides)).items():
             text = str(version).strip()
             text = f"=={text}" if text[:1].isdigit() else text
-            found = component(f"{name} @ {text}" if "://" in text else f"{name}{text}", self.places.key(*overrides, name), constraint=True)
+            found = component(
+                f"{name} @ {text}" if "://" in text else f"{name}{text}",
+                self.places.key(*overrides, name),
+                constraint=True,
+            )
             self.manifest.components += [found] if found else []
         self.hatch(("tool", "hatch"))
 
@@ -210,19 +218,33 @@ class _Reader:
         for tool in tools:
             settings = table(self.document, *tool)
             if tool[1] == "setuptools":
-                files += [("", name, (*tool, "dependencies")) for name in _listed(table(settings, "dependencies").get("file"))]
+                files += [
+                    ("", name, (*tool, "dependencies")) for name in _listed(table(settings, "dependencies").get("file"))
+                ]
                 extras = table(settings, "optional-dependencies")
-                files += [(extra, name, (*tool, "optional-dependencies", extra)) for extra in extras for name in _listed(table(extras, extra).get("file"))]
+                files += [
+                    (extra, name, (*tool, "optional-dependencies", extra))
+                    for extra in extras
+                    for name in _listed(table(extras, extra).get("file"))
+                ]
             else:
-                files += [("", name, (*tool, "files")) for name in _listed(settings.get("files") or settings.get("filename"))]
+                files += [
+                    ("", name, (*tool, "files")) for name in _listed(settings.get("files") or settings.get("filename"))
+                ]
                 extras = table(settings, "optional-dependencies")
-                files += [(extra, name, (*tool, "optional-dependencies", extra)) for extra in extras for name in _listed(extras[extra])]
+                files += [
+                    (extra, name, (*tool, "optional-dependencies", extra))
+                    for extra in extras
+                    for name in _listed(extras[extra])
+                ]
         for group, name, path in files:
             place = self.places.key(*path)
             requirements.take_lines(self.manifest, [(f"-r {_quoted(name)}", place)], load_file, group=group)
         poetry_table = table(self.document, "tool", "poetry", "dependencies")
         asked = [field for field in ("dependencies", "optional-dependencies") if field in named]
-        open_ones = [field for field in asked if not any((not group) == (field == "dependencies") for group, _, _ in files)]
+        open_ones = [
+            field for field in asked if not any((not group) == (field == "dependencies") for group, _, _ in files)
+        ]
         if open_ones and not poetry_table and not self._told_elsewhere(load_file):
             self.manifest.troubles.append(Trouble(
                 self.manifest.path, "unresolved", "the dependencies are worked out when the package is built, which is not done here",
@@ -246,9 +268,9 @@ def _quoted(name: str) -> str:
     return '"' + name.replace("\\", "/").replace('"', "") + '"'
 
 
-def _apply_uv_sources(manifest: Manifest, document: dict[str, Any]) -> None:
+def apply_uv_sources(manifest: Manifest, document: dict[str, Any]) -> None:
     """Put in where uv takes a package from instead of the index: a repository, a URL, a path, another index."""
-    named = {canonicalize_name(name): value for name, value in table(document, "tool", "uv", "sources").items()}
+    named = {str(canonicalize_name(name)): value for name, value in table(document, "tool", "uv", "sources").items()}
     if not named:
         return
     hosts = sources.uv_hosts(document)
@@ -261,11 +283,18 @@ def _apply_uv_sources(manifest: Manifest, document: dict[str, Any]) -> None:
 
 
 def _moved(part: Component, entry: dict[str, Any], hosts: dict[str, str]) -> Component:
-    more: dict[str, Any] = {"group": part.group, "extras": part.extras, "marker": part.marker, "constraint": part.constraint}
+    more: dict[str, Any] = {
+        "group": part.group,
+        "extras": part.extras,
+        "marker": part.marker,
+        "constraint": part.constraint,
+    }
     if isinstance(entry.get("git"), str):
         address = entry["git"] if entry["git"].startswith("git+") else f"git+{entry['git']}"
         rev = str(entry.get("rev") or entry.get("tag") or entry.get("branch") or "")
-        return replace(direct(f"{address}@{rev}" if rev else address, part.place, part.name, **more), specifier=part.specifier)
+        return replace(
+            direct(f"{address}@{rev}" if rev else address, part.place, part.name, **more), specifier=part.specifier
+        )
     if isinstance(entry.get("url"), str):
         return direct(entry["url"], part.place, part.name, **more)
     if isinstance(entry.get("path"), str):
@@ -284,7 +313,12 @@ def _other_tools(manifest: Manifest, document: dict[str, Any], places: Places, l
     tox.take_toml(manifest, table(document, "tool", "tox"), places, ("tool", "tox"), load_file)
     legacy = table(document, "tool", "tox").get("legacy_tox_ini")
     if isinstance(legacy, str):
-        tox.take_ini(manifest, legacy, places.value("tool", "tox", "legacy_tox_ini").line - 1 + legacy.startswith("\n"), load_file)
+        tox.take_ini(
+            manifest,
+            legacy,
+            places.value("tool", "tox", "legacy_tox_ini").line - 1 + legacy.startswith("\n"),
+            load_file,
+        )
 
 
 def read_hatch(path: str, text: str, load_file: Read) -> Manifest:

@@ -8,6 +8,11 @@ from typing import Any, Literal
 from mlguard.scanners.dependencies.manifests import Index, Manifest, Source, has_credentials, host_of
 from mlguard.scanners.dependencies.toml import Path, Places, strings, table
 
+_Role = Literal["default", "extra", "find-links"]
+_UV_KEYS: tuple[tuple[str, _Role], ...] = (
+    ("index-url", "default"), ("extra-index-url", "extra"), ("find-links", "find-links"),
+)  # fmt: skip
+
 
 def take(manifest: Manifest, document: dict[str, Any], places: Places) -> None:
     """Note the indexes of uv, Poetry, PDM and Rye."""
@@ -16,28 +21,40 @@ def take(manifest: Manifest, document: dict[str, Any], places: Places) -> None:
         manifest.indexes.append(Index("extra-index", places.key("tool", "uv", "index-strategy"), "index-strategy"))
     for scope in (("tool", "uv"), ("tool", "uv", "pip")):
         settings = table(document, *scope)
-        for key, role in (("index-url", "default"), ("extra-index-url", "extra"), ("find-links", "find-links")):
-            value = settings.get(key)
-            for number, url in enumerate(strings([value] if isinstance(value, str) else value)):
-                note(manifest, places, (*scope, key) if isinstance(value, str) else (*scope, key, number), url, role)  # type: ignore[arg-type]  # one of its literals
+        for key, role in _UV_KEYS:
+            given = settings.get(key)
+            single = isinstance(given, str)
+            for number, url in enumerate(strings([given] if single else given)):
+                note(manifest, places, (*scope, key) if single else (*scope, key, number), url, role)
         for host in strings(settings.get("allow-insecure-host")):
             if host:
-                manifest.indexes.append(Index("trusted-host", places.key(*scope, "allow-insecure-host"), "allow-insecure-host"))
+                manifest.indexes.append(
+                    Index("trusted-host", places.key(*scope, "allow-insecure-host"), "allow-insecure-host")
+                )
     for path, entry in _entries(document):
-        url = entry.get("url")
-        if not isinstance(url, str):
+        address = entry.get("url")
+        if not isinstance(address, str):
             continue
         explicit = entry.get("explicit") is True or entry.get("priority") == "explicit"
-        default = entry.get("default") is True or entry.get("priority") in ("default", "primary") or entry.get("name") == "pypi"
+        default = (
+            entry.get("default") is True
+            or entry.get("priority") in ("default", "primary")
+            or entry.get("name") == "pypi"
+        )
         kind: Literal["default", "extra", "find-links"] = "default" if default else "extra"
         kind = "find-links" if entry.get("type") == "find_links" or entry.get("format") == "flat" else kind
-        note(manifest, places, (*path, "url"), url, kind, str(entry.get("name") or ""), explicit)
+        note(manifest, places, (*path, "url"), address, kind, str(entry.get("name") or ""), explicit)
         if entry.get("verify_ssl") is False:
             manifest.indexes.append(Index("trusted-host", places.key(*path, "verify_ssl"), "verify_ssl"))
 
 
 def _entries(document: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in (("tool", "uv", "index"), ("tool", "poetry", "source"), ("tool", "pdm", "source"), ("tool", "rye", "sources")):
+    for path in (
+        ("tool", "uv", "index"),
+        ("tool", "poetry", "source"),
+        ("tool", "pdm", "source"),
+        ("tool", "rye", "sources"),
+    ):
         found = table(document, *path[:-1]).get(path[-1])
         for number, entry in enumerate(found if isinstance(found, list) else ()):
             if isinstance(entry, dict):

@@ -1,0 +1,128 @@
+"""Checks on decisions about people that a prediction takes alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from mlguard.scanners.code import lexicon, taint
+from mlguard.scanners.code.personal import called
+from mlguard.scanners.code.seeing import Place, Sight, on_node
+from mlguard.scanners.code.tree import FUNCTIONS, inside
+
+DECISIONS = "code/decision-without-human-review"
+
+_PREDICTS = frozenset({"predict", "predict_proba", "decision_function", "predict_log_proba", "predict_on_batch", "predict_one", "predict_proba_one", "predict_classes", "score_samples"})
+_VERBS = re.compile(
+    r"(?:^|_)(?:reject\w*|den(?:y|ied|ies)|declin\w*|refus\w*|terminat\w*|dismiss\w*|fire|fired|evict\w*|foreclos\w*|suspend\w*|ban|banned|block\w*|blacklist\w*|expel\w*|disqualif\w*"
+    r"|revoke\w*|deport\w*|lay_?off|auto_?reject\w*|auto_?deny|ablehn\w*|kundig\w*|sperr\w*|refuser|rejeter|licencier|rechazar|denegar|despedir|rifiuta\w*|licenzia\w*|afwijzen|ontslaan|weiger\w*"
+    r"|rejeitar|recusar|demitir|odrzuc\w*|zwoln\w*)(?:_|$)"
+)
+_OUTCOMES = re.compile(r"^(?:auto[_ -]?)?(?:rejected|denied|declined|refused|terminated|reject|deny|decline|suspended|banned|dismissed|ineligible|not[_ ]hired|not[_ ]approved|abgelehnt|refuse|rechazad[oa]|rifiutat[oa]|afgewezen|recusad[oa]|odrzucon[oy])$", re.I)
+_SUBJECTS = re.compile(
+    r"(?:^|_)(?:application\w*|applicant\w*|loan\w*|credit\w*|mortgage\w*|claim\w*|candidate\w*|customer\w*|user\w*|account\w*|employee\w*|worker\w*|student\w*|tenant\w*|patient\w*|borrower\w*|person|client\w*|member\w*"
+    r"|insur\w*|polic(?:y|ies)|benefit\w*|visa|asylum|contract\w*|offer|hiring|job|admission\w*|request\w*|case|order\w*|payment\w*|transaction\w*|status|decision|outcome|verdict|card|resume|cv|subscriber\w*|driver\w*|passenger\w*|seller\w*"
+    r"|antrag\w*|bewerb\w*|kunde\w*|kredit\w*|demande\w*|candidat\w*|solicitud\w*|prestamo\w*|domanda\w*|prestito\w*|aanvraag\w*|lening\w*|pedido\w*|emprestimo\w*|wniosek\w*|kredyt\w*)(?:_|$)"
+)
+_HUMAN = re.compile(
+    r"human|review|manual|escalat|caseworker|case_worker|officer|analyst|moderator|underwriter|supervisor|second_opinion|appeal|four_eyes|referral|refer_to|queue|sachbearbeiter|prufung|pruef|examen_humain|revision|"
+    r"revisor|beoordel|weryfik|adjudicat|approval_by|assign_to|hitl|oversight|escalade|recommend|suggest|flag_for|draft|pending",
+    re.I,
+)
+
+
+@on_node(ast.If, words=_PREDICTS)
+def decided(node: ast.If, place: Place) -> Iterator[Sight]:
+    """A branch on a prediction that rejects, denies or terminates."""
+    if not _is_prediction(node.test, place):
+        return
+    function = place.scope.node
+    body = function.body if isinstance(function, (*FUNCTIONS,)) else node.body + node.orelse
+    if _asks_somebody(body) or (body is not node.body and _asks_somebody([node])):
+        return
+    for branch in (node.body, node.orelse):
+        for statement in inside(branch):
+            found = _decision(statement)
+            if found is not None:
+                yield Sight(DECISIONS, "predict-to-decision", found[0], {"call": found[1]})
+                return
+
+
+@on_node(ast.IfExp, words=_PREDICTS)
+def chosen(node: ast.IfExp, place: Place) -> Iterator[Sight]:
+    """An outcome that is chosen by a prediction: "rejected" if model.predict(x)[0] else "approved"."""
+    outcome = next((name for side in (node.body, node.orelse) if (name := _outcome(side) or _verb(side))), "")
+    if outcome and _is_prediction(node.test, place):
+        function = place.scope.node
+        if not (isinstance(function, FUNCTIONS) and _asks_somebody(function.body)):
+            yield Sight(DECISIONS, "predict-to-decision", node, {"call": outcome})
+
+
+def _is_prediction(test: ast.expr, place: Place) -> bool:
+    if "prediction" in taint.of(test, place.scope, place.names):
+        return True
+    for inner in ast.walk(test):
+        if isinstance(inner, ast.Call) and called(inner) in _PREDICTS:
+            return True
+        if isinstance(inner, ast.Name) and (holder := place.names.holder(inner.id, place.scope)) is not None:
+            values = holder.values.get(inner.id, ())[:6]
+            if any(isinstance(part, ast.Call) and called(part) in _PREDICTS for value in values if isinstance(value, ast.expr) for part in ast.walk(value)):
+                return True
+    return False
+
+
+def _decision(statement: ast.AST) -> tuple[ast.AST, str] | None:
+    """Return what a statement decides against somebody, with a name for it."""
+    if isinstance(statement, ast.Expr | ast.Return | ast.Assign | ast.AnnAssign):
+        value = statement.value
+        inner = value.value if isinstance(value, ast.Await) else value
+        if isinstance(inner, ast.Call) and (name := _verb(inner)):
+            return inner, name
+        if isinstance(statement, ast.Return) and (name := _outcome(value)):
+            return statement, name
+        if isinstance(statement, ast.Assign) and (name := _outcome(value)) and isinstance(statement.targets[0], ast.Attribute | ast.Subscript | ast.Name):
+            return statement, name
+    return None
+
+
+def _verb(node: ast.AST | None) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    name = "_".join(lexicon.words(called(node)))
+    if not _VERBS.search(name):
+        return ""
+    owner = ast.unparse(node.func.value)[:80] if isinstance(node.func, ast.Attribute) else ""
+    given = [ast.unparse(arg)[:40] for arg in node.args[:2] if isinstance(arg, ast.Name | ast.Attribute | ast.Subscript)]
+    about = "_".join("_".join(lexicon.words(text)) for text in (name, owner, *given))
+    return called(node) if _SUBJECTS.search(about) else ""
+
+
+def _outcome(node: ast.AST | None) -> str:
+    if isinstance(node, ast.Constant):
+        return node.value.lower() if isinstance(node.value, str) and _OUTCOMES.match(node.value) else ""
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value in ("decision", "status", "outcome", "result", "verdict", "action", "approved", "entscheidung", "decision_code"):
+                if found := _outcome(value):
+                    return found
+                if key.value == "approved" and isinstance(value, ast.Constant) and value.value is False:
+                    return "not approved"
+    return ""
+
+
+def _asks_somebody(body: Sequence[ast.AST]) -> bool:
+    """Say whether a person has a part in it: a queue for review, an officer, an appeal."""
+    for statement in body:
+        for inner in ast.walk(statement):
+            name = inner.id if isinstance(inner, ast.Name) else inner.attr if isinstance(inner, ast.Attribute) else ""
+            if name and _HUMAN.search(name):
+                return True
+            if isinstance(inner, ast.keyword) and inner.arg and _HUMAN.search(inner.arg):
+                return True
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and len(inner.value) < 60 and _HUMAN.search(inner.value):
+                return True
+    return False
+
+
+CHECKS = (decided, chosen)

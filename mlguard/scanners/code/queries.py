@@ -1,0 +1,233 @@
+"""Checks on queries of databases: text with values in it, and language models that may write."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from mlguard.scanners.code import taint
+from mlguard.scanners.code.names import MAX_VALUES, Unknown
+from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
+
+SQL = "code/sql-injection"
+
+_STATEMENT = re.compile(
+    r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate|call|exec|copy|set)\b", re.I
+)
+_NAME_SLOT = re.compile(
+    r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use)\s+[\"'`\[]?$"
+    r"|(?:\w|[\"'`\]])\.[\"'`\[]?$", re.I
+)  # fmt: skip
+_READERS = frozenset({"pandas.read_sql", "pandas.read_sql_query", "sqlalchemy.text", "sqlalchemy.sql.text", "sqlalchemy.sql.expression.text",
+                      "duckdb.sql", "duckdb.query", "duckdb.execute", "polars.read_database", "polars.read_database_uri", "dask.dataframe.read_sql_query",
+                      "connectorx.read_sql", "awswrangler.athena.read_sql_query", "awswrangler.redshift.read_sql_query", "pandas_gbq.read_gbq",
+                      "pandas.read_gbq", "modin.pandas.read_sql"})  # fmt: skip
+_METHODS = frozenset({"execute", "executemany", "executescript", "execute_async", "exec_driver_sql", "execute_sql"})
+_SESSIONS = frozenset({"sql", "query", "raw", "query_df", "execute_query", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one",
+                       "read_sql", "read_sql_query"})  # fmt: skip
+
+
+@on_call(*_METHODS, *_SESSIONS, *(path.rpartition(".")[2] for path in _READERS))
+def sql(call: Call) -> Iterator[Sight]:
+    """Queries whose text holds values."""
+    position = 1 if call.path in ("connectorx.read_sql", "duckdb.DuckDBPyConnection.sql") else 0
+    query = call.argument(position, "sql", "query", "text", "statement", "operation", "command")
+    if query is None or isinstance(query, ast.Constant):
+        return
+    if _mixes_values(query, call) or (call.last not in ("query", "fetch", "raw", "sql") and _from_outside(query, call)):
+        yield call.sees(SQL, "formatted-sql", also=query)
+
+
+def _from_outside(query: ast.expr, call: Call) -> bool:
+    """Say whether a language model or a caller wrote the whole query."""
+    if not isinstance(query, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
+        return False
+    labels = taint.of(query, call.scope, call.names)
+    if "model" in labels:
+        return call.last in _METHODS or call.path in _READERS
+    return "request" in labels and (call.path in _READERS or (call.last in _METHODS and _names_a_database(call)))
+
+
+def _names_a_database(call: Call) -> bool:
+    written = call.names.written(call.receiver).lower() if call.receiver is not None else ""
+    return bool(re.search(r"(?:^|[._])(?:cur|cursor|conn|connection|db|database|engine|session|con|duckdb|sql\w*)(?:$|[._(])", written))
+
+
+def _mixes_values(node: ast.AST, call: Call) -> bool:
+    """Say whether a string expression is SQL with a value in it that is not constant, other than as a name."""
+    if isinstance(node, ast.Call) and node.args and call.names.path(node.func, call.scope) in ("sqlalchemy.text", "sqlalchemy.sql.text"):
+        return False  # reported for itself
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("strip", "lstrip", "rstrip", "replace"):
+        node = node.func.value
+    if isinstance(node, ast.Call) and node.args and call.names.path(node.func, call.scope) in ("textwrap.dedent", "inspect.cleandoc", "str"):
+        node = node.args[0]
+    if isinstance(node, ast.Name):
+        if call.names.is_parameter(node.id, call.scope):
+            return False
+        single = call.names.single(node.id, call.scope)
+        if single is None:
+            return _grows(node.id, call)
+        node = single[0]
+        if isinstance(node, ast.Name | ast.Attribute):
+            return False
+    if call.is_constant(node) or not _STATEMENT.match(leading_text(node, call)):
+        return False
+    if isinstance(node, ast.JoinedStr):
+        return _formatted(node, call)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return not _only_names(node, call)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _added(node, call)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format" and not _formats_names(node, call)
+
+
+def _formatted(node: ast.JoinedStr, call: Call) -> bool:
+    before = ""
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue) and isinstance(call.constant(part.value), Unknown):
+            if not _NAME_SLOT.search(before) and not _harmless(part.value, call):
+                return True
+            before = "x"
+        else:
+            before = str(getattr(part, "value", "x"))
+    return False
+
+
+def _added(node: ast.BinOp, call: Call) -> bool:
+    """Say whether a sum puts a value into a statement, other than as a name."""
+    parts: list[ast.expr] = []
+    stack: list[ast.expr] = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, ast.BinOp) and isinstance(item.op, ast.Add):
+            stack += [item.right, item.left]
+        else:
+            parts.append(item)
+    before = ""
+    for part in parts:
+        if isinstance(part, ast.JoinedStr):
+            if _formatted(part, call):
+                return True
+            before = "x"
+        elif isinstance(call.constant(part), Unknown):
+            if not _NAME_SLOT.search(before) and not _harmless(part, call):
+                return True
+            before = "x"
+        else:
+            before = str(call.constant(part))
+    return False
+
+
+def _only_names(node: ast.BinOp, call: Call) -> bool:
+    """Say whether every ``%s`` of a statement stands where a name stands."""
+    text = call.constant(node.left)
+    if not isinstance(text, str):
+        return False
+    slots = [text[: match.start()] for match in re.finditer(r"%[sdr]|%\(\w+\)s", text)]
+    values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+    if len(values) == len(slots):
+        return all(_NAME_SLOT.search(slot) or _harmless(value, call) for slot, value in zip(slots, values, strict=True))
+    return bool(slots) and all(_NAME_SLOT.search(slot) for slot in slots)
+
+
+def _formats_names(node: ast.Call, call: Call) -> bool:
+    assert isinstance(node.func, ast.Attribute)
+    text = call.constant(node.func.value)
+    if not isinstance(text, str):
+        return False
+    slots = [text[: match.start()] for match in re.finditer(r"\{\w*\}", text)]
+    values = node.args
+    if len(values) == len(slots) and not node.keywords:
+        return all(_NAME_SLOT.search(slot) or _harmless(value, call) for slot, value in zip(slots, values, strict=True))
+    return bool(slots) and all(_NAME_SLOT.search(slot) for slot in slots)
+
+
+_VALUE_SLOT = re.compile(r"(?:=|<|>|\blike|\bin|\bvalues)\s*\(?\s*[\"']%?$", re.I)
+
+
+def _grows(name: str, call: Call) -> bool:
+    """Say whether a statement is begun as a constant, and a value in quotes is added to it."""
+    holder = call.names.holder(name, call.scope)
+    values = holder.values.get(name, []) if holder else []
+    if holder is None or not values or len(values) > MAX_VALUES:
+        return False
+    begun = call.names.constant(values[0], holder)
+    if not isinstance(begun, str) or not _STATEMENT.match(begun):
+        return False
+    return any(_adds_value(part, begun, call) for part in holder.grown.get(name, []))
+
+
+def _adds_value(node: ast.expr, before: str, call: Call) -> bool:
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        if isinstance(node.left, ast.BinOp):
+            node = node.left
+            continue
+        before, node = str(call.constant(node.left)), node.right
+    if isinstance(node, ast.JoinedStr):
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                if _VALUE_SLOT.search(before) and isinstance(call.constant(part.value), Unknown):
+                    return True
+            else:
+                before = str(getattr(part, "value", ""))
+        return False
+    return bool(_VALUE_SLOT.search(before)) and not call.is_constant(node)
+
+
+def _harmless(node: ast.expr, call: Call) -> bool:
+    """Say whether a value is a number, or itself a row of placeholders, as in ``", ".join("?" for …)``."""
+    text = call.names.written(node).lower()
+    if re.search(r"placeholder|params|marks|columns|cols|fields|where|clause|(?:^|[._])(?:table|schema|column|index|view)s?(?:_?name)?$|quote|identifier", text):
+        return True
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "join":
+            return True
+        return call.names.path(node.func, call.scope) in ("int", "float", "len", "bool", "abs", "round", "max", "min", "sum")
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+
+
+_WRITING_AGENTS = frozenset(
+    {"create_sql_agent", "SQLDatabaseToolkit", "QuerySQLDataBaseTool", "QuerySQLDatabaseTool", "QuerySQLCheckerTool", "NLSQLTableQueryEngine",
+     "SQLTableRetrieverQueryEngine", "NLSQLRetriever", "SQLDatabaseSequentialChain", "create_sql_query_chain", "GraphCypherQAChain", "PGVectorSQLQueryEngine"}
+)  # fmt: skip
+_READ_ONLY = re.compile(r"mode=ro\b|read_?only|immutable=1|default_transaction_read_only|://(?:\w*[_-])?ro(?:[_-]\w*)?[:@]|://\w*reader\w*[:@]", re.I)
+
+
+@on_call("from_llm", *_WRITING_AGENTS)
+def text_to_sql(call: Call) -> Iterator[Sight]:
+    """Language models that write queries over a connection that may do more than read."""
+    path = call.path
+    if call.last == "from_llm":
+        if not re.search(r"(?:SQLDatabase(?:Sequential)?Chain|GraphCypherQAChain)\.from_llm$", path or call.names.written(call.node.func)):
+            return
+    elif not path.startswith(("langchain", "llama_index", "langgraph")):
+        return
+    if call.last == "QuerySQLCheckerTool" or call.last == "create_sql_query_chain":
+        return  # they write a query and do not run it
+    database = call.argument(1 if call.last in ("from_llm", "create_sql_agent") else 0, "db", "database", "sql_database", "graph")
+    if not _reads_only(database, call):
+        yield call.sees(SQL, "writable-text-to-sql")
+
+
+def _reads_only(node: ast.AST | None, call: Call, depth: int = 3) -> bool:
+    """Say whether a database is opened by an address that says it is for reading."""
+    if isinstance(node, ast.Name) and depth:
+        single = call.names.single(node.id, call.scope)
+        return single is not None and _reads_only(single[0], call, depth - 1)
+    if isinstance(node, ast.Attribute):
+        return bool(_READ_ONLY.search(node.attr))
+    if not isinstance(node, ast.Call):
+        return False
+    for value in [*node.args, *(keyword.value for keyword in node.keywords)]:
+        text = leading_text(value, call) if not isinstance(value, ast.Call) else ""
+        if _READ_ONLY.search(text):
+            return True
+        if isinstance(value, ast.Name | ast.Call) and depth and _reads_only(value, call, depth - 1):
+            return True
+        if isinstance(value, ast.Dict) and any(_READ_ONLY.search(str(call.constant(item))) for item in value.values):
+            return True
+    return any(keyword.arg in ("read_only", "readonly") and call.constant(keyword.value) is True for keyword in node.keywords)
+
+
+CHECKS = (sql, text_to_sql)

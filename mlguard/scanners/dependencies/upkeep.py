@@ -1,0 +1,231 @@
+"""Looks for what keeps dependencies known and current: a bill of materials that fits, and updates or audits that come by themselves."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from mlguard.artifacts import Artifact
+from mlguard.errors import Unreadable
+from mlguard.evidence import names
+from mlguard.findings import Detection, Gap, Location, Proof, Record
+from mlguard.scanners import Context, read_bytes, read_text
+from mlguard.scanners.dependencies.inventory import Inventory
+from mlguard.scanners.dependencies.manifests import Manifest
+from mlguard.scanners.dependencies.showing import listed
+
+BILL = "dep/missing-bill-of-materials"
+UPDATES = "dep/missing-dependency-updates"
+
+MAX_BILL_BYTES = 64 * 2**20
+"""The largest bill of materials that is read."""
+
+MAX_COMPONENTS = 100_000
+"""Components of one bill, with those inside others."""
+
+MAX_TEXT_BYTES = 2**20
+"""The largest configuration or pipeline that is read."""
+
+_UPDATERS = re.compile(
+    r"(?:^|/)(?:\.github/dependabot\.ya?ml|renovate\.json5?|\.renovaterc(?:\.json5?)?|\.(?:github|gitlab)/renovate\.json5?|\.pyup\.ya?ml|\.updatecli\.d/.+)$"
+)
+_PIPELINE = re.compile(
+    r"(?:^|/)(?:\.github/workflows/[^/]+\.ya?ml|\.gitlab-ci\.ya?ml|\.?azure-pipelines[^/]*\.ya?ml|\.circleci/config\.ya?ml|Jenkinsfile|Makefile|bitbucket-pipelines\.ya?ml)$"
+)
+_MAKES_BILLS = re.compile(
+    r"(?i)cyclonedx|\bsyft\b|anchore/sbom-action|\bsbom\b[-\w]*\s*(?:-|generate|create|tool)|trivy[^\n]*--format[ =](?:cyclonedx|spdx)|spdx-sbom|sbom:\s*true|--sbom\b"
+)
+_AUDITS = re.compile(
+    r"(?i)\bpip-audit\b|\bsafety\s+(?:check|scan)\b|osv-scanner|\bsnyk\b|aquasecurity/trivy-action|\btrivy\s+(?:fs|repo|image)\b|\bgrype\b|anchore/scan-action|\buv\s+audit\b|mlguard\s+(?:scan|hook)|renovate\b|pip-compile[^\n]*--upgrade|uv\s+lock\s+--upgrade|poetry\s+update|dependency-check"
+)
+_SCHEDULE = re.compile(
+    r"(?m)^\s*(?:-\s*)?[\"']?schedules?[\"']?\s*:|^\s*-\s*cron\s*:|\$CI_PIPELINE_SOURCE\s*==\s*[\"']schedule"
+)
+_REVIEW = re.compile(r"actions/dependency-review-action")
+
+
+def wants(artifact: Artifact) -> bool:
+    """Say whether a file is looked at."""
+    return (
+        bool(_UPDATERS.search(artifact.path) or _PIPELINE.search(artifact.path))
+        or is_bill(artifact)
+        or is_other_bill(artifact)
+    )
+
+
+def is_bill(artifact: Artifact) -> bool:
+    """Say whether a file has the name of a bill of materials in JSON."""
+    return names.is_bill(posixpath.basename(artifact.path))
+
+
+def is_other_bill(artifact: Artifact) -> bool:
+    """Say whether a file has the name of a bill of materials in a form that is not read."""
+    return names.is_other_bill(posixpath.basename(artifact.path))
+
+
+def judged(inventory: Inventory, around: Sequence[Artifact], context: Context) -> Iterator[Record]:
+    """Yield what is missing, at the first lock or else the first manifest, or a proof of what is there."""
+    place = _place(inventory)
+    if place is None:
+        return
+    pipelines = [(artifact, _text(artifact, context)) for artifact in around if _PIPELINE.search(artifact.path)]
+    yield from _updates(place, [artifact for artifact in around if _UPDATERS.search(artifact.path)], pipelines)
+    yield from _bills(place, inventory, around, pipelines, context)
+
+
+def _place(inventory: Inventory) -> Manifest | None:
+    """Return the manifest that stands for all: a lock before others, the one nearest to the root of the tree first."""
+    found = [
+        manifest
+        for manifest in inventory.manifests
+        if manifest.kind in ("lock", "manifest")
+        and any(part.name and part.origin == "index" and not part.build for part in manifest.components)
+    ]
+    ordered = sorted(found, key=lambda manifest: (manifest.kind != "lock", manifest.path.count("/"), manifest.path))
+    return ordered[0] if ordered else None
+
+
+def _text(artifact: Artifact, context: Context) -> str:
+    try:
+        return read_text(context, artifact.path, MAX_TEXT_BYTES)
+    except Unreadable:
+        return ""  # its own scanner says so, and what cannot be read vouches for nothing
+
+
+# ---- updates
+
+
+def _updates(
+    place: Manifest, updaters: Sequence[Artifact], pipelines: Sequence[tuple[Artifact, str]]
+) -> Iterator[Record]:
+    for artifact in updaters:
+        yield Proof(UPDATES, artifact.path, artifact.path)
+        return
+    for artifact, text in pipelines:
+        if _AUDITS.search(text) and _SCHEDULE.search(text) or _REVIEW.search(text):
+            yield Proof(UPDATES, artifact.path, artifact.path)
+            return
+    yield Detection(UPDATES, "none", Location(place.path), {"manifest": place.path}, anchor="updates", excerpt=("",))
+
+
+# ---- bills of materials
+
+
+def _bills(
+    place: Manifest,
+    inventory: Inventory,
+    around: Sequence[Artifact],
+    pipelines: Sequence[tuple[Artifact, str]],
+    context: Context,
+) -> Iterator[Record]:
+    wanted = _pins(inventory)
+    read: dict[str, frozenset[tuple[str, str]]] = {}
+    for artifact in filter(is_bill, around):
+        try:
+            found = packages(read_bytes(context, artifact.path, MAX_BILL_BYTES))
+        except Unreadable as trouble:
+            yield Gap("dependencies", artifact.path, "unreadable", str(trouble))
+            continue
+        if found is not None:
+            read[artifact.path] = found
+    if read:
+        path = max(read, key=lambda one: (len(wanted & read[one]), one))
+        yield from _compared(path, read[path], wanted)
+    elif made := next((artifact for artifact, text in pipelines if _MAKES_BILLS.search(text)), None):
+        yield Proof(BILL, made.path, made.path)
+    elif other := next(filter(is_other_bill, around), None):
+        reason = "a bill of materials in a form that is not read, so it was not compared with the packages"
+        yield Gap("dependencies", other.path, "skipped", reason, "keep it as CycloneDX or SPDX in JSON")
+    else:
+        yield Detection(BILL, "none", Location(place.path), {"manifest": place.path}, anchor="bill", excerpt=("",))
+
+
+def _compared(path: str, found: frozenset[tuple[str, str]], wanted: set[tuple[str, str]]) -> Iterator[Record]:
+    missing = sorted(name for name, version in wanted if (name, version) not in found and (name, "") not in found)
+    if not missing:
+        yield Proof(BILL, path, path)
+        return
+    facts: dict[str, str | int] = {"bill": path, "count": len(missing), "packages": listed(missing)}
+    yield Detection(BILL, "stale", Location(path), facts, anchor="stale", subject=path, excerpt=("",))
+
+
+def _pins(inventory: Inventory) -> set[tuple[str, str]]:
+    """Return the packages that the locks pin, or where there is no lock those that manifests do."""
+    locks = [manifest for manifest in inventory.manifests if manifest.kind == "lock"]
+    return {
+        (part.name, _plain(part.version))
+        for manifest in locks or [manifest for manifest in inventory.manifests if manifest.kind == "manifest"]
+        for part in manifest.components
+        if part.name and part.version and part.origin == "index" and not part.constraint and not part.build
+    }
+
+
+def _plain(version: str) -> str:
+    return version.strip().lower().removeprefix("v")
+
+
+_PURL = re.compile(r"pkg:pypi/(?P<name>[^@?#/]+)(?:@(?P<version>[^?#]+))?", re.I)
+
+
+def packages(data: bytes) -> frozenset[tuple[str, str]] | None:
+    """Return (canonical name, version) of the Python packages that a bill lists; None for a file that is no bill.
+
+    CycloneDX 1 in JSON (ECMA-424), SPDX 2 in JSON (ISO/IEC 5962) and SPDX 3 in JSON-LD: package URLs of type pypi, and names where there is none.
+    """
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(body, dict):
+        return None
+    if body.get("bomFormat") == "CycloneDX":
+        return frozenset(_of_cyclonedx(body))
+    if isinstance(body.get("spdxVersion"), str):
+        return frozenset(_of_spdx(body.get("packages")))
+    if "spdx.org/rdf/3" in str(body.get("@context"))[:500]:
+        return frozenset(_of_spdx(body.get("@graph")))
+    return None
+
+
+def _of_cyclonedx(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    waiting, left = [body.get("components")], MAX_COMPONENTS
+    while waiting:
+        entries = waiting.pop()
+        for entry in entries if isinstance(entries, list) else ():
+            left -= 1
+            if left < 0:
+                return
+            if isinstance(entry, dict):
+                waiting.append(entry.get("components"))
+                yield from _named(entry.get("purl"), entry.get("name"), entry.get("version"))
+
+
+def _of_spdx(entries: Any) -> Iterator[tuple[str, str]]:
+    for entry in entries[:MAX_COMPONENTS] if isinstance(entries, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        purls = [entry.get("software_packageUrl"), entry.get("packageUrl")]
+        references = entry.get("externalRefs")
+        purls += (
+            [one.get("referenceLocator") for one in references if isinstance(one, dict)]
+            if isinstance(references, list)
+            else []
+        )
+        purl = next((one for one in purls if isinstance(one, str) and one.startswith("pkg:")), None)
+        version = entry.get("versionInfo") or entry.get("software_packageVersion")
+        yield from _named(purl, entry.get("name"), version)
+
+
+def _named(purl: Any, name: Any, version: Any) -> Iterator[tuple[str, str]]:
+    from urllib.parse import unquote
+
+    if isinstance(purl, str):
+        if match := _PURL.match(purl):
+            yield canonicalize_name(unquote(match["name"])), _plain(unquote(match["version"] or ""))
+    elif isinstance(name, str):
+        yield canonicalize_name(posixpath.basename(name)), _plain(version if isinstance(version, str) else "")
