@@ -15,12 +15,13 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlguard import __version__, codec
 from mlguard.errors import UsageError
+from mlguard.facts import Consulted
 from mlguard.findings import Gap, Record
 from mlguard.scanners import BUILT_IN
 from mlguard.scanners import scanner as load_scanner
@@ -158,22 +159,29 @@ class Cache:
 
     # --- Records
 
-    def found(self, keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
-        """Return the records that are kept under these keys."""
+    def found(
+        self, keys: Sequence[bytes], holds: Callable[[Sequence[Mapping[str, str]]], bool] | None = None
+    ) -> dict[bytes, list[Record]]:
+        """Return the records that are kept under these keys. ``holds`` says whether what they depend on besides is as it was."""
         known: dict[bytes, list[Record]] = {}
         for key, data in self._get("records", keys).items():
-            with contextlib.suppress(UsageError, AttributeError, TypeError):
-                known[key] = [codec.decode(value) for value in codec.loads(data)] if data != b"[]" else []
+            if data == b"[[],[]]":
+                known[key] = []
+                continue
+            with contextlib.suppress(UsageError, AttributeError, TypeError, ValueError):
+                looked, records = codec.loads(data)
+                if not looked or holds is not None and holds(looked):
+                    known[key] = [codec.decode(value) for value in records]
         return known
 
-    def keep(self, records: Iterable[tuple[bytes, Sequence[Record]]]) -> None:
-        """Keep the records of groups that were looked at to the end."""
-        rows = []
-        for key, some in records:
-            data = codec.dumps([codec.encode(record) for record in some]).encode("ascii")
+    def keep(self, rows: Iterable[tuple[bytes, Sequence[Record], Sequence[Mapping[str, str]]]]) -> None:
+        """Keep the records of groups that were looked at to the end, each with the files and folders that they depend on besides."""
+        written = []
+        for key, records, looked in rows:
+            data = codec.dumps([looked, [codec.encode(record) for record in records]]).encode("ascii")
             if len(data) <= MAX_GROUP_BYTES:
-                rows.append((key, data))
-        self._put("records", rows)
+                written.append((key, data))
+        self._put("records", written)
 
     # --- The file
 
@@ -407,17 +415,29 @@ class Recall:
         for task in tasks:
             if not task.part and (key := self._key(task, setting)):
                 self.keys[task] = key
-        found = self.cache.found(list(self.keys.values()))
+        found = self.cache.found(list(self.keys.values()), self._holds)
         return {task: found[key] for task, key in self.keys.items() if key in found}
 
     def keep(self, done: Mapping[Task, Sequence[Record]]) -> None:
         """Keep what was seen in tasks that were done now, where it follows from the files alone, and these did not change meanwhile."""
-        self.cache.keep(
-            (self.keys[task], records)
-            for task, records in done.items()
-            if task in self.keys
-            and all(map(_lasts, records))
-            and all(self.tree.unchanged(one.path) for one in task.group)
+        rows = []
+        for task, records in done.items():
+            if task not in self.keys or not all(map(_lasts, records)):
+                continue
+            looked = [record for record in records if isinstance(record, Consulted)]
+            files = {path: self.tree.digest(path) for record in looked for path in record.files}
+            folders = {path: self.tree.entries_of(path) for record in looked for path in record.folders}
+            read = {*(one.path for one in task.group), *(path for path, digest in files.items() if digest)}
+            if all(map(self.tree.unchanged, read)):
+                kept = [record for record in records if not isinstance(record, Consulted)]
+                rows.append((self.keys[task], kept, [files, folders] if looked else []))
+        self.cache.keep(rows)
+
+    def _holds(self, looked: Sequence[Mapping[str, str]]) -> bool:
+        """Say whether the files and folders that were looked at besides are as they were."""
+        files, folders = looked
+        return all(self.tree.digest(path) == digest for path, digest in files.items()) and all(
+            self.tree.entries_of(path) == digest for path, digest in folders.items()
         )
 
     def close(self, kinds: Mapping[str, str] | None) -> None:
@@ -443,12 +463,12 @@ class Recall:
         return hashlib.blake2b(b"\0\0".join(parts), digest_size=20).digest()
 
     def _base(self, name: str, setting: Setting) -> bytes:
-        if name not in BUILT_IN or not getattr(load_scanner(name), "alone", False):
+        depends = getattr(load_scanner(name), "depends", None) if name in BUILT_IN else None
+        if depends is None:
             return b""
         settings = json.dumps(setting.settings.get(name, {}), sort_keys=True, default=repr)
-        return "\0".join((self.cache.engine(), self.rules, name, settings, str(setting.hook))).encode(
-            "utf-8", "surrogateescape"
-        )
+        states = [self.tree.digest(path) for path in depends]
+        return _digest(self.cache.engine(), self.rules, name, settings, str(setting.hook), *states)
 
 
 def _lasts(record: Record) -> bool:

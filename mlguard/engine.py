@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
-from mlguard.facts import Fact, Imports
+from mlguard.facts import Consulted, Fact, Imports
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.rules import Catalogue, fix_for, message_for, severity_for
 from mlguard.workers import Progress, Setting, Task, perform, plan
@@ -73,12 +73,19 @@ def performed(
 ) -> list[tuple[str, Record]]:
     """Return what the scanners say, with their names."""
     if job.recall is None or job.ray is not None:
-        return [(task.scanner, record) for task, record in _streamed(job, tasks, setting, progress)]
+        stream = _streamed(job, tasks, setting, progress)
+        return [(task.scanner, record) for task, record in stream if not isinstance(record, Consulted)]
     known = job.recall.known(tasks, setting)
     done: dict[Task, list[Record]] = {task: [] for task in tasks if task not in known}
     for task, record in _streamed(job, list(done), setting, progress) if done else ():
         done[task].append(record)
-    records = [(task.scanner, record) for some in (known, done) for task, found in some.items() for record in found]
+    records: list[tuple[str, Record]] = [
+        (task.scanner, record)
+        for some in (known, done)
+        for task, found in some.items()
+        for record in found
+        if not isinstance(record, Consulted)
+    ]
     if done:
         lines = _shown_lines(_unique(_judged(records, job.catalogue), job.catalogue))
         job.recall.keep(
@@ -123,7 +130,10 @@ def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]
 
 def _with_imports(job: Job, records: list[tuple[str, Record]]) -> list[tuple[str, Record]]:
     """Return the records with the modules that code imports, and with who imports what in the findings about flaws."""
-    if not any(isinstance(record, Imports) or isinstance(record, Detection) and record.rule.startswith("dep/") for _, record in records):
+    if not any(
+        isinstance(record, Imports) or isinstance(record, Detection) and record.rule.startswith("dep/")
+        for _, record in records
+    ):
         return records
     from mlguard.assess import components
 

@@ -361,6 +361,18 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Consulted:
+    """What was looked at besides the file at ``path`` to judge it: other files of the tree, there or not, and folders that were listed.
+
+    It is in no report. What was seen in the file is seen again without looking as long as none of these changes.
+    """
+
+    path: str
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Imports:
     """The modules of third parties that one file imports, with the lines of their first imports. It is in no report: ``Library`` is."""
 

@@ -50,6 +50,7 @@ class Tree:
         self.begun = time.time_ns()
         self.states: dict[str, os.stat_result] = {}  # as they were before anything was read
         self.fresh: dict[str, str] = {}  # digests that were taken in this run
+        self._listed: dict[str, str] = {}
 
     def kind(self, path: str, status: os.stat_result) -> str | None:
         """Return the kind of a regular file, None when it has to be looked at."""
@@ -77,6 +78,20 @@ class Tree:
         self.states[path] = status
         self.fresh[path] = digest
         return digest
+
+    def entries_of(self, folder: str) -> str:
+        """Return a digest over the names in a folder that an import could mean, "" when it cannot be listed."""
+        if folder not in self._listed:
+            try:
+                names = os.listdir(f"{self.root}/{folder}")
+            except OSError:
+                self._listed[folder] = ""
+            else:
+                told = sorted(
+                    name for name in names if name.removesuffix(".py").isidentifier() and name != "__pycache__"
+                )
+                self._listed[folder] = hashlib.blake2b("\0".join(told).encode(), digest_size=20).hexdigest()
+        return self._listed[folder]
 
     def unchanged(self, path: str) -> bool:
         """Say whether a file is now what it was when its digest was taken."""

@@ -19,6 +19,7 @@ from mlguard.artifacts import Artifact
 from mlguard.cache import Cache, recall
 from mlguard.engine import Job, run
 from mlguard.errors import UsageError
+from mlguard.facts import Consulted
 from mlguard.findings import Gap, Record, Report
 from mlguard.scanners import BUILT_IN, Context, scanner
 from mlguard.workers import Setting, Task
@@ -268,13 +269,15 @@ def test_scanners_that_are_kept_read_nothing_but_their_files(tmp_path: Path, mon
         return real(file, *arguments, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr("builtins.open", watched)
-    names = [name for name in BUILT_IN if getattr(scanner(name), "alone", False)]
+    names = [name for name in BUILT_IN if hasattr(scanner(name), "depends")]
     for name in names:
         for group in scanner(name).plan(found.artifacts, {}):
             opened.clear()
-            list(_tried(name, group, Context(tmp_path / "churn")))
+            records = _tried(name, group, Context(tmp_path / "churn"))
+            told = {path for record in records if isinstance(record, Consulted) for path in record.files}
+            told |= {artifact.path for artifact in group} | set(scanner(name).depends)  # type: ignore[attr-defined]
             inside = {os.path.relpath(path, tmp_path / "churn") for path in opened if path.startswith(str(tmp_path))}
-            assert inside <= {artifact.path for artifact in group}
+            assert inside <= told
 
     assert names == ["code", "secrets"]
 
@@ -283,6 +286,50 @@ def _tried(name: str, group: tuple[Artifact, ...], context: Context) -> list[Rec
     from mlguard.workers import examine
 
     return list(examine(scanner(name), group, context))
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [
+        (lambda tree: write(tree, {"app/other.py": "y = 2\n"}), 2),  # a file that was read
+        (lambda tree: write(tree, {"app/missing.py": "y = 2\n"}), 2),  # one that was looked for
+        (lambda tree: write(tree, {"app/sub/new.py": "y = 2\n"}), 2),  # a folder that was listed
+        (lambda tree: (tree / "app/other.py").unlink(), 1),
+    ],
+)
+def test_what_was_consulted_counts(
+    change: Callable[[Path], object], anew: int, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlguard.scanners.code import CodeScanner
+
+    real = CodeScanner.scan
+
+    def consulting(self: CodeScanner, group: Sequence[Artifact], context: Context) -> object:
+        yield from real(self, group, context)
+        if group[0].path == "app/load.py":
+            yield Consulted("app/load.py", ("app/other.py", "app/missing.py"), ("app/sub",))
+
+    monkeypatch.setattr(CodeScanner, "scan", consulting)
+    write(tree, {"app/other.py": "x = 1\n", "app/sub/__init__.py": ""})
+    first, _ = scan(tree, tmp_path / "kept", ["code"])
+    write(
+        tree, {"app/sub/report.json": "{}", "app/sub/__pycache__/x.pyc": b"1"}
+    )  # no module, and no other file of code
+    assert first.findings
+    assert scan(tree, tmp_path / "kept", ["code"])[1] == 0
+
+    change(tree)
+
+    assert scan(tree, tmp_path / "kept", ["code"])[1] == anew
+
+
+def test_files_at_the_root_that_a_scanner_depends_on_count(tree: Path, tmp_path: Path) -> None:
+    scan(tree, tmp_path / "kept", ["secrets"])
+    (tree / ".gitleaksignore").write_text("conf.yaml:generic-api-key:1\n")
+
+    report, _ = scan(tree, tmp_path / "kept", ["secrets"])
+
+    assert report == scan(tree, None, ["secrets"])[0]
 
 
 # --- What is not kept
@@ -355,7 +402,7 @@ def test_lines_are_kept_as_the_report_shows_them(tmp_path: Path) -> None:
     report, _ = scan(tmp_path / "churn", tmp_path / "kept", tuple(BUILT_IN))
 
     with sqlite3.connect(tmp_path / "kept" / cache.FILE) as database:
-        rows = [json.loads(data) for (data,) in database.execute("SELECT data FROM records")]
+        rows = [json.loads(data)[1] for (data,) in database.execute("SELECT data FROM records")]
 
     lines = {line for records in rows for record in records for line in record.get("excerpt", ())}
     assert lines
@@ -489,7 +536,9 @@ def test_it_does_not_outgrow_its_bound(tmp_path: Path, monkeypatch: pytest.Monke
     kept = Cache(tmp_path / "kept")
 
     for number in range(40):
-        kept.keep([(f"{number}-{item}".encode(), [Gap("code", "a.py", "skipped", "x" * 900)]) for item in range(20)])
+        kept.keep(
+            [(f"{number}-{item}".encode(), [Gap("code", "a.py", "skipped", "x" * 900)], []) for item in range(20)]
+        )
 
     assert (tmp_path / "kept" / cache.FILE).stat().st_size <= 250_000
     assert kept.found([b"39-0"])  # what was used last stays
@@ -498,13 +547,13 @@ def test_it_does_not_outgrow_its_bound(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_what_is_asked_for_stays_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Cache(tmp_path / "kept")
-    kept.keep([(f"{item}".encode(), []) for item in range(10)])
+    kept.keep([(f"{item}".encode(), [], []) for item in range(10)])
     with sqlite3.connect(tmp_path / "kept" / cache.FILE) as database:
         database.execute("UPDATE records SET used = 1")
     kept.found([b"7", b"3"])
     monkeypatch.setattr(cache, "MAX_BYTES", 1)
 
-    kept.keep([(b"new", [])])
+    kept.keep([(b"new", [], [])])
 
     assert {b"7", b"3", b"new"} <= kept.found([b"3", b"7", b"new", b"0", b"1"]).keys()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import urllib.error
 import urllib.parse
@@ -47,7 +48,10 @@ def fetch(url: str, path: Path, digest_is_known: bool) -> None:
     if parts.scheme == "http" and parts.hostname not in _HERE and not digest_is_known:
         raise UsageError(f"{shown(url)}: give an address with https, or the digest of the file with --sha256")
     opener = urllib.request.build_opener(_Careful(digest_is_known))
-    request = urllib.request.Request(url, headers={"User-Agent": "mlguard"})
+    request = urllib.request.Request(_without_user(parts), headers={"User-Agent": "mlguard"})
+    if parts.username is not None:
+        user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(user.encode()).decode()}")
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer, open(path, "wb") as file:
             _copy(answer, file)
@@ -57,6 +61,10 @@ def fetch(url: str, path: Path, digest_is_known: bool) -> None:
         raise Unreadable(
             f"{shown(url)}: cannot be fetched: the server cannot be reached, or the answer breaks off"
         ) from None
+
+
+def _without_user(parts: urllib.parse.SplitResult) -> str:
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _copy(answer: http.client.HTTPResponse, file: IO[bytes]) -> None:

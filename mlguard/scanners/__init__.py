@@ -85,6 +85,10 @@ class Scanner(Protocol):
     yielded before a failure is kept. It raises ``Unreadable`` for an input that cannot be read, which becomes a gap for
     the group's first path; to go on with the rest it yields a ``Gap`` itself. It never runs what it reads, never uses
     the network, and never yields a value of a record or a secret.
+
+    A class attribute ``depends`` says that what is seen in a group follows from its files, the context, the files of these names at the
+    root, and what the scanner yields as ``Consulted``: nothing else, not even the date. What it saw is then kept for runs over files that
+    have not changed, see ``mlguard.cache``.
     """
 
     name: str

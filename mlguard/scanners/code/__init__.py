@@ -21,7 +21,7 @@ class CodeScanner:
     """Parses each file once and gives the tree to bandit's checks and to our own."""
 
     name = "code"
-    alone = True
+    depends = ()
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
         return ((artifact,) for artifact in artifacts if artifact.kind in KINDS or is_settings(artifact))

@@ -253,7 +253,9 @@ def _visited(data: bytes, path: str) -> Iterator[Found | Broken]:
     manager = extension_loader.MANAGER
     results: list[Found | Broken] = []
     nosec = marks(data, lambda name: name if manager.check_id(name) else manager.get_test_id(name) or "")
-    given: list[tuple[int | None, list[int]]] = []  # of each issue the line that its check gave, and the lines of the node
+    given: list[
+        tuple[int | None, list[int]]
+    ] = []  # of each issue the line that its check gave, and the lines of the node
 
     class Visitor(node_visitor.BanditNodeVisitor):  # type: ignore[misc]  # bandit has no types
         def visit(self, node: ast.AST) -> None:

@@ -114,7 +114,9 @@ def _of_keyword(name: str | None) -> frozenset[str]:
 @lru_cache(maxsize=16_384)
 def _chosen(kind: str, wanted: frozenset[str]) -> Tests:
     """Return the checks with these ids, and those that have no gate, in bandit's order."""
-    return tuple(test for test in checks().by_kind.get(kind, ()) if test._test_id in wanted or test._test_id not in _GATED)
+    return tuple(
+        test for test in checks().by_kind.get(kind, ()) if test._test_id in wanted or test._test_id not in _GATED
+    )
 
 
 def call_tests(node: ast.Call, name: str) -> Tests:
@@ -178,7 +180,9 @@ class _Texts:
 
     def has_query(self) -> bool:
         """Say whether the words of a query stand in the texts, or in what is left of a formatted text without what is put in."""
-        formatted = ["".join([part.value for part in node.values if _is_text(part)]) for node in self.tree.of(ast.JoinedStr)]
+        formatted = [
+            "".join([part.value for part in node.values if _is_text(part)]) for node in self.tree.of(ast.JoinedStr)
+        ]
         whole = "\n".join([self.whole, *formatted])
         if whole.isascii():
             lowered = whole.lower()
@@ -303,7 +307,9 @@ def others(tree: Tree) -> Iterable[tuple[ast.AST, Tests]]:
             yield from ((node, tests) for node in nodes)
 
 
-_SPECIAL = frozenset({"Call", "Constant", "Import", "ImportFrom", "Str", "Bytes", "File", "FunctionDef", "ExceptHandler"})
+_SPECIAL = frozenset(
+    {"Call", "Constant", "Import", "ImportFrom", "Str", "Bytes", "File", "FunctionDef", "ExceptHandler"}
+)
 
 
 @cache

@@ -23,7 +23,11 @@ _PREDICTABLE = re.compile(r"^(?:random|numpy\.random|numpy\.random\.(?:default_r
 _NOT_SECRETS = re.compile(r"(?i)mask|pad|drop|replac|special|next|sampl|eos|bos|vocab|input|target|noise")
 
 
-@on_node(ast.Assign, ast.AnnAssign, imports=["random", "numpy", "uuid", "time"])
+_ENDS = ("password", "passwd", "passphrase", "secret", "key", "salt", "id", "token", "otp", "nonce", "iv", "code", "link", "csrf", "pseudonym", "pin_code", "tokens")
+_MAKERS = ["random", "choice", "choices", "randint", "randrange", "getrandbits", "randbytes", "sample", "uuid1", "bytes", "integers", "uniform"]
+
+
+@on_node(ast.Assign, ast.AnnAssign, imports=["random", "numpy", "uuid"], words=_MAKERS)
 def guessable(node: ast.Assign | ast.AnnAssign, place: Place) -> Iterator[Sight]:
     """Assignments that make a secret which can be guessed."""
     if node.value is None or isinstance(node.value, ast.Constant | ast.Name | ast.Attribute):
@@ -34,24 +38,24 @@ def guessable(node: ast.Assign | ast.AnnAssign, place: Place) -> Iterator[Sight]
             name = target.attr if isinstance(target, ast.Attribute) else target.id
         elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
             name = str(target.slice.value)
-        if name:
+        if name and name.lower().endswith(_ENDS):
             yield from _token(name, node.value, node, place.scope, place.names)
 
 
 _TOKEN = re.compile(r"(?:^|_)tokens?$|(?:^|_)(?:generate|create|make|new|random|get)_\w*(?:token|password|secret|api_?key|otp|session_?id|salt|nonce|pseudonym)\w*$", re.I)
 
 
-@on_node(ast.Return, imports=["random", "numpy"])
+@on_node(ast.Return, imports=["random", "numpy"], words=_MAKERS)
 def returned(node: ast.Return, place: Place) -> Iterator[Sight]:
     """Functions that are named after the secret which they make."""
     function = place.scope.node
-    if node.value is None or not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(node.value, ast.Call | ast.BinOp | ast.JoinedStr) or not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return
     if _SECRET_NAME.search(function.name) or _TOKEN.search(function.name):
         yield from _token(function.name, node.value, node, place.scope, place.names, sure=not function.name.lower().endswith("token"))
 
 
-@on_call(keywords=["token", "password", "secret", "api_key", "secret_key", "salt", "session_id", "nonce", "iv", "otp", "access_token"], imports=["random", "numpy"])
+@on_call(keywords=["token", "password", "secret", "api_key", "secret_key", "salt", "session_id", "nonce", "iv", "otp", "access_token"], imports=["random", "numpy"], words=_MAKERS)
 def handed(call: Call) -> Iterator[Sight]:
     """Secrets that are made as an argument."""
     for name, value in call.keywords.items():

@@ -26,6 +26,8 @@ _LOGGER = re.compile(r"(?:^|[._])(?:log|logger|logging|_log|_logger|LOG|LOGGER|l
 def printed(call: Call) -> Iterator[Sight]:
     """Secrets that are printed, logged or kept by a tracker."""
     path = call.path
+    if not call.node.args and not call.node.keywords or not _has_secrets(call):
+        return
     if path not in _PRINTS and not (call.last in _LOG_METHODS and call.receiver is not None and _LOGGER.search(call.names.written(call.receiver))):
         return
     if path.endswith("print") and "file" in call.keywords and not call.names.written(call.keywords["file"]).startswith("sys."):
@@ -33,6 +35,15 @@ def printed(call: Call) -> Iterator[Sight]:
     given = [*call.node.args, *(keyword.value for keyword in call.node.keywords if keyword.arg not in ("file", "end", "sep", "exc_info", "flush", "level", "stacklevel"))]
     if any(_is_secret(node, call) for node in given if not isinstance(node, ast.Constant)):
         yield call.sees(SECRET, "printed-secret")
+
+
+def _has_secrets(call: Call) -> bool:
+    """Say whether a name or short text of the file is that of a credential."""
+    source = call.source
+    if source.secrets is None:
+        names = source.tree.identifiers
+        source.secrets = "environ" in names or any(map(taint.SECRET_NAME.search, names))
+    return source.secrets
 
 
 def _is_secret(node: ast.expr, call: Call, depth: int = 4) -> bool:
@@ -59,11 +70,26 @@ def _is_secret(node: ast.expr, call: Call, depth: int = 4) -> bool:
             return False  # what another function makes of a secret need not be one
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
         return False  # a few characters of it
-    if isinstance(node, ast.Name | ast.Attribute) and call.names.path(node, call.scope) == "os.environ":
+    if isinstance(node, ast.Attribute) and node.attr == "environ" and call.names.path(node, call.scope) == "os.environ":
         return True
+    if isinstance(node, ast.Attribute) and not taint.SECRET_NAME.search(node.attr):
+        return False
+    if isinstance(node, ast.Subscript) and not taint.SECRET_NAME.search(str(getattr(node.slice, "value", ""))):
+        return False
+    if isinstance(node, ast.Name) and not taint.SECRET_NAME.search(node.id) and not _is_read(node, call):
+        return False
     return "secret" in taint.of(node, call.scope, call.names)
 
 
+def _is_read(node: ast.Name, call: Call) -> bool:
+    """Say whether a name that says nothing of it holds what was read from the environment or another secret."""
+    if _READERS.isdisjoint(call.source.tree.identifiers):
+        return False
+    single = call.names.single(node.id, call.scope)
+    return single is not None and isinstance(single[0], ast.Call | ast.Subscript | ast.Attribute | ast.Name)
+
+
+_READERS = frozenset({"environ", "getenv", "getpass", "get_password", "get_secret_value"})
 _READS_ENVIRONMENT = re.compile(r"^(?:os\.getenv|os\.environ\.(?:get|pop|copy)|getpass\.getpass|keyring\.get_password)$")
 
 
@@ -72,7 +98,7 @@ _READS_ENVIRONMENT = re.compile(r"^(?:os\.getenv|os\.environ\.(?:get|pop|copy)|g
 _GUARD = re.compile(
     r"(?i)(?:^|_)(?:is_?(?:admin|staff|superuser|owner|auth\w*|allowed|permitted|active_user|logged_?in|verified|trusted|safe|approved|member|valid_?(?:token|user|key|signature|session))|"
     r"has_?(?:perm\w*|role\w*|access|scope\w*|consent\w*|right\w*)|can_?(?:read|write|edit|delete|access|view|approve|manage|export|train)|permissions?|authori[sz]ed?|authenticated|"
-    r"consent(?:ed|_given|s)?|opted_in|opt_in|logged_in|check_password|verify_\w+|compare_digest|is_relative_to|admin|privileged|access_?level|approved|signature|csrf\w*|api_?key|password|"
+    r"consent(?:ed|_given|s)?|opted_in|opt_in|logged_in|check_password|verify_\w+|compare_digest|is_relative_to|admin|privileged|access_?level|approved|csrf\w*|api_?key|password|"
     r"current_user|tenant(?:_id)?|owner(?:_id)?|acl|allow_?list|allowed_users|entitle\w*|anonymi[sz]ed|pseudonymi[sz]ed|encrypted|kyc|gdpr\w*|dp_enabled)$"
 )
 _TEST_PATH = re.compile(r"(?:^|/)(?:tests?|testing|conftest\.py|test_[^/]*\.py|[^/]*_test\.py|benchmarks?)(?:/|$)")
@@ -82,6 +108,10 @@ _TEST_PATH = re.compile(r"(?:^|/)(?:tests?|testing|conftest\.py|test_[^/]*\.py|[
 def guards(node: ast.Assert, place: Place) -> Iterator[Sight]:
     """Checks of access, consent or protection that disappear when Python runs with -O."""
     if _TEST_PATH.search(place.source.path):
+        return
+    if isinstance(node.test, ast.Call) and getattr(node.test.func, "id", "") in ("isinstance", "issubclass", "callable"):
+        return
+    if isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.Is | ast.IsNot) and getattr(node.test.comparators[0], "value", 0) is None:
         return
     for inner in ast.walk(node.test):
         name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""

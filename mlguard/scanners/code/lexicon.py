@@ -135,7 +135,7 @@ def denied(name: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def strength(name: str) -> int:
-    """Return 2 for a name of personal data, 1 for a weak one, 3 for a word for a person beside a weak one, 0 for others."""
+    """Return how a name speaks of persons: 2 personal data, 1 a weak word for it, 3 a weak word beside a person, 4 a person, 0 not."""
     if len(name) > MAX_NAME_CHARS:
         return 0
     found = _match(words(name))[0]

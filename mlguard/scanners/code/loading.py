@@ -85,7 +85,7 @@ def deserialization(call: Call) -> Iterator[Sight]:
         yield call.sees(UNSAFE, "skops-trusted")
     elif _KERAS.search(path):
         yield from _keras(call)
-    elif path.startswith("mlflow.") and call.last == "load_model":
+    elif path.startswith("mlflow.") and call.last == "load_model" and "()" not in path:
         yield from _mlflow(call)
     elif call.last == "recv_pyobj" and (path.startswith("zmq.") or "zmq" in call.source.tree.roots):
         yield call.sees(UNSAFE, "pickle-load")

@@ -269,8 +269,7 @@ class Names:
         """Return the scope that binds a name as seen from ``scope``."""
         current: Scope | None = scope
         while current is not None:
-            visible = current is scope or not isinstance(current.node, ast.ClassDef)
-            if visible and (name in current.values or name in current.imports or name in current.parameters):
+            if current.binds(name) and (current is scope or current.node.__class__ is not ast.ClassDef):
                 return current
             current = current.parent
         return None

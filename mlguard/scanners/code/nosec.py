@@ -96,7 +96,9 @@ def _mark(comment: str, line: int, identify: Callable[[str], str]) -> Mark | Non
     return Mark(line, ids, text.strip(" #,:-"), bool(ids) or not words)
 
 
-def silencing(found: dict[int, Mark], test: str, line: int | None, span: Iterable[int]) -> tuple[Mark | None, Mark | None]:
+def silencing(
+    found: dict[int, Mark], test: str, line: int | None, span: Iterable[int]
+) -> tuple[Mark | None, Mark | None]:
     """Return the comment that sets a result of ``test`` aside, else None, and one that would if bandit knew what it names.
 
     As bandit does it: the comment on the line that the check gave (None: it gave none), and the first one in the lines of the node.

@@ -12,20 +12,28 @@ from mlguard.facts import DataFlow, PrivateTraining
 from mlguard.scanners.code import (
     agents,
     clients,
+    collection,
     crypto,
+    decisions,
     endpoints,
+    features,
     fetching,
     flows,
     hubs,
     leaks,
     lexicon,
+    literals,
     loading,
-    personal,
+    logs,
     private,
+    pseudonyms,
     queries,
+    recipients,
     running,
     servers,
     storage,
+    stores,
+    telemetry,
     web,
 )
 from mlguard.scanners.code.names import Names
@@ -35,7 +43,8 @@ from mlguard.scanners.code.tree import Tree
 
 WATCHES: tuple[Watch, ...] = (
     *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *queries.CHECKS, *fetching.CHECKS, *agents.CHECKS,
-    *web.CHECKS, *clients.CHECKS, *servers.CHECKS, *endpoints.CHECKS, *crypto.CHECKS, *storage.CHECKS, *leaks.CHECKS, *personal.CHECKS,
+    *web.CHECKS, *clients.CHECKS, *servers.CHECKS, *endpoints.CHECKS, *crypto.CHECKS, *storage.CHECKS, *leaks.CHECKS, *logs.CHECKS, *telemetry.CHECKS, *recipients.CHECKS,
+    *stores.CHECKS, *pseudonyms.CHECKS, *features.CHECKS, *decisions.CHECKS, *collection.CHECKS,
 )  # fmt: skip
 
 _LATER = frozenset({"functools.partial", "map", "asyncio.to_thread"})
@@ -60,8 +69,10 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
     """Yield what our checks and ``more`` of the user's see, and the flows of data, each thing once."""
     tree = source.tree
     told: set[tuple[int, str]] = set()
-    yield from personal.libraries(source)
+    yield from collection.libraries(source)
     yield from private.libraries(source)
+    if literals.concerns(source):
+        yield from literals.literals(source, names)
     index = _index((*WATCHES, *more))
     wanted = _wanted(index, tree)
     for call, watches in _calls(source, names, index, wanted):
@@ -74,7 +85,7 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
             for watch in watches:
                 yield from _new(watch.check(node, place), told)
     if source.rows is not None:
-        yield from personal.shown_at_the_end(source, names)
+        yield from logs.shown_at_the_end(source, names)
     yield from hubs.unused_settings(source, names)
 
 
@@ -143,17 +154,16 @@ def _wanted(index: _Index, tree: Tree) -> set[Watch]:
 
 _MAX_KNOWN_NAMES = 200_000
 _other_names: set[str] = set()
-"""Names that are known not to be of personal data; a set, as most names of a file are in those before it."""
+"""Names that say nothing of persons; a set, as most names of a file are in those before it."""
 
 
 def _is_personal(tree: Tree) -> bool:
     if tree.personal is None:
-        new = tree.identifiers - _other_names
-        tree.personal = any(map(lexicon.may_be_personal, new))
-        if not tree.personal:
-            if len(_other_names) > _MAX_KNOWN_NAMES:
-                _other_names.clear()
-            _other_names.update(new)
+        telling = {name for name in tree.identifiers - _other_names if lexicon.strength(name)}
+        if len(_other_names) > _MAX_KNOWN_NAMES:
+            _other_names.clear()
+        _other_names.update(tree.identifiers - telling)
+        tree.personal = lexicon.speaks_of_persons(telling)
     return tree.personal
 
 

@@ -13,7 +13,7 @@ from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
 SQL = "code/sql-injection"
 
 _STATEMENT = re.compile(
-    r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate|call|exec|copy|set)\b", re.I
+    r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate)\b", re.I
 )
 _NAME_SLOT = re.compile(
     r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use)\s+[\"'`\[]?$"
@@ -175,11 +175,15 @@ def _adds_value(node: ast.expr, before: str, call: Call) -> bool:
     return bool(_VALUE_SLOT.search(before)) and not call.is_constant(node)
 
 
-def _harmless(node: ast.expr, call: Call) -> bool:
+def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
     """Say whether a value is a number, or itself a row of placeholders, as in ``", ".join("?" for …)``."""
     text = call.names.written(node).lower()
     if re.search(r"placeholder|params|marks|columns|cols|fields|where|clause|(?:^|[._])(?:table|schema|column|index|view)s?(?:_?name)?$|quote|identifier", text):
         return True
+    if isinstance(node, ast.Name) and depth:
+        single = call.names.single(node.id, call.scope)
+        if single is not None and isinstance(single[0], ast.Call | ast.BinOp):
+            return _harmless(single[0], call, depth - 1)
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr == "join":
             return True

@@ -41,7 +41,7 @@ _NATIVE = frozenset(
      "sqlite3.connect().load_extension", "onnxruntime.SessionOptions().register_custom_ops_library", "tvm.runtime.load_module",
      "xgboost.core._load_lib", "torch.utils.cpp_extension.load", "torch.utils.cpp_extension.load_inline"}
 )  # fmt: skip
-_COMPILERS = re.compile(r"^numpy\.f2py\.(?:compile|run_main)$|^distutils\.(?:core\.run_setup|spawn\.spawn|ccompiler\.\w+\(\)\.\w+)$|^setuptools\.sandbox\.run_setup$"
+_COMPILERS = re.compile(r"^numpy\.f2py\.(?:compile|run_main)$|^distutils\.core\.run_setup$|^setuptools\.sandbox\.run_setup$"
                         r"|^torch\.utils\.cpp_extension\.load_inline$|^cupy\.RawKernel$|^cupy\.RawModule$|^pycuda\.compiler\.SourceModule$"
                         r"|^scipy\.weave\.inline$|^pyximport\.install$|^Cython\.inline$|^cython\.inline$")  # fmt: skip
 
@@ -79,8 +79,15 @@ def _run(call: Call, path: str) -> Iterator[Sight]:
     elif path in SHELLS or (path in PROCESSES and _shell(call, first)):
         if not _settled(_command(call, first), call):
             yield call.sees(INJECTION, "shell-command")
-    elif "request" in labels and (path in EVALUATORS or path in REPLACING or _program(first, call)):
+    elif "request" in labels and (
+        path in EVALUATORS or (_program(first, call) and not call.source.tree.roots.isdisjoint(_SERVED))
+    ):
         yield call.sees(INJECTION, "code-from-outside")
+
+
+_SERVED = frozenset({"flask", "fastapi", "starlette", "quart", "django", "aiohttp", "sanic", "bottle", "tornado", "litestar", "gradio", "streamlit", "websockets",
+                     "mcp", "fastmcp", "robyn", "bentoml", "litserve", "socketserver", "http"})  # fmt: skip
+"""What a program imports that answers others. On a command line it is its own user who chooses what runs."""
 
 
 def _labels(node: ast.AST, call: Call) -> taint.Labels:

@@ -33,7 +33,13 @@ class Call:
     __slots__ = ("_keywords", "_path", "_scope", "names", "node", "place", "source")
 
     def __init__(
-        self, node: ast.Call, scope: Scope | None, path: str | None, source: Source, names: Names, place: ast.AST | None = None
+        self,
+        node: ast.Call,
+        scope: Scope | None,
+        path: str | None,
+        source: Source,
+        names: Names,
+        place: ast.AST | None = None,
     ) -> None:
         self.node, self.source, self.names, self.place = node, source, names, place
         self._scope, self._path = scope, path

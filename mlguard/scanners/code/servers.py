@@ -186,9 +186,10 @@ def dashboards(call: Call) -> Iterator[Sight]:
 @on_node(ast.Assign, words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"], imports=["flask", "django", "os", "quart", "dash"])
 def debug_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings that switch a debugger on."""
-    value = place.names.constant(node.value, place.scope)
-    for target in node.targets:
-        if isinstance(target, ast.Attribute) and target.attr == "debug" and value is True:
+    targets = [target for target in node.targets if isinstance(target, ast.Subscript) or (isinstance(target, ast.Attribute) and target.attr == "debug")]
+    value = place.names.constant(node.value, place.scope) if targets else None
+    for target in targets if value is True or isinstance(value, str) else ():
+        if isinstance(target, ast.Attribute):
             path = place.names.path(target.value, place.scope)
             if re.match(r"^(?:flask\.Flask|quart\.Quart|sanic\.Sanic|dash\.Dash)\(\)$", path):
                 yield Sight(SERVER, "debug-server", node, {"call": place.names.written(target)})

@@ -40,6 +40,7 @@ class Source:
     lines: tuple[bytes, ...] | None = None  # in UTF-8, when columns in bytes are not columns in characters
     rows: tuple[tuple[notebook.Cell, int], ...] | None = None
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    secrets: bool | None = None  # a name of a credential stands in it, once somebody asked
     guarded: bool | None = None  # something looks at every caller of the application, once somebody asked
 
     def at_least(self, library: str, version: str) -> bool:

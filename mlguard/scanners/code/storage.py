@@ -70,16 +70,17 @@ _OTHERS_WRITE = 0o002
 _GROUP_WRITES = 0o020
 
 
-@on_call("chmod", "fchmod", "lchmod", "umask", "makedirs", "mkdir", "mkfifo")
+@on_call("chmod", "fchmod", "lchmod", "umask", "mkfifo")
 def permissions(call: Call) -> Iterator[Sight]:
     """Permissions that let everybody write."""
     path, last = call.path, call.last
     if last == "umask" and path == "os.umask":
-        if call.constant(call.argument(0)) == 0:
+        # ``old = os.umask(0)`` asks for the mask, and puts it back.
+        if call.constant(call.argument(0)) == 0 and isinstance(call.source.tree.parent(call.node), ast.Expr):
             yield call.sees(PERMISSIONS, "world-writable")
         return
-    if last in ("makedirs", "mkdir", "mkfifo"):
-        if path not in ("os.makedirs", "os.mkdir", "os.mkfifo"):
+    if last == "mkfifo":
+        if path != "os.mkfifo":
             return
         mode = _bits(call.argument(1, "mode"), call)
         if mode is not None and mode & _OTHERS_WRITE and not mode & 0o1000:

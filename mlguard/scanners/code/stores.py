@@ -108,6 +108,7 @@ def _inserted(call: Call) -> Iterator[Sight]:
 _WRITES = {"to_csv": 0, "to_parquet": 0, "to_json": 0, "to_excel": 0, "to_feather": 0, "to_pickle": 0, "to_hdf": 0, "to_sql": 0, "to_stata": 0, "to_orc": 0, "to_xml": 0,
            "to_html": 0, "to_gbq": 0, "write_csv": 0, "write_parquet": 0, "write_json": 0, "write_ndjson": 0, "write_excel": 0, "write_ipc": 0, "sink_csv": 0, "sink_parquet": 0, "write_database": 0,
            "csv": 0, "parquet": 0, "json": 0, "orc": 0, "saveAsTable": 0, "save": 0, "insertInto": 0, "to_delta": 0, "write_delta": 0, "to_clipboard": 0, "to_latex": 0}  # fmt: skip
+_FRAME_WRITES = ("to_csv", "to_parquet", "to_json", "to_excel", "to_feather", "to_pickle", "to_hdf", "write_csv", "write_parquet", "write_json", "savetxt")
 _TEMP = re.compile(r"^(?:/tmp/|/var/tmp/|/dev/shm/|/usr/tmp/|[A-Za-z]:\\+(?:Windows\\+)?Temp\\+)", re.I)
 _PROTECTED = re.compile(r"\.(?:gpg|pgp|enc|age|asc|aes|crypt)$|encrypt|anonym|pseudon|redact|masked|synthetic|deident|hashed|/dev/null", re.I)
 
@@ -130,9 +131,8 @@ def exported(call: Call) -> Iterator[Sight]:
     chosen = frames.strings(listed, call.scope, call.names) if listed is not None else frames.columns_of(source, call.scope, call.names)
     found = frames.term_of_columns(chosen)
     text = name if isinstance(name, str) else ""
-    if text and _TEMP.match(text) and (found is not None or _about_persons(text)):
-        label = found.label if found is not None else "records of persons"
-        yield call.sees(CACHE, "predictable-temp-file", term=label)
+    if found is not None and _TEMP.match(text):
+        yield call.sees(CACHE, "predictable-temp-file", term=found.label)
     if found is None and target is not None and not isinstance(target, ast.Constant):
         in_name = personal(target, call.scope, call.names)
         if in_name is not None:
@@ -145,6 +145,14 @@ def exported(call: Call) -> Iterator[Sight]:
     if target is not None and (cleans(target) or _is_buffer(target, call)):
         return
     yield call.sees(EXPORT, "frame-export", term=found.label)
+
+
+@on_call(*_FRAME_WRITES)
+def temporary(call: Call) -> Iterator[Sight]:
+    """Frames that are written to a temporary folder under a name that tells of people."""
+    text = call.constant(call.argument(0, "path_or_buf", "path", "file"))
+    if isinstance(text, str) and _TEMP.match(text) and call.receiver is not None and _about_persons(text):
+        yield call.sees(CACHE, "predictable-temp-file", term="records of persons")
 
 
 def _written_frame(receiver: ast.AST) -> ast.AST | None:
@@ -299,4 +307,4 @@ def _from_request(value: ast.AST, call: Call) -> bool:
     return any(word in written for word in ("request", "user", "visitor", "customer", "device", "headers", "payload")) or _raw(value, call)
 
 
-CHECKS = (cached, exported, named_files, stored_addresses)
+CHECKS = (cached, exported, temporary, named_files, stored_addresses)

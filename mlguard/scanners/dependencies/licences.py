@@ -141,8 +141,8 @@ def stated(text: str) -> str:
         return ""
     if " :: " in text:
         return str(_table()["classifiers"].get(text.rsplit(" :: ", 1)[-1].strip().lower(), ""))
-    if named := _table()["names"].get(text.lower().rstrip(".")):
-        return str(named)
+    if named := _names().get(text.lower().rstrip(".")):
+        return named
     tree = _spelled(parse(text))
     return _written(tree) if tree is not None and _is_known(tree) else ""
 
@@ -150,7 +150,7 @@ def stated(text: str) -> str:
 def _spelled(tree: Tree | None) -> Tree | None:
     """Return an expression with the identifiers that are written in other letters as SPDX has them."""
     if tree is None or isinstance(tree, str):
-        return str(_table()["names"].get(tree.lower(), tree)) if tree else tree
+        return _names().get(tree.lower(), tree) if tree else tree
     return tree[0], tuple(_spelled(part) for part in tree[1])
 
 
@@ -178,6 +178,14 @@ def _written(tree: Tree, inside: bool = False) -> str:
 def _table() -> Mapping[str, Any]:
     table: Mapping[str, Any] = tables.table("licences")
     return table
+
+
+@cache
+def _names() -> dict[str, str]:
+    """Return identifiers by what licences are called in lower case, also by the identifiers themselves."""
+    table = _table()
+    known = {str(name).lower(): str(name) for name in (*table["names"].values(), *table["classifiers"].values())}
+    return known | {str(name): str(identifier) for name, identifier in table["names"].items()}
 
 
 @cache

@@ -20,6 +20,13 @@ MAX_NAME = 100
 Check = Literal["typo", "near", "look-alike", "separators", "word-order", "affix", "import-name", "standard-library"]
 
 
+_STANDARD = sys.stdlib_module_names | {
+    "aifc", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "crypt", "distutils", "imghdr", "imp", "lib2to3", "mailcap", "msilib",
+    "nis", "nntplib", "ossaudiodev", "pipes", "smtpd", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib",
+}  # fmt: skip
+"""Modules of Python, also those that releases since 3.12 have no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suspicion:
     """What is odd about a name: the check of the rule's page, and the package that was probably meant, or ""."""
@@ -31,7 +38,7 @@ class Suspicion:
 @lru_cache(maxsize=10_000)
 def judge(name: str) -> Suspicion | None:
     """Return what is odd about a canonical name (PEP 503), or None."""
-    if not name or len(name) > MAX_NAME:
+    if not _squeezed(name) or len(name) > MAX_NAME:
         return None
     if (meant := tables.table("import-names")["wrong"].get(name)) is not None:
         return Suspicion("import-name", str(meant))
@@ -53,7 +60,7 @@ def _doubts(name: str) -> Iterator[Suspicion]:
         yield Suspicion("near" if packages.meant[meant] else "typo", meant)
     if meant := _bare(name):
         yield Suspicion("affix", meant)
-    if name.replace("-", "_") in sys.stdlib_module_names:
+    if name.replace("-", "_") in _STANDARD:
         yield Suspicion("standard-library", "")
 
 
@@ -266,7 +273,7 @@ def damerau_levenshtein(one: str, two: str, most: int) -> int:
             row.append(cost)
         if min(row) > most:
             return most + 1
-    return row[-1]
+    return min(row[-1], most + 1)
 
 
 # ---- words around a known name

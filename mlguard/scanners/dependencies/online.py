@@ -5,10 +5,12 @@ It runs only where the command line or the configuration asks for it.
 
 from __future__ import annotations
 
+import logging
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -18,6 +20,7 @@ from mlguard.scanners.dependencies.audit import _prepare, pinned_source
 
 if TYPE_CHECKING:
     from pip_audit._service import Dependency, SkippedDependency, VulnerabilityResult, VulnerabilityService
+    from requests import Response
 
 TIMEOUT_SECONDS = 10
 """For one answer."""
@@ -58,8 +61,42 @@ def service(name: str, cache: Path, url: str = "") -> VulnerabilityService:
     from pip_audit._service import OsvService, PyPIService
 
     if name == "pypi":
-        return PyPIService(cache, TIMEOUT_SECONDS)
-    return OsvService(cache, TIMEOUT_SECONDS, url) if url else OsvService(cache, TIMEOUT_SECONDS)
+        made: PyPIService | OsvService = PyPIService(cache, TIMEOUT_SECONDS)
+    else:
+        made = OsvService(cache, TIMEOUT_SECONDS, url) if url else OsvService(cache, TIMEOUT_SECONDS)
+    made.session.hooks["response"].append(_checked)
+    return made
+
+
+def _checked(response: Response, **_: object) -> None:
+    """Raise ValueError for an answer that is no JSON object: pip-audit takes an empty list for "nothing is known"."""
+    if response.ok and not isinstance(response.json(), dict):
+        raise ValueError("no JSON object")
+
+
+class _Skipped(logging.Handler):
+    """Counts entries that pip-audit skips with a warning."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+
+
+@contextmanager
+def _watched() -> Iterator[_Skipped]:
+    """Count what pip-audit's services skip, and let none of their messages out: they may quote an answer."""
+    logger, handler = logging.getLogger("pip_audit._service"), _Skipped()
+    propagated = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield handler
+    finally:
+        logger.propagate = propagated
+        logger.removeHandler(handler)
 
 
 def ask(
@@ -83,40 +120,44 @@ def answers(
         if alive:
             alive()
         if failures >= MAX_FAILURES:
-            yield Answer(name, version, trouble="the advisory service cannot be reached")
+            yield Answer(name, version, trouble=_UNREACHABLE)
         elif time.monotonic() > end:
             yield Answer(name, version, trouble=f"the advisory service took more than {MAX_SECONDS:.0f} seconds")
         elif not _NAME.fullmatch(name) or pep440.key(version) is None:
             yield Answer(name, version, trouble="its name or version has a form that no index knows")
         else:
             answer = _answer(name, version, of)
-            failures = failures + 1 if answer.trouble and answer.trouble != _UNKNOWN else 0
+            failures = failures + 1 if answer.trouble == _UNREACHABLE else 0
             yield answer
 
 
+_UNREACHABLE = "the advisory service cannot be reached, or answers with an error"
+_STRANGE = "the answer of the advisory service cannot be understood"
 _UNKNOWN = "the advisory service does not know it: it may be private"
 
 
 def _answer(name: str, version: str, of: VulnerabilityService) -> Answer:
     from pip_audit._audit import Auditor
     from pip_audit._service.interface import ServiceError
-    from requests import RequestException
 
     try:
-        found: list[tuple[Dependency, list[VulnerabilityResult]]] = list(
-            Auditor(of).audit(pinned_source([(name, version)]))
-        )
-    except (ServiceError, RequestException, OSError):
-        return Answer(name, version, trouble="the advisory service cannot be reached, or answers with an error")
+        with _watched() as skipped_entries:
+            found: list[tuple[Dependency, list[VulnerabilityResult]]] = list(
+                Auditor(of).audit(pinned_source([(name, version)]))
+            )
+    except (ServiceError, OSError) as error:  # an answer that is no JSON is an error of both kinds
+        return Answer(name, version, trouble=_STRANGE if isinstance(error, ValueError) else _UNREACHABLE)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Answer(name, version, trouble="the answer of the advisory service cannot be understood")
+        return Answer(name, version, trouble=_STRANGE)
     for dependency, results in found:
         if dependency.is_skipped():
             skipped = cast("SkippedDependency", dependency).skip_reason
             return Answer(
                 name, version, trouble=_UNKNOWN if "not found" in skipped else "the advisory service skips it"
             )
-        return Answer(name, version, tuple(_told(result) for result in results))
+        flaws = tuple(_told(result) for result in results)
+        trouble = "the answer has entries that cannot be understood" if skipped_entries.count else ""
+        return Answer(name, version, flaws, trouble)
     return Answer(name, version, trouble="the advisory service gives no answer")
 
 

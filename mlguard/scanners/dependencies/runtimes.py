@@ -77,15 +77,16 @@ def only_ended(specifier: str, today: date) -> Ended | None:
     except InvalidSpecifier:
         return None
     releases = [f"3.{minor}" for minor in range(NEWEST)]
-    fits = [release for release in releases if _allows(allowed, release)]
+    patches = {0, 1, 5, 10, 15, 30} | {int(patch) for patch in re.findall(r"3\.\d+\.(\d{1,2})", text)}
+    fits = [release for release in releases if _allows(allowed, release, patches)]
     if not fits:
         two = any(allowed.contains(f"2.7.{patch}") for patch in (0, 9, 18))
         return python("2.7", today) if two else None
     return python(fits[-1], today) if all(python(release, today) for release in fits) else None
 
 
-def _allows(allowed: SpecifierSet, release: str) -> bool:
-    return any(allowed.contains(f"{release}.{patch}") for patch in (0, 1, 5, 10, 15, 30))
+def _allows(allowed: SpecifierSet, release: str, patches: Iterable[int]) -> bool:
+    return any(allowed.contains(f"{release}.{patch}") for patch in patches)
 
 
 def as_pep440(specifier: str) -> str:

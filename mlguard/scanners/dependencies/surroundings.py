@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
+from itertools import islice
 
 from mlguard import tables
 from mlguard.artifacts import Artifact
@@ -225,31 +226,40 @@ def _images(path: str, text: str, pattern: re.Pattern[str], today: date) -> Iter
             yield _ended(path, number, match.start(1), match.end(1), ended)
 
 
+MAX_VERSIONS = 200
+"""Versions of one list, and lines of a list over several lines."""
+
+
 def _pipelines(path: str, text: str, today: date) -> Iterator[Record]:
     """Judge each place that names versions of Python: a value, a list, or a block of items."""
-    lines = dict(_lines(text))
-    for number, line in lines.items():
-        match = _VERSIONS.match(line)
+    rows = [line for _, line in _lines(text)]
+    number = 0
+    while number < len(rows):
+        match = _VERSIONS.match(rows[number])
+        number += 1
         if match is None:
             continue
         value = (match["value"] or "").split(" #", 1)[0]
-        places = [
-            (number, match.start("value") + found.start("version"), found["version"])
-            for found in _VERSION.finditer(value)
-        ]
-        after = number + 1
-        while not value.strip() and after in lines and (item := _ITEM.match(lines[after])):
-            places.append((after, item.start("version"), item["version"]))
-            after += 1
-        if "[" in value and "]" not in value:
-            while after in lines and after - number < 50:
-                places += [
-                    (after, found.start("version"), found["version"]) for found in _VERSION.finditer(lines[after])
-                ]
-                if "]" in lines[after]:
+        places = _versions_in(value, number, match.start("value"))
+        if not value.strip():
+            while number < len(rows) and len(places) < MAX_VERSIONS and (item := _ITEM.match(rows[number])):
+                number += 1
+                places.append((number, item.start("version") + 1, item["version"]))
+        elif "[" in value and "]" not in value:
+            end = min(len(rows), number + MAX_VERSIONS)
+            while number < end:
+                number += 1
+                places += _versions_in(rows[number - 1], number, 0)
+                if "]" in rows[number - 1]:
                     break
-                after += 1
-        yield from _judged(path, [(row, column + 1, version) for row, column, version in places], today)
+        yield from _judged(path, places[:MAX_VERSIONS], today)
+
+
+def _versions_in(text: str, line: int, before: int) -> list[tuple[int, int, str]]:
+    return [
+        (line, before + one.start("version") + 1, one["version"])
+        for one in islice(_VERSION.finditer(text), MAX_VERSIONS)
+    ]
 
 
 def _tox(path: str, text: str, today: date) -> Iterator[Record]:

@@ -96,7 +96,7 @@ class SecretScanner:
     """Looks for credentials in every text file, and for key stores."""
 
     name = "secrets"
-    alone = True
+    depends = acceptances.FILES
 
     def __init__(self) -> None:
         self._accepted: dict[Path, Accepted] = {}

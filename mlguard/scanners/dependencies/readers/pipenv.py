@@ -55,7 +55,7 @@ def read_lock(path: str, text: str, load_file: Read) -> Manifest:
     manifest = Manifest(path, lock=True, kind="lock", complete=True, format="Pipfile.lock")
     found = document["_meta"].get("sources")
     _take(manifest, document, keys.place, found)
-    _sources(manifest, found, lambda number, key: _line_of(path, text, str(found[number].get(key)), keys))
+    _sources(manifest, found, lambda number, key: _line_of(path, text, str(found[number].get("url")), keys))
     return manifest
 
 
