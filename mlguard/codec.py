@@ -18,7 +18,7 @@ _TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         findings.Detection, findings.Proof, findings.Gap, facts.Part, facts.Dataset, facts.Anonymity, facts.Overlap, facts.Pseudonym, facts.PrivateTraining, facts.ModelFile, facts.ModelCard,
-        facts.FileDigest, facts.Seal, facts.BillOfMaterials, facts.Package, facts.Library, facts.Switch, facts.Imports, facts.Consulted,
+        facts.FileDigest, facts.Seal, facts.BillOfMaterials, facts.Package, facts.Library, facts.Switch, facts.Imports, facts.Upkeep, facts.Consulted,
         facts.Resource, facts.Grant, facts.DataFlow, facts.Deployment, facts.Evaluation,
     )
 }  # fmt: skip

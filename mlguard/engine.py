@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlguard import __version__, codec
 from mlguard.artifacts import Artifact
-from mlguard.facts import Consulted, Fact, Imports
+from mlguard.facts import Consulted, Fact, Imports, Package, Upkeep
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.rules import Catalogue, fix_for, message_for, severity_for
 from mlguard.workers import Progress, Setting, Task, perform, plan
@@ -118,7 +118,7 @@ def _processes(job: Job) -> int:
 def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]) -> Report:
     """Return the report of all that the tasks of a run have said."""
     if not job.hook:
-        records = _with_imports(job, records)
+        records = _put_together(job, records)
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     if not job.hook:
         from mlguard.assess import assess  # the quick run on commit has no second stage, and no time to load it
@@ -128,19 +128,17 @@ def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]
     return _report(job, tasks, records, facts)
 
 
-def _with_imports(job: Job, records: list[tuple[str, Record]]) -> list[tuple[str, Record]]:
-    """Return the records with the modules that code imports, and with who imports what in the findings about flaws."""
-    if not any(
-        isinstance(record, Imports) or isinstance(record, Detection) and record.rule.startswith("dep/")
-        for _, record in records
-    ):
+def _put_together(job: Job, records: list[tuple[str, Record]]) -> list[tuple[str, Record]]:
+    """Return the records, with what follows for dependencies from all of them: what code imports, and what is missing."""
+    if not any(isinstance(record, Imports | Upkeep | Package) for _, record in records):
         return records
-    from mlguard.assess import components
+    from mlguard.assess import components, upkeep
 
     used = components.libraries((record for _, record in records), job.artifacts)
     looked = "code" in job.scanners and any(artifact.kind in ("python", "notebook") for artifact in job.artifacts)
-    kept = [pair for pair in records if not isinstance(pair[1], Imports)]
-    return [*components.reached(kept, used, looked), *(("assess", library) for library in used)]
+    missing = list(upkeep.assess(record for _, record in records))
+    kept = [pair for pair in records if not isinstance(pair[1], Imports | Upkeep)]
+    return [*components.reached(kept, used, looked), *(("assess", record) for record in (*used, *missing))]
 
 
 def _about_code(record: Record) -> bool:

@@ -381,6 +381,19 @@ class Imports:
     lines: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """A file that bears on the upkeep of dependencies. It is in no report.
+
+    ``role``: a bill of materials, one in a form that is not read, a pipeline that makes bills, or what proposes updates or audits by a
+    schedule. ``packages`` are (canonical name, version) of the Python packages that a bill lists.
+    """
+
+    path: str
+    role: Literal["bill", "unread-bill", "bill-maker", "updater"]
+    packages: tuple[tuple[str, str], ...] = ()
+
+
 Fact = (
     Dataset
     | Anonymity

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mlguard.facts import Consulted, Fact, Imports, Part
+from mlguard.facts import Consulted, Fact, Imports, Part, Upkeep
 
 Severity = Literal["critical", "high", "medium", "low"]
 Confidence = Literal["high", "medium", "low"]
@@ -108,7 +108,7 @@ class Gap:
     hint: str = ""
 
 
-Record = Detection | Proof | Fact | Part | Imports | Consulted | Gap
+Record = Detection | Proof | Fact | Part | Imports | Consulted | Upkeep | Gap
 """All that a scanner may yield."""
 
 

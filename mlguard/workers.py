@@ -247,6 +247,12 @@ class _Lines:
         return ignores.aside(found, detection.rule, detection.check, peers, infra, place.line, place.end_line)
 
 
+def _aside(detection: Detection, lines: _Lines) -> Aside | None:
+    """Return the comment that sets a detection aside: that which its scanner knows of, unless that one counts for nothing."""
+    known = detection.aside
+    return known if known is not None and not known.problem else lines.aside(detection) or known
+
+
 def _shown(detection: Detection, lines: _Lines) -> Detection:
     """Return the detection with its facts masked, its masked source lines when it has none of its own, and what sets it aside."""
     facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
@@ -266,7 +272,7 @@ def _shown(detection: Detection, lines: _Lines) -> Detection:
     own = detection.excerpt if shown or kind != "notebook" else ()
     edit = _edit(detection.wanted, lines.of(place.path), place) if detection.wanted else None
     return replace(
-        detection, location=place, subject=subject, facts=facts, excerpt=own or shown, aside=detection.aside or lines.aside(detection), wanted="", edit=edit,
+        detection, location=place, subject=subject, facts=facts, excerpt=own or shown, aside=_aside(detection, lines), wanted="", edit=edit,
     )  # fmt: skip
 
 

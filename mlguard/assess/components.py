@@ -47,7 +47,7 @@ def packages_of(module: str) -> tuple[str, ...]:
         name = name.rpartition(".")[0]
     from packaging.utils import canonicalize_name
 
-    return (str(canonicalize_name(module.partition(".")[0])),)
+    return (str(canonicalize_name(module)),)
 
 
 class _Tree:
@@ -56,7 +56,7 @@ class _Tree:
     def __init__(self, artifacts: Iterable[Artifact]) -> None:
         self.own: set[str] = set()
         for artifact in artifacts:
-            if artifact.kind == "python":
+            if artifact.path.endswith((".py", ".pyi")):
                 folder, name = posixpath.split(artifact.path)
                 stem = name.partition(".")[0]
                 self.own.add(posixpath.join(folder, stem))

@@ -57,6 +57,8 @@ def command(path: Path | None) -> int:
         parts = ", ".join(f"{package} {_version(package)}" for package in _NEEDED[name] if _version(package))
         state = f"cannot run: {', '.join(missing)} is not installed" if missing else "ready"
         output.emit(f"  {name:<13} {state}" + (f" ({parts})" if parts else ""))
+    if note := _bandit():
+        output.emit(f"  {note}")
     output.emit("optional")
     for package, extra, present, absent in _OPTIONAL:
         found = _version(package)
@@ -65,6 +67,15 @@ def command(path: Path | None) -> int:
     output.emit(_names(path))
     output.emit(_advisories(path))
     return 3 if broken else 0
+
+
+def _bandit() -> str:
+    """Return what there is to say on the installed version of bandit, "" for one whose results were compared."""
+    if not _version("bandit"):
+        return ""
+    from mlguard.scanners.code import bandit_library
+
+    return bandit_library.note()
 
 
 def _version(package: str) -> str:

@@ -348,3 +348,34 @@ def test_entry_without_reason_end_or_name_is_refused(entry: str, tmp_path: Path)
 
     with pytest.raises(UsageError):
         config.load(tmp_path / "mlguard.yaml")
+
+
+# ---- packages of an index of one's own
+
+LOCK = """\
+version = 1
+[[package]]
+name = "ours"
+version = "1.0"
+source = {{ registry = "https://{host}/simple" }}
+sdist = {{ url = "https://{host}/ours-1.0.tar.gz", hash = "sha256:{hash}" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "package", "setting", "gaps", "proofs"),
+    [
+        ("index.example.org", "other", {}, 1, 0),
+        ("index.example.org", "ours", {}, 0, 1),
+        ("index.example.org", "other", {"mirrors": ["index.example.org"]}, 0, 1),
+    ],
+)
+def test_package_of_an_own_index_is_not_proved_by_silence(
+    host: str, package: str, setting: Any, gaps: int, proofs: int, tmp_path: Path
+) -> None:
+    source = make(tmp_path, record("PYSEC-1", package, events=fixed("0.5")))
+
+    found = scan(tmp_path, LOCK.format(host=host, hash="ab" * 32), "uv.lock", database=source, **setting)
+
+    assert len([gap for gap in of(Gap, found) if "another index" in gap.reason]) == gaps
+    assert len(of(Proof, found)) == proofs

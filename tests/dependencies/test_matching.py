@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from mlguard.scanners.dependencies import advisories, audit, database, making, osv, packages, surveying
+from mlguard.scanners.dependencies import advisories, audit, building, database, making, osv, surveying
 from tests.dependencies.records import BROKEN, ODD, SEVERE, ecosystem, fixed, many, record, write_zip
 
 TODAY = date(2026, 11, 28)
@@ -96,7 +96,7 @@ def test_verdict_is_that_of_the_algorithm(found: list[Any], listed: list[str], v
         return
     (claim,) = osv.claims(record("PYSEC-1", **affected))
 
-    verdict = packages.package("foo", [claim], {}).affects(0, packages.package("foo", [claim], {}).place(version))
+    verdict = building.package("foo", [claim], {}).affects(0, building.package("foo", [claim], {}).place(version))
 
     assert verdict is by_the_algorithm(affected, version)
 

@@ -23,17 +23,16 @@ Maker = Callable[[random.Random], str]
 
 def run(rng: random.Random, alphabet: str, length: int) -> str:
     """Return random characters, at least one a digit and one a letter where the alphabet has both."""
-    while True:
+    both = any(map(str.isdigit, alphabet)) and any(map(str.isalpha, alphabet)) and length >= 8
+    text = "".join(rng.choices(alphabet, k=length))
+    while (
+        text[0] in "-_+/"
+        or text[-1] in "-_+/"
+        or both
+        and not (any(map(str.isdigit, text)) and any(map(str.isalpha, text)))
+    ):
         text = "".join(rng.choices(alphabet, k=length))
-        if (
-            length < 8
-            or set(alphabet) == set(DIGITS)
-            or any(c.isdigit() for c in text)
-            and any(c.isalpha() for c in text)
-            and text[0] not in "-_+/"
-            and text[-1] not in "-_+/"
-        ):
-            return text
+    return text
 
 
 def simple(prefix: str, alphabet: str, length: int, suffix: str = "") -> Maker:

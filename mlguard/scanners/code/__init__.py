@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,11 @@ from mlguard.scanners import Context, decode, read_bytes
 
 if TYPE_CHECKING:
     from mlguard.scanners.code.seeing import Watch
+    from mlguard.scanners.code.source import Source
 
 KINDS = frozenset({"python", "notebook"})
+
+_log = logging.getLogger(__name__)
 
 
 class CodeScanner:
@@ -24,38 +28,87 @@ class CodeScanner:
     depends = ()
 
     def plan(self, artifacts: Sequence[Artifact], settings: Mapping[str, Any]) -> Iterable[tuple[Artifact, ...]]:
-        return ((artifact,) for artifact in artifacts if artifact.kind in KINDS or is_settings(artifact))
+        chosen = [artifact for artifact in artifacts if artifact.kind in KINDS or is_settings(artifact)]
+        if any(artifact.kind in KINDS for artifact in chosen):
+            from mlguard.scanners.code import bandit_library
+
+            if note := bandit_library.note():
+                _log.warning(note)
+        return ((artifact,) for artifact in chosen)
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
         for artifact in group:
             try:
-                yield from self._file(artifact, context) if artifact.kind in KINDS else _settings(artifact, context)
+                yield from _quietly(self._file(artifact, context)) if artifact.kind in KINDS else _settings(artifact, context)
             except Unreadable as trouble:
                 yield Gap(self.name, artifact.path, "unreadable", str(trouble))
 
     def _file(self, artifact: Artifact, context: Context) -> Iterator[Record]:
-        from mlguard.scanners import notebook
-        from mlguard.scanners.code import pins, shell, source
-        from mlguard.scanners.code.report import records
-
         if artifact.kind == "python":
-            data = read_bytes(context, artifact.path, source.MAX_SOURCE_BYTES)
-            file = source.python_file(artifact.path, data)
-            file.versions = {**context.settings.get("versions", {}), **pins.of_script(data)}
-            yield from records(file, _own(context))
+            yield from _python(artifact, context)
             return
-        cells = notebook.read(decode(read_bytes(context, artifact.path)))
-        yield from shell.detections(artifact.path, cells)
-        foreign = {cell.language for cell in cells if cell.kind == "code" and cell.source.strip()} - {"python"}
-        if foreign:
-            yield Gap(self.name, artifact.path, "skipped", "cells in another language than Python are not looked at")
-        module, failed = source.notebook_module(artifact.path, cells)
-        if module is not None:
-            module.versions = context.settings.get("versions", {})
-            yield from records(module, _own(context))
-        for cell in failed:
-            reason = f"cell {cell.cell} is {cell.reason[0].lower()}{cell.reason[1:]}"
-            yield Gap(self.name, artifact.path, "unreadable", reason)
+        from mlguard.scanners.code import notebooks
+
+        text = decode(read_bytes(context, artifact.path))
+        yield from notebooks.scan(artifact.path, text, context.settings.get("versions", {}), _own(context))
+
+
+def _quietly(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records of one file while no garbage is looked for: a syntax tree has none, and many nodes to look at."""
+    from mlguard.scanners.code.parsing import paused
+
+    with paused():
+        yield from records
+
+
+def _python(artifact: Artifact, context: Context) -> Iterator[Record]:
+    from mlguard.scanners.code import pins, source
+    from mlguard.scanners.code.report import records
+
+    path = artifact.path
+    if artifact.size > source.MAX_SOURCE_BYTES:
+        yield from _too_large(artifact, context)
+        return
+    data = read_bytes(context, path, source.MAX_SOURCE_BYTES)
+    versions = {**context.settings.get("versions", {}), **pins.of_script(data)}
+    try:
+        file = source.python_file(path, data)
+        file.versions = versions
+        try:
+            yield from records(file, _own(context))
+            yield from _of_notebooks(file)
+        finally:
+            file.tree.close()
+        return
+    except Unreadable as error:
+        reason = str(error)
+    except RecursionError:
+        reason = "nested too deeply to be looked at"
+    from mlguard.scanners.code import broken
+
+    yield Gap("code", path, "unreadable", reason, broken.HINT)
+    yield from broken.scan(path, data, versions, _own(context))
+
+
+def _too_large(artifact: Artifact, context: Context) -> Iterator[Record]:
+    """Yield a gap for a file that is too large for a tree, and what its lines call."""
+    from mlguard.scanners import MAX_TEXT_BYTES
+    from mlguard.scanners.code import broken, mending, source
+
+    reason = f"larger than the limit of {source.MAX_SOURCE_BYTES // 2**20} MiB for this kind of file"
+    yield Gap("code", artifact.path, "unreadable", reason, broken.HINT if artifact.size <= MAX_TEXT_BYTES else "")
+    if artifact.size <= MAX_TEXT_BYTES:
+        yield from broken.by_lines(artifact.path, mending.text_of(read_bytes(context, artifact.path)))
+
+
+def _of_notebooks(file: Source) -> Iterator[Record]:
+    """Yield what a script that was a notebook lets a shell run: in calls of get_ipython(), and in the comments of Databricks."""
+    if b"get_ipython" in file.data or b"# MAGIC" in file.data:
+        from mlguard.scanners.code import shell
+
+        yield from shell.exported(file.tree.nodes, file.location)
+        if file.data.lstrip(b"\xef\xbb\xbf").startswith(shell.DATABRICKS.encode()):
+            yield from shell.databricks(file.path, file.data.decode("utf-8", "replace"))
 
 
 def _own(context: Context) -> tuple[Watch, ...]:

@@ -249,6 +249,7 @@ def endless(node: ast.While, place: Place) -> Iterator[Sight]:
         yield Sight(UNBOUNDED, "unlimited-loop", node, {"call": "The loop"})
 
 
+_SERVED = frozenset({"flask", "fastapi", "quart", "starlette", "django", "gradio", "streamlit", "aiohttp", "sanic", "litestar", "chainlit"})
 _CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample", "timeout", "max_new_tokens", "generation_config", "config")
 
 
@@ -259,7 +260,9 @@ def caps(call: Call) -> Iterator[Sight]:
         return
     if call.keywords.keys() & set(_CAPS):
         return
-    if call.keywords.get("stream") is None and "request" in taint.of(call.keywords.get("messages") or call.keywords.get("input"), call.scope, call.names):
+    if call.source.tree.roots.isdisjoint(_SERVED):
+        return
+    if "request" in taint.of(call.keywords.get("messages") or call.keywords.get("input"), call.scope, call.names):
         yield call.sees(UNBOUNDED, "no-token-limit")
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlguard.scanners.code import bandit_gates as gates
-from mlguard.scanners.code.bandit_library import CONTENT, VERIFIED, Checks, is_verified, read_from_memory, version
+from mlguard.scanners.code.bandit_library import VERIFIED, Checks, holding, is_verified, read_from_memory, version
 from mlguard.scanners.code.bandit_library import checks as _checks
 from mlguard.scanners.code.nosec import Mark, marks, silencing
 from mlguard.scanners.code.tree import Tree
@@ -184,9 +184,9 @@ def _driven(tree: Tree, data: bytes, path: str) -> Iterator[Found | Broken]:
             yield from _visit(run, node, chosen)
     tests = gates.file_tests(data)
     if tests:
-        CONTENT[0] = data
         context = {"file_data": run.file, "filename": path, "lineno": 0, "linerange": [0, 1], "col_offset": 0}
-        yield from run.run(tests, context, None)
+        with holding(path, data):
+            yield from run.run(tests, context, None)
 
 
 def _visit(run: _Run, node: Any, chosen: Mapping[int, Sequence[Any]]) -> Iterator[Found | Broken]:
@@ -279,13 +279,13 @@ def _visited(data: bytes, path: str) -> Iterator[Found | Broken]:
     for test in tests.get_tests("File"):
         if test._test_id == "B613":
             read_from_memory(test)
-    CONTENT[0] = data
     visitor = Visitor(path, file, None, tests, False, {}, counted)
     visitor.tester._get_nosecs_from_contexts = noted
-    ids = {test.__name__: test._test_id for group in tests.tests.values() for test in group}
+    ids: dict[str, str] = {test.__name__: test._test_id for group in tests.tests.values() for test in group}
     visitor.tester.report_error = lambda test, context, error: results.append(
-        Broken(ids.get(test, test), context._context["lineno"])
+        Broken(ids.get(test) or str(test), context._context["lineno"])
     )
-    visitor.process(data)
+    with holding(path, data):
+        visitor.process(data)
     take(visitor.tester.results[len(visitor.tester.results) - len(given) :], None)
     yield from results

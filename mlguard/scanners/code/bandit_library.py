@@ -6,6 +6,7 @@ Neither settings nor checks of a scanned tree are ever read; checks that other p
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import io
@@ -13,7 +14,7 @@ import logging
 import os
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -174,15 +175,27 @@ def _configure(function: Any, module: Any) -> None:
         function._config = module.gen_config(function._takes_config)
 
 
-CONTENT: list[bytes] = [b""]
-"""The content of the file in hand, for the check that some versions of bandit let open it by its path."""
+_held: dict[str, bytes] = {}
+"""The content of the file in hand by its path, for the check that some versions of bandit let open it."""
+
+
+@contextlib.contextmanager
+def holding(path: str, data: bytes) -> Iterator[None]:
+    """Let checks that open the path find this content there."""
+    _held[path] = data
+    try:
+        yield
+    finally:
+        del _held[path]
 
 
 def read_from_memory(trojansource: Callable[..., Any]) -> None:
-    """Let the check of control characters read what is being scanned; before 1.9 it opens the path, which may be another file by now."""
+    """Let the check of control characters read what is being scanned; before 1.9.4 it opens the path, where another file may be by now."""
     trojansource.__globals__["open"] = _opened
 
 
-def _opened(_: str, mode: str = "r", encoding: str | None = None) -> io.IOBase:
-    held = io.BytesIO(CONTENT[0])
+def _opened(path: str, mode: str = "r", encoding: str | None = None) -> Any:
+    if path not in _held:
+        return open(path, mode, encoding=encoding)
+    held = io.BytesIO(_held[path])
     return held if "b" in mode else io.TextIOWrapper(held, encoding=encoding)

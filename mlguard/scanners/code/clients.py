@@ -170,8 +170,8 @@ def channels(call: Call) -> Iterator[Sight]:
         if not _is_local(_text(target, call)):
             yield call.sees(CLEAR, "insecure-channel")
     elif call.last == "add_insecure_port":
-        address = call.constant(target)
-        if not isinstance(address, str) or not _is_local(address) or address.startswith(("0.0.0.0", "[::]", ":")):
+        address = leading_text(target, call) if target is not None else ""
+        if address and (not _is_local(address) or address.startswith(("0.0.0.0", "[::]", ":"))):
             yield call.sees(CLEAR, "insecure-channel")
     elif _TRITON.match(call.path) and call.value("ssl") is not True and "ssl" not in call.keywords:
         address = _text(target, call)

@@ -42,7 +42,7 @@ def guessable(node: ast.Assign | ast.AnnAssign, place: Place) -> Iterator[Sight]
             yield from _token(name, node.value, node, place.scope, place.names)
 
 
-_TOKEN = re.compile(r"(?:^|_)tokens?$|(?:^|_)(?:generate|create|make|new|random|get)_\w*(?:token|password|secret|api_?key|otp|session_?id|salt|nonce|pseudonym)\w*$", re.I)
+_TOKEN = re.compile(r"(?:^|_)token$|(?:^|_)(?:generate|create|make|new|random|get)_\w*(?:token|password|secret|api_?key|otp|session_?id|salt|nonce|pseudonym)(?!s$|_?ids$)\w*$", re.I)
 
 
 @on_node(ast.Return, imports=["random", "numpy"], words=_MAKERS)

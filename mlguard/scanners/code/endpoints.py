@@ -384,7 +384,7 @@ _CONSEQUENCES = re.compile(
     r"tenant|claim|kyc|aml|offend|parole|bail|dropout"
 )
 _RECORDS = re.compile(
-    r"(?i)(?:^|[._])(?:log\w*|audit\w*|record\w*|track\w*|emit\w*|publish\w*|insert\w*|save\w*|store\w*|append\w*|send\w*|trace\w*|span|info|warning|debug|write\w*|add|observe|inc|put|"
+    r"(?i)(?:^|[._])(?:log(?!in|out|it|reg)\w*|audit\w*|record\w*|track\w*|emit\w*|publish\w*|insert\w*|save\w*|store\w*|append\w*|send\w*|trace\w*|span|info|warning|debug|write\w*|add|observe|inc|put|"
     r"labels|commit|create_event|capture\w*|add_task|monitor\w*|produce|enqueue|persist\w*)$"
 )
 
@@ -398,13 +398,13 @@ def _records(route: Route) -> bool:
     if any(_RECORDS.search(route.names.written(call.func)) for call in route.calls):
         return True
     others = [other for other in route.node.decorator_list if other is not route.decorator]
-    if any(re.search(r"(?i)log|audit|trace|track|record|monitor", route.names.written(getattr(other, "func", other))) for other in others):
+    if any(re.search(r"(?i)log(?!in|out)|audit|trace|track|record|monitor", route.names.written(getattr(other, "func", other))) for other in others):
         return True
     tree = route.source.tree
-    if any(re.search(r"(?i)log|audit|trac|telemetry|instrument", name) for call in tree.calls_by_name.get("add_middleware", ()) for name in re.findall(r"id='(\w+)'", ast.dump(call))):
+    if any(re.search(r"(?i)log(?!in|out)|audit|trac|telemetry|instrument", name) for call in tree.calls_by_name.get("add_middleware", ()) for name in re.findall(r"id='(\w+)'", ast.dump(call))):
         return True
     return any(
-        re.search(r"(?i)log|audit|record", getattr(inner.func, "attr", "") or getattr(inner.func, "id", ""))
+        re.search(r"(?i)log(?!in|out|it|reg)|audit|record", getattr(inner.func, "attr", "") or getattr(inner.func, "id", ""))
         for call in route.calls[:20]
         if (function := route.names.function(call.func, route.scope)) is not None
         for inner in ast.walk(function)

@@ -149,7 +149,7 @@ def _installs(call: Call) -> bool:
     elif call.path.endswith("create_subprocess_exec"):
         words = [call.constant(item) for item in call.node.args]
     else:
-        return bool(re.match(r"^\s*(?:\S*python\S* -m |sudo |uv )*(?:pip3?|conda|mamba|npm|apt(?:-get)?) (?:-\S+ )*install\b", _whole_text(call)))
+        return bool(re.match(r"^\s*(?:\S+ -m |sudo |uv )*(?:pip3?|conda|mamba|npm|apt(?:-get)?) (?:-\S+ )*install\b", _whole_text(call)))
     pairs = list(itertools.pairwise(words))
     return any(pair in _INSTALLS for pair in pairs) or (call.path.startswith("pip.") and words[:1] == ["install"])
 

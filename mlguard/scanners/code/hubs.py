@@ -58,7 +58,7 @@ _COMMAND_FLAGS = frozenset({"--trust-remote-code", "--trust_remote_code", "--tru
 
 
 @on_call("run", "Popen", "call", "check_call", "check_output", "system", "popen", "parse_args", "create_subprocess_exec",
-         "create_subprocess_shell", words=_COMMAND_FLAGS)  # fmt: skip
+         "create_subprocess_shell", "getoutput", imports=["subprocess", "os", "argparse", "asyncio", "transformers"])  # fmt: skip
 def commands(call: Call) -> Iterator[Sight]:
     """Commands that switch code of a repository on."""
     if not call.path.startswith(("subprocess.", "os.", "asyncio.", "argparse.", "transformers.", "trl.")):

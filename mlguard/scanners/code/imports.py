@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlguard.facts import Imports, Switch
 from mlguard.scanners.code.source import Source
@@ -45,9 +45,14 @@ def told(source: Source) -> Iterator[Imports | Switch]:
                 continue
             found[module] = line
     if found:
-        names = tuple(sorted(found))
+        names = tuple(sorted(name for name in found if not _only_leads(name, found)))
         yield Imports(source.path, names, tuple(found[name] for name in names))
     yield from _switches(source)
+
+
+def _only_leads(name: str, found: Mapping[str, int]) -> bool:
+    """Say whether a name is only the way to another: ``google.cloud`` of ``from google.cloud import storage``."""
+    return name.partition(".")[0] in NAMESPACES and any(other.startswith(f"{name}.") for other in found)
 
 
 _HINTS = (

@@ -98,7 +98,7 @@ _READS_ENVIRONMENT = re.compile(r"^(?:os\.getenv|os\.environ\.(?:get|pop|copy)|g
 _GUARD = re.compile(
     r"(?i)(?:^|_)(?:is_?(?:admin|staff|superuser|owner|auth\w*|allowed|permitted|active_user|logged_?in|verified|trusted|safe|approved|member|valid_?(?:token|user|key|signature|session))|"
     r"has_?(?:perm\w*|role\w*|access|scope\w*|consent\w*|right\w*)|can_?(?:read|write|edit|delete|access|view|approve|manage|export|train)|permissions?|authori[sz]ed?|authenticated|"
-    r"consent(?:ed|_given|s)?|opted_in|opt_in|logged_in|check_password|verify_\w+|compare_digest|is_relative_to|admin|privileged|access_?level|approved|csrf\w*|api_?key|password|"
+    r"consent(?:ed|_given|s)?|opted_in|opt_in|logged_in|check_password|verify_(?:token|user|signature|password|access|permission|role|consent|key)\w*|compare_digest|is_relative_to|admin|privileged|access_?level|approved|csrf\w*|api_?key|password|"
     r"current_user|tenant(?:_id)?|owner(?:_id)?|acl|allow_?list|allowed_users|entitle\w*|anonymi[sz]ed|pseudonymi[sz]ed|encrypted|kyc|gdpr\w*|dp_enabled)$"
 )
 _TEST_PATH = re.compile(r"(?:^|/)(?:tests?|testing|conftest\.py|test_[^/]*\.py|[^/]*_test\.py|benchmarks?)(?:/|$)")

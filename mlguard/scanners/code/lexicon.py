@@ -31,6 +31,7 @@ class Term:
     column: bool = False  # weak in code, clear as a column beside other columns
     proxy: bool = False  # it tells of an attribute that the law protects
     area: bool = False  # a proxy only where other columns are on persons
+    shy: bool = False  # counts only beside other personal data, or of a person
     network: bool = False  # what a connection or a device tells
 
 
@@ -62,7 +63,7 @@ def _terms() -> tuple[dict[tuple[str, ...], Term], frozenset[str], int]:
     for entry in _table()["terms"]:
         term = Term(
             entry["id"], entry["label"], entry["class"],
-            **{key: True for key in ("direct", "weak", "column", "proxy", "area", "network") if entry.get(key)},
+            **{key: True for key in ("direct", "weak", "column", "proxy", "area", "shy", "network") if entry.get(key)},
         )  # fmt: skip
         for language in LANGUAGES:
             for name in entry.get(language, ()):
@@ -133,6 +134,10 @@ def denied(name: str) -> bool:
     return found is not None and not _words_of("deny").isdisjoint(rest)
 
 
+_WHOLE = frozenset({"vars", "__dict__", "asdict", "model_dump", "model_dump_json", "model_to_dict"})
+"""What shows all fields of a person at once."""
+
+
 @lru_cache(maxsize=65_536)
 def strength(name: str) -> int:
     """Return how a name speaks of persons: 2 personal data, 1 a weak word for it, 3 a weak word beside a person, 4 a person, 0 not."""
@@ -140,10 +145,15 @@ def strength(name: str) -> int:
         return 0
     found = _match(words(name))[0]
     if found is None:
-        return 4 if is_person(name) else 0
+        return 4 if is_person(name) else 1 if name in _WHOLE else 0
     if not found.weak:
         return 2
     return 3 if is_person(name) or found.column else 1
+
+
+def is_told(names: Iterable[str]) -> bool:
+    """Say whether some name stands for personal data without doubt, so that a shy one beside it does as well."""
+    return any(strength(name) == 2 and (found := term(name)) is not None and not found.shy for name in names)
 
 
 def speaks_of_persons(names: Iterable[str]) -> bool:

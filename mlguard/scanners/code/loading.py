@@ -108,13 +108,14 @@ def switches(call: Call) -> Iterator[Sight]:
         yield call.sees(UNSAFE, "langchain-dangerous-load")
     if "safe_serialization" in keywords and call.value("safe_serialization") is False and call.last in _SAVES:
         yield call.sees(UNSAFE, "safetensors-off")
-    if "weights_only" in keywords and call.last not in ("load", "partial") and call.value("weights_only") is False:
+    if "weights_only" in keywords and _READS_WEIGHTS.search(call.last) and call.value("weights_only") is False:
         yield call.sees(UNSAFE, "torch-load")
     serializers = ("accept_content", "task_serializer", "result_serializer", "serializer")
     if not keywords.keys().isdisjoint(serializers) and any(_pickles(keywords.get(name), call) for name in serializers):
         yield call.sees(UNSAFE, "pickle-serializer")
 
 
+_READS_WEIGHTS = re.compile(r"^(?!load$)(?:\w*load|from_|restore|resume|read_|fit$|test$|validate$|predict$)")
 _SAVES = frozenset({"save_pretrained", "push_to_hub", "save_model"})
 
 
@@ -252,7 +253,8 @@ def _yaml(call: Call) -> Iterator[Sight]:
         if call.source.below("pyyaml", "5.4"):
             yield call.sees(UNSAFE, "yaml-load")
     elif name in ("load", "load_all") and module in ("yaml", "ruamel.yaml", "oyaml", "ruyaml"):
-        if not _safe_loader(call.argument(1, "Loader"), call):
+        loader = call.argument(1, "Loader")
+        if not _safe_loader(loader, call) and not (loader is None and call.names.open_ended(call.node, call.scope)):
             yield call.sees(UNSAFE, "yaml-load")
     elif name == "YAML":
         kind = call.argument(0, "typ")

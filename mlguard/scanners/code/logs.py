@@ -102,10 +102,10 @@ def shown_at_the_end(source: Source, names: Names) -> Iterator[Sight]:
 # What people write to a model
 
 _MODELS = ("openai", "anthropic", "cohere", "mistralai", "groq", "litellm", "langchain", "langchain_core", "langchain_openai", "langchain_community",
-           "langchain_anthropic", "llama_index", "google", "vertexai", "boto3", "together", "replicate", "ollama", "huggingface_hub", "instructor",
-           "dspy", "haystack", "semantic_kernel", "autogen", "crewai", "transformers")  # fmt: skip
+           "langchain_anthropic", "llama_index", "vertexai", "generativeai", "genai", "together", "replicate", "ollama", "huggingface_hub", "instructor",
+           "dspy", "haystack", "semantic_kernel", "autogen", "crewai")  # fmt: skip
 _WHOLE = re.compile(
-    r"^(?:(?:user|full|raw|final|system|rendered|chat|llm|complete)_)?(?:prompts?|messages?|conversation|chat_?history|history|completions?|user_?(?:input|message|query|question)|question)$"
+    r"^(?:(?:user|full|raw|final|system|rendered|chat|llm|complete)_)?(?:prompts?|messages|conversation|chat_?history|history|completions?|user_?(?:input|message|query|question)|question)$"
     r"|^(?:llm|model|chat|raw|assistant|gpt|ai)_(?:response|output|answer|reply|completion|text)$"
 )
 _CONTENT = frozenset({"content", "message", "choices", "completion", "output_text", "generations"})

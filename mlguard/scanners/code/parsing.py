@@ -109,7 +109,7 @@ else: print(*k, l=m, **n)
 while o if p else q: break
 match r:
     case {"s": [T(u, v=w), *_], **x} | None if y: z = a @ b
-with c(): d = {e, f} = g = (lambda: h, 1.5, b"i", ...)
+with c(): d = [e, f] = g = {h, i} or (lambda: h, 1.5, b"i", ...)
 '''
 
 

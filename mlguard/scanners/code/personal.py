@@ -33,6 +33,9 @@ _BUILDS = frozenset({"str", "repr", "format", "ascii", "list", "tuple", "set", "
                      "Series", "array", "asarray", "Text", "escape", "quote", "quote_plus", "urlencode", "bytes"})  # fmt: skip
 """Functions whose result shows what they are given."""
 
+_CARRIERS = ("Message", "Prompt", "Part", "Content", "Text", "Document", "Block", "Event")
+"""Ends of names of classes whose objects are passed on whole."""
+
 _CLEAN_WORDS = frozenset({"len", "is", "has", "bool", "check", "verify", "type", "id", "sum", "isinstance", "any", "all", "nunique", "sha", "uuid",
                           "sha1", "sha256", "sha512", "md5", "uuid5", "uuid4", "blake2b", "int", "float", "compare", "matches", "describe", "mean",
                           "hex", "digest", "shape", "size", "startswith", "endswith", "isna", "isnull", "notna", "find", "index", "length", "blur"})  # fmt: skip
@@ -47,6 +50,7 @@ _ASKS = frozenset({"get", "fetch", "load", "read", "lookup", "find", "retrieve",
 _DUMPS = frozenset({"asdict", "vars", "model_dump", "model_dump_json", "dict", "to_dict", "json", "as_dict", "astuple", "serialize", "to_json", "model_to_dict"})  # fmt: skip
 
 Handler = Callable[[Any, Scope, Names, int], Term | None]
+_told: WeakKeyDictionary[Names, bool] = WeakKeyDictionary()
 _known: WeakKeyDictionary[Names, dict[tuple[int, str], Term | None]] = WeakKeyDictionary()
 
 
@@ -91,6 +95,15 @@ def owner_of(node: ast.AST, names: Names) -> str:
     return parts[-1] if parts else ""
 
 
+def _clear(found: Term | None, names: Names) -> Term | None:
+    """Return a term unless it is one that has another meaning in files without other personal data."""
+    if found is None or not found.shy:
+        return found
+    if names not in _told:
+        _told[names] = lexicon.is_told(names.tree.identifiers)
+    return found if _told[names] else None
+
+
 # Names
 
 
@@ -100,7 +113,7 @@ def _named(node: ast.Name, scope: Scope, names: Names, depth: int) -> Term | Non
         return None  # a constant's name
     holder = names.holder(name, scope)
     if holder is None:
-        return None if name in BUILTINS else lexicon.term(name)
+        return None if name in BUILTINS else _clear(lexicon.term(name), names)
     memo = _known.setdefault(names, {})
     key = (id(holder), name)
     if key in memo:
@@ -124,7 +137,7 @@ def _bound(name: str, holder: Scope, names: Names, depth: int) -> Term | None:
     known = [value for value in values if value is not None]
     if any(isinstance(value, _DEFINITIONS) for value in known):
         return None
-    found = lexicon.term(name)
+    found = _clear(lexicon.term(name), names)
     if found is not None:
         if name in holder.parameters:
             return None if _flag(name, holder) else found
@@ -153,7 +166,7 @@ def _bound(name: str, holder: Scope, names: Names, depth: int) -> Term | None:
 def _says_otherwise(name: str) -> bool:
     """Say whether a name tells that it holds something else, as ``email_count`` or ``domain`` do."""
     parts = lexicon.words(name)
-    return lexicon.denied(name) or is_clean(name) or parts[-1:] in (("domain",), ("id",), ("ids",), ("key",), ("score",), ("df",), ("url",), ("path",))
+    return lexicon.denied(name) or is_clean(name) or parts[-1:] in (("domain",), ("id",), ("ids",), ("score",), ("df",))
 
 
 def _flag(name: str, holder: Scope) -> bool:
@@ -247,10 +260,10 @@ def _from_callers(name: str, holder: Scope, names: Names) -> Term | None:
 
 def _attribute(node: ast.Attribute, scope: Scope, names: Names, depth: int) -> Term | None:
     attr, value = node.attr, node.value
-    if attr.isupper():
-        return None
     if attr == "__dict__":
         return _dumped(value, scope, names)
+    if attr.isupper() or attr.startswith("__"):
+        return None
     if isinstance(value, ast.Name) and value.id in ("self", "cls"):
         return _own(attr, scope, names, depth)
     found = term_of(attr, value, scope, names)
@@ -271,6 +284,8 @@ def term_of(name: str, owner: ast.AST, scope: Scope, names: Names) -> Term | Non
     if not _FAKES.isdisjoint(lexicon.words(written)):
         return None
     found = lexicon.term(name, last)
+    if found is not None and found.shy and not lexicon.is_person(last) and not lexicon.is_person(_kind_of(owner, scope, names)):
+        found = _clear(found, names)
     if found is None and (lexicon.strength(name) == 1) and not lexicon.is_person(last):
         kind = _kind_of(owner, scope, names)
         found = lexicon.term(name, kind) if kind else None
@@ -311,6 +326,7 @@ def _own(attr: str, scope: Scope, names: Names, depth: int) -> Term | None:
         return lexicon.term(attr)
     kind = holder.node.name if isinstance(holder.node, ast.ClassDef) else ""
     found = lexicon.term(attr, kind)
+    found = found if lexicon.is_person(kind) else _clear(found, names)
     values = [value for value in holder.attributes.get(attr, ()) if value is not None]
     if found is not None:
         harmless = bool(values) and all(_harmless(value, names, names.tree.scope(value)) for value in values)
@@ -381,7 +397,7 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
     elif name == "getattr" and len(node.args) > 1:
         key = names.constant(node.args[1], scope)
         return term_of(key, node.args[0], scope, names) if isinstance(key, str) else None
-    if name in _BUILDS:
+    if name in _BUILDS or (name[:1].isupper() and name.endswith(_CARRIERS)):
         return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
     if name == "map" and len(node.args) == 2:
         return None if is_clean(getattr(node.args[0], "id", getattr(node.args[0], "attr", ""))) else first(node.args[1:], scope, names, depth)

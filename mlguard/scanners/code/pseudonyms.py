@@ -178,7 +178,7 @@ _ANONYMIZERS = frozenset({"presidio_anonymizer.AnonymizerEngine().anonymize", "p
 _NAMED = frozenset({"anonymize", "anonymise", "pseudonymize", "pseudonymise", "redact", "deidentify", "mask_pii", "redact_pii", "anonymize_text", "anonymise_text", "mask_text", "scrub", "anonymize_list", "anonymize_dict"})
 
 
-@on_call(*(path.rpartition(".")[2] for path in _ANONYMIZERS), *_NAMED, "OperatorConfig", "drop", "apply", "map", "replace", "mask", words=_NAMED | {"OperatorConfig", "clean", "drop", "mask", "hash", "AnonymizerEngine"})  # fmt: skip
+@on_call(*(path.rpartition(".")[2] for path in _ANONYMIZERS), *_NAMED, "OperatorConfig")
 def unused(call: Call) -> Iterator[Sight]:
     """Anonymised texts and frames that are thrown away, and operators that keep the value."""
     if call.last == "OperatorConfig":
@@ -187,13 +187,18 @@ def unused(call: Call) -> Iterator[Sight]:
         return
     node = call.node
     known = call.path in _ANONYMIZERS or (call.last in _NAMED and _has_text(call))
-    if not known and call.last not in ("drop", "apply", "map", "replace", "mask"):
-        return
-    if not isinstance(call.source.tree.parent(node), ast.Expr) or _shown(call):
-        return
-    if known:
+    if known and isinstance(call.source.tree.parent(node), ast.Expr) and not _shown(call):
         yield call.sees(UNUSED, "discarded-result")
-    elif call.last == "drop" and call.value("inplace") is not True and call.receiver is not None and not call.path.startswith("aioredis"):
+
+
+@on_call("drop", "apply", "map", personal=True)
+def discarded(call: Call) -> Iterator[Sight]:
+    """Frames that are made without personal columns and thrown away: drop and apply change nothing in place."""
+    if call.receiver is None or not (call.node.args or call.node.keywords):
+        return
+    if not isinstance(call.source.tree.parent(call.node), ast.Expr) or call.source.rows is not None:
+        return
+    if call.last == "drop" and call.value("inplace") is not True:
         gone = [text for item in (call.keywords.get("columns"), call.argument(0, "labels")) for text in frames.strings(item, call.scope, call.names)]
         if lexicon.columns(gone) and "index" not in call.keywords:
             yield call.sees(UNUSED, "discarded-result")
@@ -267,4 +272,4 @@ def _source(side: ast.AST, call: Call) -> tuple[str, bool]:
     return " ".join(word.replace(".", "_") for word in words), direct
 
 
-CHECKS = (pseudonyms, keyed, unused, joined)
+CHECKS = (pseudonyms, keyed, unused, discarded, joined)

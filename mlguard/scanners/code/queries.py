@@ -16,7 +16,7 @@ _STATEMENT = re.compile(
     r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate)\b", re.I
 )
 _NAME_SLOT = re.compile(
-    r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use)\s+[\"'`\[]?$"
+    r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use|user|role|to|tablespace|catalog|sequence|function|trigger|extension|type|domain)\s+[\"'`\[]?$"
     r"|(?:\w|[\"'`\]])\.[\"'`\[]?$", re.I
 )  # fmt: skip
 _READERS = frozenset({"pandas.read_sql", "pandas.read_sql_query", "sqlalchemy.text", "sqlalchemy.sql.text", "sqlalchemy.sql.expression.text",

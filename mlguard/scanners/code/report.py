@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from mlguard import tables
-from mlguard.findings import Detection, Gap, Location, Record
+from mlguard import redact, tables
+from mlguard.findings import Aside, Detection, Gap, Location, Record
+from mlguard.ignores import MAX_REASON
 from mlguard.scanners.code import bandit_checks, imports
 from mlguard.scanners.code.names import Names
+from mlguard.scanners.code.nosec import Mark
 from mlguard.scanners.code.own import sights
 from mlguard.scanners.code.seeing import Sight, Watch
 from mlguard.scanners.code.source import Source
@@ -33,22 +36,34 @@ def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:
                     ours.setdefault((sight.rule, id(node)), sight)
         else:
             yield sight
-    merged: dict[int, dict[str, Any]] = {}
-    for seen in bandit_checks.seen(source.tree, source.data, source.path):
-        if isinstance(seen, bandit_checks.Broken):
-            yield _broken(seen, source)
+    merged: dict[int, tuple[dict[str, Any], Aside | None]] = {}
+    for told in bandit_checks.seen(source.tree, source.data, source.path):
+        if isinstance(told, bandit_checks.Broken):
+            yield _broken(told, source)
             continue
+        silenced = isinstance(told, bandit_checks.Silenced)
+        seen = told.seen if isinstance(told, bandit_checks.Silenced) else told
+        mark = told.mark if isinstance(told, bandit_checks.Silenced) else told.void
+        aside = _aside(mark, not silenced, source) if mark is not None else None
         entry = table().get(seen.test) or table()["other"]
         same = _same(seen.node, entry["rule"], ours, source.tree)
         confirmed = same is not None and id(same) not in merged
-        detection = _detection(seen, entry, source, names, confirmed)
+        detection = replace(_detection(seen, entry, source, names, confirmed), aside=aside)
         if same is None or not confirmed:
             yield detection
         else:
-            merged[id(same)] = {key: value for key, value in detection.facts.items() if key != "saw"}
+            merged[id(same)] = {key: value for key, value in detection.facts.items() if key != "saw"}, aside
     for sight in order:
-        yield _ours(sight, source, names, merged.get(id(sight), {}))
+        facts, aside = merged.get(id(sight), ({}, None))
+        yield replace(_ours(sight, source, names, facts), aside=aside)
     yield from imports.told(source)
+
+
+def _aside(mark: Mark, void: bool, source: Source) -> Aside:
+    """Return what a comment of bandit's says, with its line in the file. A void one names nothing that bandit knows."""
+    reason = redact.printable(redact.text(mark.text, MAX_REASON))
+    problem = "names no check that bandit knows" if void else ""
+    return Aside("nosec", source.span(mark.line, 0, 0, 0).line, "" if void else reason, "", problem)
 
 
 def _same(node: ast.AST | None, rule: str, ours: dict[tuple[str, int], Sight], tree: Tree) -> Sight | None:

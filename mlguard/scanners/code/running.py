@@ -181,7 +181,7 @@ _FRAME_WORDS = re.compile(r"(?:^|_)(?:df|frame|dataframe|data|table|pdf|gdf|ddf|
 @on_call("eval", "query")
 def expressions(call: Call) -> Iterator[Sight]:
     """Text that pandas evaluates."""
-    if call.path in ("pandas.eval", "pandas.core.computation.eval.eval", "modin.pandas.eval"):
+    if call.path in ("pandas.eval", "modin.pandas.eval"):
         if not call.is_constant(call.argument(0, "expr")):
             yield call.sees(INJECTION, "pandas-eval")
         return

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-_WITH_PARAMETERS = frozenset({*FUNCTIONS, ast.Lambda})
+_WITH_PARAMETERS: frozenset[type] = frozenset({*FUNCTIONS, ast.Lambda})
 
 
 class Scope:
@@ -112,12 +112,13 @@ class Scope:
         self._grown: dict[str, list[ast.expr]] = {}
         self._annotations: dict[str, ast.expr] = {}
         self._known: set[str] = set()
-        node: Any = self.node
-        if node.__class__ in _WITH_PARAMETERS:
-            _parameters(node.args, self)
+        opener: Any = self.node
+        kind = type(opener)
+        if kind in _WITH_PARAMETERS:
+            _parameters(opener.args, self)
             self._known.update(self._parameters)
-        if node.__class__ is not ast.Lambda:
-            for statement in inside(node.body):
+        if kind is not ast.Lambda:
+            for statement in inside(opener.body):
                 binder = _BINDERS.get(statement.__class__)
                 if binder is not None:
                     binder(statement, self)
@@ -183,7 +184,7 @@ def _import(node: ast.Import, scope: Scope) -> None:
             scope._imports.setdefault(first, first)
 
 
-def _joined(module: str, name: str) -> str:
+def joined(module: str, name: str) -> str:
     """Return the dotted path of a name of a module; ``from . import a`` is ``.a``."""
     return f"{module}{name}" if module.endswith(".") else f"{module}.{name}"
 
@@ -192,7 +193,7 @@ def _import_from(node: ast.ImportFrom, scope: Scope) -> None:
     module = "." * node.level + (node.module or "")
     for alias in node.names:
         if alias.name != "*":
-            scope._imports.setdefault(alias.asname or alias.name, _joined(module, alias.name))
+            scope._imports.setdefault(alias.asname or alias.name, joined(module, alias.name))
 
 
 def _assign(node: ast.Assign, scope: Scope) -> None:

@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
@@ -17,14 +17,6 @@ from mlguard.scanners.code.tree import Tree, parse
 
 MAX_SOURCE_BYTES = 16 * 2**20
 """The largest Python file that is parsed. Its tree takes about a hundred times as much memory."""
-
-MAGIC_KEEPS = frozenset(["time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "python", "python3", "px"])
-"""Cell magics whose body is Python of this kernel."""
-
-_LINE_KEEPS = re.compile(r"^([ \t]*)%(time|timeit|prun|memit)[ \t]+(?!-)(?=\S)")
-_ASSIGNED = re.compile(r"^([ \t]*[\w.,\[\]'\" ]*?=)[ \t]*(?:!|%)(?!=).*$")
-_MAGIC = re.compile(r"^[ \t]*(?:[!%?]|[\w.]+\?{1,2}[ \t]*$)")
-_WRITES_PYTHON = re.compile(r"^%%(?:writefile|file)\b.*\.py[ \t]*$")
 
 
 @dataclass(slots=True, eq=False)
@@ -112,113 +104,11 @@ def _utf8_lines(data: bytes) -> tuple[bytes, ...]:
     return tuple(line.encode("utf-8", "surrogatepass") for line in re.split(r"\r\n|\r|\n", text))
 
 
-@dataclass(frozen=True, slots=True)
-class Unparsed:
-    """A cell that is no Python that can be parsed."""
-
-    cell: int
-    reason: str
-
-
-def notebook_module(path: str, cells: tuple[notebook.Cell, ...]) -> tuple[Source | None, list[Unparsed]]:
-    """Return one module of all Python cells, and the cells that could not be parsed."""
-    chosen = [(cell, python_lines(cell)) for cell in cells if cell.kind == "code" and cell.language == "python"]
-    chosen = [(cell, lines) for cell, lines in chosen if lines]
-    failed: list[Unparsed] = []
-    if not chosen:
-        return None, failed
-    try:
-        return _module(path, chosen), failed
-    except Unreadable:
-        kept = []
-        for cell, lines in chosen:
-            try:
-                parse("\n".join(lines))
-                kept.append((cell, lines))
-            except Unreadable as trouble:
-                failed.append(Unparsed(cell.index, str(trouble)))
-        return (_module(path, kept) if kept else None), failed
+def text_source(path: str, text: str) -> Source:
+    """Return parsed text, whatever encoding it says that it has. Raises Unreadable."""
+    data = _COOKIE.sub(r"\1\2_", text, count=1).encode("utf-8", "replace")
+    lines = None if data.isascii() else tuple(data.split(b"\n"))
+    return Source(path, data, parse(data), lines)
 
 
-def _module(path: str, chosen: list[tuple[notebook.Cell, list[str]]]) -> Source:
-    text = "\n".join(line for _, lines in chosen for line in lines) + "\n"
-    data = text.encode("utf-8", "replace")
-    if len(data) > MAX_SOURCE_BYTES:
-        raise Unreadable(f"more than {MAX_SOURCE_BYTES // 2**20} MiB of code")
-    rows = tuple((cell, row) for cell, lines in chosen for row in range(1, len(lines) + 1))
-    lines = None if data.isascii() else tuple(line.encode("utf-8", "replace") for line in text.split("\n"))
-    return Source(path, data, parse(data), lines, rows)
-
-
-def python_lines(cell: notebook.Cell) -> list[str]:
-    """Return the cell's lines with magics and shell lines made harmless, line for line. [] when none of it is Python."""
-    lines = cell.source.split("\n")
-    first = next((index for index, line in enumerate(lines) if line.strip()), None)
-    if first is None:
-        return []
-    head = lines[first]
-    if head.startswith("%%"):
-        name = re.match(r"%%(\w*)", head)
-        if not (name and name.group(1) in MAGIC_KEEPS) and not _WRITES_PYTHON.match(head):
-            return []
-        lines[first] = ""
-    if _parses(lines):
-        return lines  # a percent sign at the start of a line may well be Python
-    return list(_harmless(lines))
-
-
-def _parses(lines: list[str]) -> bool:
-    try:
-        parse("\n".join(lines))
-    except Unreadable:
-        return False
-    return True
-
-
-_LEXEME = re.compile(r"#.*|\"\"\"|'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[\[({]|[\])}]")
-
-
-def _nesting(line: str, quote: str, depth: int) -> tuple[str, int]:
-    """Return the triple quote and the number of brackets that are open after a line."""
-    at = 0
-    while True:
-        if quote:
-            end = line.find(quote, at)
-            if end < 0:
-                return quote, depth
-            at, quote = end + 3, ""
-        match = _LEXEME.search(line, at)
-        if match is None:
-            return quote, depth
-        at = match.end()
-        found = match.group()
-        if found in ('"""', "'''"):
-            quote = found
-        elif len(found) == 1:
-            depth = depth + 1 if found in "[({" else max(depth - 1, 0)
-
-
-def _harmless(lines: list[str]) -> Iterator[str]:
-    continued = False
-    quote, depth = "", 0
-    for line in lines:
-        if not continued and (quote or depth):
-            quote, depth = _nesting(line, quote, depth)
-            yield line
-            continue
-        magic = not continued and _MAGIC.match(line)
-        if continued:
-            yield ""
-            continued = line.rstrip().endswith("\\")
-        elif keeps := _LINE_KEEPS.match(line):
-            blank = keeps.end() - len(keeps.group(1)) - 2
-            yield f"{keeps.group(1)}0;{' ' * blank}{line[keeps.end() :]}"
-        elif assigned := _ASSIGNED.match(line):
-            yield f"{assigned.group(1)} None"
-            continued = line.rstrip().endswith("\\")
-        elif magic:
-            yield line[: len(line) - len(line.lstrip())] + "pass"
-            continued = line.rstrip().endswith("\\")
-        else:
-            quote, depth = _nesting(line, quote, depth)
-            yield line
+_COOKIE = re.compile(r"\A((?:[^\n]*\n)?[ \t]*#[^\n]*?)(coding)[:=]")

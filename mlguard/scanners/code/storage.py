@@ -26,7 +26,7 @@ def archives(call: Call) -> Iterator[Sight]:
             return  # refuses such members by default
         if call.last == "extract" and not _in_loop(call):
             return
-        if not {"filter", "members"} & set(call.keywords) and len(call.node.args) < (3 if call.last == "extractall" else 2) and not _guarded(call):
+        if not {"filter", "members"} & set(call.keywords) and (call.last == "extract" or len(call.node.args) < 2) and not _guarded(call):
             yield call.sees(ARCHIVE, "extract-all")
         elif call.value("filter") in ("fully_trusted",) or "filter" in call.keywords and _trusting(call.keywords["filter"], call):
             yield call.sees(ARCHIVE, "extract-all")
@@ -92,7 +92,7 @@ def permissions(call: Call) -> Iterator[Sight]:
         mode = _bits(call.argument(0, "mode"), call)
     else:
         return
-    if mode is not None and mode & (_OTHERS_WRITE | _GROUP_WRITES) and (mode & _OTHERS_WRITE or mode & 0o7):
+    if mode is not None and not mode & 0o1000 and mode & (_OTHERS_WRITE | _GROUP_WRITES) and (mode & _OTHERS_WRITE or mode & 0o7):
         yield call.sees(PERMISSIONS, "world-writable")
 
 
@@ -153,8 +153,9 @@ def _names_a_repository(call: Call) -> bool:
          "RewardConfig", "SentenceTransformerTrainingArguments", imports=["transformers", "trl", "sentence_transformers", "optimum"])  # fmt: skip
 def training_uploads(call: Call) -> Iterator[Sight]:
     """Training that uploads what it makes to a public repository."""
-    if call.value("push_to_hub") is True and call.constant(call.keywords.get("hub_private_repo")) in (None, False):
-        if "hub_private_repo" not in call.keywords or call.value("hub_private_repo") is not True:
+    if call.value("push_to_hub") is True:
+        private = call.keywords.get("hub_private_repo")
+        if (private is None and not call.names.open_ended(call.node, call.scope)) or (private is not None and call.constant(private) in (None, False)):
             yield call.sees(HUB, "push-to-hub")
 
 

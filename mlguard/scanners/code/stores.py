@@ -192,7 +192,7 @@ def named_files(call: Call) -> Iterator[Sight]:
                 return  # what is only read is named elsewhere
         elif call.path == "pathlib.Path":
             return
-    elif call.last in ("write_text", "write_bytes", "mkdir") and call.receiver is not None and not call.path:
+    elif call.last in ("write_text", "write_bytes", "mkdir") and call.receiver is not None:
         named = [call.receiver]
     elif call.last == "upload_file" and len(node.args) > 2:
         named = [node.args[2]]

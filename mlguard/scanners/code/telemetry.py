@@ -43,7 +43,7 @@ def telemetry(call: Call) -> Iterator[Sight]:
     """Personal data for trackers and error services."""
     node = call.node
     values = [value for value in (*node.args, *(k.value for k in node.keywords)) if value.__class__ is not ast.Constant]
-    if not values and call.last not in ("log_artifact", "log_artifacts", "add_file", "upload_artifact", "log_asset", "upload"):
+    if not values:
         return
     path = call.path.replace("()", "")
     kind = _kind(call, path)
@@ -65,8 +65,6 @@ def telemetry(call: Call) -> Iterator[Sight]:
             yield call.sees(TELEMETRY, "public-tracker-run" if _public(call) else "tracker-value", term=found.label)
         else:
             yield call.sees(TELEMETRY, "tracker-value" if kind == "tracker" else "error-tracker", term=found.label)
-    elif kind == "tracker" and (term := _file(call)) is not None:
-        yield call.sees(TELEMETRY, "tracker-table", term=term.label)
 
 
 def _kind(call: Call, path: str) -> str:
@@ -133,8 +131,6 @@ _DATA = frozenset({".csv", ".tsv", ".parquet", ".jsonl", ".json", ".xlsx", ".fea
 
 def _file(call: Call) -> Term | None:
     """Return what the file that is uploaded holds by its name."""
-    if call.last not in ("log_artifact", "log_artifacts", "add_file", "upload_artifact", "log_asset", "upload", "log_table"):
-        return None
     value = call.constant(call.argument(0, "local_path", "name", "file_data", "file"))
     if not isinstance(value, str):
         return None
@@ -144,6 +140,14 @@ def _file(call: Call) -> Term | None:
     found = lexicon.term(path.stem)
     person = lexicon.is_person(path.stem) and len(lexicon.words(path.stem)) <= 2 and not lexicon.denied(path.stem)
     return found or (lexicon.Term("personal-record", "records of persons", "ordinary") if person else None)
+
+
+@on_call("log_artifact", "log_artifacts", "add_file", "upload_artifact", "log_asset", "upload", imports=("wandb", "mlflow", "comet_ml", "neptune", "clearml", "aim"))
+def uploaded(call: Call) -> Iterator[Sight]:
+    """Files that tell by their name that they are about people."""
+    kind = _kind(call, call.path.replace("()", "")) or (call.last in ("add_file", "log_artifact", "upload_artifact") and not call.path)
+    if kind and (term := _file(call)) is not None:
+        yield call.sees(TELEMETRY, "tracker-table", term=term.label)
 
 
 _OPEN = frozenset({"must", "allow"})
@@ -183,4 +187,4 @@ def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
         yield Sight(TELEMETRY, "tracker-value", node, {"call": path or owner, "term": found.label})
 
 
-CHECKS = (telemetry, settings, assigned)
+CHECKS = (telemetry, uploaded, settings, assigned)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from mlguard.scanners.code import parsing
-from mlguard.scanners.code.scopes import FUNCTIONS, Function, Scope, inside
+from mlguard.scanners.code.scopes import FUNCTIONS, Function, Scope, inside, joined
 
 __all__ = ["FUNCTIONS", "MAX_NAME_CHARS", "Function", "Scope", "Tree", "inside", "parse"]
 
@@ -80,7 +80,7 @@ class Tree:
             found.setdefault(module, node)
             for alias in node.names:
                 if alias.name != "*":
-                    found.setdefault(_joined(module, alias.name), node)
+                    found.setdefault(joined(module, alias.name), node)
         return found
 
     @cached_property

@@ -20,6 +20,7 @@ from mlguard.scanners.dependencies.showing import purl as _purl
 _INSTALLERS = frozenset({"pip", "setuptools", "wheel", "build", "uv"})
 """What a command brings up to date before it installs the rest."""
 
+
 class DependencyScanner:
     """Reads all manifests of the tree together, so that a lock counts for the manifest beside it."""
 
@@ -34,7 +35,9 @@ class DependencyScanner:
             artifact
             for artifact in artifacts
             if artifact.path not in known
-            and (surroundings.wants(artifact) or known and (surroundings.may_switch(artifact) or upkeep.wants(artifact)))
+            and (
+                surroundings.wants(artifact) or known and (surroundings.may_switch(artifact) or upkeep.wants(artifact))
+            )
         ]
         group = (*found, *around)
         return [group] if group else []
@@ -52,10 +55,10 @@ class DependencyScanner:
         for manifest in inventory.manifests:
             yield from _facts(manifest, inventory)
             yield from _sources(manifest, inventory)
-            yield from _pins(manifest, inventory)
+            yield from _pins(manifest, inventory, context.settings.get("require_hashes") is not False)
             for trouble in manifest.troubles:
                 yield Gap(self.name, trouble.path, trouble.kind, trouble.reason, trouble.hint)
-        yield from _judged(inventory, group, context)
+        yield from _judged(inventory, context)
         if not context.hook:
             for trouble in inventory.open_questions():
                 yield Gap(self.name, trouble.path, trouble.kind, trouble.reason, trouble.hint)
@@ -64,10 +67,10 @@ class DependencyScanner:
 
 def _facts(manifest: Manifest, inventory: Inventory) -> Iterator[Record]:
     for part in inventory.own(manifest, manifest.components):
-        if part.name and not part.constraint and part.origin != "conda":
+        if part.name and not part.constraint:
             yield Package(
                 part.name, part.version, part.specifier if part.origin == "index" else part.origin, part.place.path, part.place.line,
-                _purl(part.name, part.version), bool(part.version) or part.commit, part.strong_hash, part.group,
+                _purl(part.name, part.version, part.origin), bool(part.version) or part.commit, part.strong_hash, part.group,
                 tuple(f"{algorithm}:{digest}" for algorithm, digest in part.hashes), part.licence, part.requires, manifest.lock, part.build,
             )  # fmt: skip
 
@@ -111,7 +114,7 @@ def _sources(manifest: Manifest, inventory: Inventory) -> Iterator[Record]:
 # ---- pins
 
 
-def _pins(manifest: Manifest, inventory: Inventory) -> Iterator[Record]:
+def _pins(manifest: Manifest, inventory: Inventory, asks_hashes: bool = True) -> Iterator[Record]:
     if manifest.judged or manifest.kind == "installed":
         return
     own = [
@@ -123,7 +126,9 @@ def _pins(manifest: Manifest, inventory: Inventory) -> Iterator[Record]:
     loose = [part for part in own if not part.version and part.name not in pinned and not part.build]
     if manifest.kind == "command":
         loose = [part for part in loose if part.name not in _INSTALLERS]
-    takes_hashes = manifest.lock or manifest.format == "requirements" and not manifest.path.endswith(".in")
+    takes_hashes = asks_hashes and (
+        manifest.lock or manifest.format == "requirements" and not manifest.path.endswith(".in")
+    )
     if manifest.kind == "manifest" and manifest.format not in ("requirements", "conda environment"):
         yield from _without_lock(loose)  # it states ranges, and a lock beside it pins
     else:
@@ -155,21 +160,21 @@ def _without_hash(manifest: Manifest, hashless: Sequence[Component], partly: boo
 
 
 def _around(artifact: Artifact, context: Context) -> Iterator[Record]:
-    from mlguard.scanners.dependencies import surroundings
+    from mlguard.scanners.dependencies import surroundings, upkeep
 
+    if upkeep.wants(artifact) and not context.hook:
+        yield from upkeep.told(artifact, context)
     if surroundings.wants(artifact) or surroundings.may_switch(artifact) and not context.hook:
         from mlguard.scanners.dependencies import further
 
         yield from further.around(artifact, context)
 
 
-def _judged(inventory: Inventory, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
+def _judged(inventory: Inventory, context: Context) -> Iterator[Record]:
     if inventory.manifests:
-        from mlguard.scanners.dependencies import further, upkeep
+        from mlguard.scanners.dependencies import further
 
         yield from further.judged(inventory, context)
-        if not context.hook:
-            yield from upkeep.judged(inventory, [artifact for artifact in group if upkeep.wants(artifact)], context)
 
 
 # ---- the audit

@@ -6,29 +6,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mlguard.scanners.dependencies import osv, packages
-from mlguard.scanners.dependencies.packages import Advisory, Package
-from mlguard.scanners.dependencies.surveying import age, by_package, newest, survey
-
-
-class Source(Protocol):
-    """What answers for packages. ``entries`` counts the records it was made of, ``broken`` those that could not be read."""
-
-    @property
-    def entries(self) -> int: ...
-
-    @property
-    def broken(self) -> int: ...
-
-    def known(self, name: str) -> Package | None:
-        """Return what is known of a package by its canonical name, None when no record names it. Raises Unreadable."""
-        ...
-
-    def age(self, today: date) -> int | None:
-        """Return the days since the newest record was changed, None when no record has a date."""
-        ...
+from mlguard.scanners.dependencies import building, osv
+from mlguard.scanners.dependencies.packages import Advisory, Package, age
+from mlguard.scanners.dependencies.surveying import by_package, newest, survey
 
 
 @dataclass(slots=True)
@@ -54,9 +36,9 @@ def load(path: Path, names: Collection[str]) -> Export:
     an object with a list under ``vulns``. All of it is read, as any record may name an alias of another.
     """
     found = survey(path)
-    together = packages.closures((claim.id, claim.aliases) for claim in found.claims)
+    together = building.closures((claim.id, claim.aliases) for claim in found.claims)
     grouped = by_package(found.claims)
-    known = {name: packages.package(name, grouped[name], together) for name in sorted(set(names) & set(grouped))}
+    known = {name: building.package(name, grouped[name], together) for name in sorted(set(names) & set(grouped))}
     return Export(known, found.entries, found.broken, found.days)
 
 
@@ -65,7 +47,7 @@ def _advisories(record: Any) -> Iterator[tuple[str, Advisory]]:
     if osv.is_withdrawn(record):
         return
     for claim in osv.claims(record):
-        yield claim.name, packages.package(claim.name, [claim], {}).advisory(0)
+        yield claim.name, building.package(claim.name, [claim], {}).advisory(0)
 
 
 def affects(advisory: Advisory, version: str) -> bool | None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from mlguard.scanners.dependencies.advisories import Source
-from mlguard.scanners.dependencies.osv import LEVELS, Level
-from mlguard.scanners.dependencies.packages import Advisory, Chains, Package, Place
+from mlguard.scanners.dependencies.packages import LEVELS, Advisory, Chains, Level, Package, Place, Source
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from packaging.version import Version
     from pip_audit._dependency_source import DependencySource
     from pip_audit._service import Dependency, ResolvedDependency, VulnerabilityResult, VulnerabilityService
@@ -23,8 +21,7 @@ MAX_FIXES = 200
 """Versions that mend a flaw and are tried, from the lowest, for one without any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vulnerability:
+class Vulnerability(NamedTuple):
     """One flaw of one component: ``id`` is the name that pip-audit puts first, ``aliases`` are all others.
 
     ``fixed`` are the versions above the component's in which one of its records says it is mended, in the order of versions.
@@ -38,8 +35,7 @@ class Vulnerability:
     malicious: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What the source says about one version. ``undecided`` are advisories whose range it cannot be compared with.
 
     ``safe`` is the lowest of the versions that mend a flaw in which no flaw is known, "" when there is none.
@@ -186,6 +182,8 @@ def _version(text: str) -> Version:
 
 
 def _time(text: str) -> datetime | None:
+    from datetime import datetime
+
     try:
         return datetime.fromisoformat(text)
     except ValueError:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners import Context
 from mlguard.scanners.dependencies import database, findings
-from mlguard.scanners.dependencies.advisories import Source, load
 from mlguard.scanners.dependencies.audit import Result, audit
 from mlguard.scanners.dependencies.manifests import Component, Manifest
 from mlguard.scanners.dependencies.showing import listed, purl
 
 if TYPE_CHECKING:
+    from mlguard.scanners.dependencies.inventory import Inventory
     from mlguard.scanners.dependencies.online import Answer
+    from mlguard.scanners.dependencies.packages import Source
 
 MAX_AGE_DAYS = 30
 """The age at which a database is stale unless the configuration says otherwise: new advisories are published every day."""
@@ -36,26 +35,16 @@ Pin = tuple[str, str]
 """Canonical name and exact version."""
 
 
-class Inventory(Protocol):
-    """All manifests of a tree, and the versions that other files pin beside each."""
-
-    @property
-    def manifests(self) -> list[Manifest]: ...
-
-    def pinned_beside(self, manifest: Manifest) -> Mapping[str, str]: ...
-
-
-@dataclass(slots=True)
 class _Audit:
     """What one run knows: its source or why there is none, and what speaks against a proof."""
 
-    context: Context
-    manifests: Sequence[Manifest]
-    source: Source | None = None
-    trouble: str = ""
-    doubts: list[str] = field(default_factory=list)
-    stale: str = ""  # told as a finding, where the configuration wants that
-    answers: dict[Pin, Answer] = field(default_factory=dict)
+    def __init__(self, context: Context, manifests: Sequence[Manifest]) -> None:
+        self.context, self.manifests = context, manifests
+        self.source: Source | None = None
+        self.trouble = ""
+        self.doubts: list[str] = []
+        self.stale = ""  # told as a finding, where the configuration wants that
+        self.answers: dict[Pin, Answer] = {}
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -116,6 +105,8 @@ def _source(run: _Audit) -> Source:
     if run.settings.get("advisories"):
         path = run.path("advisories")
         if not database.is_database(path):
+            from mlguard.scanners.dependencies.advisories import load
+
             return load(path, {part.name for one in run.manifests for part in one.components if part.name})
     elif run.settings.get("database"):
         path = run.path("database")
@@ -134,6 +125,8 @@ def _stale(source: Source, settings: Mapping[str, Any]) -> str:
     most = settings.get("max_age_days", MAX_AGE_DAYS if kind == "database" else None)
     if not isinstance(most, int):
         return ""
+    from datetime import UTC, datetime
+
     age = source.age(datetime.now(UTC).date())
     if age is None:
         return f"no entry of the advisory {kind} has a date"
@@ -153,7 +146,7 @@ def _open_requirements(inventory: Inventory, run: _Audit) -> Iterator[Record]:
             for part in manifest.components
             if not part.version
             and not part.constraint
-            and part.origin != "path"  # a part of this tree, which is scanned as source
+            and part.origin not in ("path", "conda")  # a part of this tree, and what the reader has a gap for
             and not (part.origin == "index" and part.name in pinned)
         ]
         if not loose:
@@ -197,9 +190,7 @@ def _pinned(run: _Audit) -> Iterator[Record]:
     if run.source is None and run.online == "off":
         yield from run.gaps(f"{run.trouble}, so no package was audited", _NO_SOURCE)
         return
-    pins = sorted(
-        {(part.name, part.version) for one in run.manifests for part in one.components if part.name and part.version}
-    )
+    pins = sorted({(part.name, part.version) for one in run.manifests for part in one.components if part.auditable})
     results = {pin: Result(*pin, (), ()) for pin in pins}
     if run.source is not None:
         results = dict(zip(pins, audit(pins, run.source), strict=True))
@@ -249,12 +240,32 @@ def _asked(results: dict[Pin, Result], run: _Audit) -> Iterator[Record]:
             yield Gap("dependencies", manifest.path, "missing", reason, "run again, or audit with a database alone")
 
 
+def _private(manifest: Manifest, run: _Audit) -> set[str]:
+    """Return the names of packages that an index of one's own serves and that the advisories do not know. Raises Unreadable."""
+    if run.source is None:
+        return set()
+    mirrors = set(run.settings.get("mirrors", ()))
+    found = {
+        part.name
+        for part in manifest.components
+        if part.auditable and part.source and part.source not in mirrors and part.origin == "index"
+    }
+    return {name for name in found if run.source.known(name) is None}
+
+
 def _judged(
     manifest: Manifest, results: Mapping[Pin, Result], weights: findings.Weights, run: _Audit
 ) -> Iterator[Record]:
+    private = _private(manifest, run)
+    if private:
+        reason = (
+            f"these come from another index, and no advisory names them, so nothing is known of them: {listed(private)}"
+        )
+        hint = "name the index under dependencies.mirrors when it serves the packages of the default one"
+        yield Gap("dependencies", manifest.path, "missing", reason, hint)
     for part in manifest.components:
         pin = part.name, part.version
-        result = results.get(pin)
+        result = results.get(pin) if part.auditable else None
         if result is None:
             continue
         for flaw in result.vulnerabilities:
@@ -264,7 +275,7 @@ def _judged(
         if result.undecided:
             reason = f"{part.name} cannot be compared with the versions in: {listed(result.undecided)}"
             yield Gap("dependencies", manifest.path, "unresolved", reason, "look the advisory up")
-        elif not result.vulnerabilities and not run.doubts and looked:
+        elif not result.vulnerabilities and not run.doubts and looked and part.name not in private:
             yield Proof("dep/known-vulnerability", purl(*pin), part.place.path)
         if not looked and answer is None:
             reason = f"{part.name} comes from elsewhere than the index, and was not audited online"

@@ -16,15 +16,13 @@ import stat
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.dependencies.packages import Package, dumped, parsed
-from mlguard.scanners.dependencies.surveying import age
+from mlguard.scanners.dependencies.packages import Package, age, dumped, parsed
 
 MAGIC = b"MLGADV\x00\x01"
 NAME = "advisories.mlgdb"
@@ -42,8 +40,7 @@ Verify = Callable[[bytes, bytes], bool]
 """Says whether a signature (second) over bytes (first) is by somebody who is trusted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What a database says of itself. ``snapshot`` is the day of the newest record, ``created`` that of the making, both YYYY-MM-DD.
 
     ``entries`` counts the records about PyPI that were read, the withdrawn and broken ones among them.
@@ -60,13 +57,12 @@ class Manifest:
     malicious: int
     broken: int
     size: int
-    index: str
+    index_sha256: str
 
     @property
     def text(self) -> bytes:
         """Return the manifest as it is written."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return dumped(dict(sorted(values.items())))
+        return dumped(dict(sorted(self._asdict().items())))
 
 
 _NUMBERS = ("entries", "packages", "advisories", "withdrawn", "malicious", "broken", "size")
@@ -74,7 +70,7 @@ _NUMBERS = ("entries", "packages", "advisories", "withdrawn", "malicious", "brok
 
 def _manifest(text: bytes) -> Manifest:
     value = parsed(text)
-    if not isinstance(value, dict) or set(value) != set(Manifest.__slots__):
+    if not isinstance(value, dict) or set(value) != set(Manifest._fields):
         raise Unreadable("the advisory database has a manifest of another form; make it again with mlguard db update")
     for name, item in value.items():
         wrong = type(item) is not int or item < 0 if name in _NUMBERS else not isinstance(item, str)
@@ -270,7 +266,7 @@ def _opened(file: IO[bytes], verify: Verify | None) -> Database:
     if manifest.packages > MAX_PACKAGES:
         raise Unreadable(f"the advisory database names more than {MAX_PACKAGES} packages")
     index = file.read(manifest.packages * ENTRY_BYTES)
-    if hashlib.sha256(index).hexdigest() != manifest.index:
+    if hashlib.sha256(index).hexdigest() != manifest.index_sha256:
         raise Unreadable("the advisory database was changed or damaged; make it again with mlguard db update")
     if verify is not None and not (signature and verify(head + text, signature)):
         raise Unreadable("the advisory database is not signed with one of the keys in dependencies.database_keys")
@@ -315,7 +311,7 @@ def _manifest_text(facts: Mapping[str, Any], found: Sequence[Package], index: st
     size = 0
     for _ in range(4):
         manifest = Manifest(
-            **facts, packages=len(found), advisories=sum(len(one.rows) for one in found), size=size, index=index
+            **facts, packages=len(found), advisories=sum(len(one.rows) for one in found), size=size, index_sha256=index
         )
         whole = len(MAGIC) + 4 + len(manifest.text) + 1 + signature + 32 + rest
         if whole == size:

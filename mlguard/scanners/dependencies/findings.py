@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection
@@ -22,12 +21,11 @@ NAMES_TOLD = 10
 FIXES_TOLD = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(NamedTuple):
     """What is known of exploitation, by CVE: the day on which it became known ("" when not told), and its probability, 0 to 1."""
 
-    exploited: Mapping[str, str] = field(default_factory=dict)
-    scores: Mapping[str, float] = field(default_factory=dict)
+    exploited: Mapping[str, str] = {}
+    scores: Mapping[str, float] = {}
 
 
 def weighed(results: Iterable[Result], settings: Mapping[str, Any], root: Path) -> Weights:
@@ -130,7 +128,7 @@ def joined(result: Result, answer: Answer) -> Result:
         if same:
             first = same[0]
             more = sorted((set(first.aliases) | names) - {first.id})
-            flaws = [replace(first, aliases=tuple(more)) if flaw is first else flaw for flaw in flaws]
+            flaws = [first._replace(aliases=tuple(more)) if flaw is first else flaw for flaw in flaws]
         else:
             malicious = sorted(name for name in names if name.startswith("MAL-"))
             first_name = malicious[0] if malicious else told.names[0]
@@ -145,5 +143,5 @@ def joined(result: Result, answer: Answer) -> Result:
                 )
             )
     if len(flaws) == len(result.vulnerabilities):
-        return replace(result, vulnerabilities=tuple(flaws))
-    return replace(result, vulnerabilities=tuple(flaws), safe="")
+        return result._replace(vulnerabilities=tuple(flaws))
+    return result._replace(vulnerabilities=tuple(flaws), safe="")

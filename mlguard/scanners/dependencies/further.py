@@ -41,6 +41,7 @@ def judged(inventory: Inventory, context: Context) -> Iterator[Record]:
         if manifest.kind != "installed":
             yield from _names(parts, seen)
             yield from _origins(manifest, context)
+            yield from _early(manifest, context)
             yield from _python(manifest, context, today)
         yield from _ended(parts, today)
     if len(seen) > MAX_JUDGED:
@@ -158,6 +159,23 @@ def _channels(manifest: Manifest, channels: list[Source], context: Context) -> I
             {"option": "channels"},
             anchor="channels",
         )
+
+
+_PRE = re.compile(r"^\s*--pre\b")
+
+
+def _early(manifest: Manifest, context: Context) -> Iterator[Record]:
+    """Yield the option of a requirements file that takes releases which their makers have not finished."""
+    if manifest.format != "requirements":
+        return
+    try:
+        text = read_text(context, manifest.path, surroundings.MAX_BYTES)
+    except Unreadable:
+        return
+    for number, row in enumerate(text.split("\n") if "--pre" in text else (), 1):
+        if match := _PRE.match(row):
+            place = Location(manifest.path, number, match.end() - 4, 0, match.end() + 1)
+            yield Detection("dep/unpinned-dependency", "pre-releases", place, {"option": "--pre"}, anchor="--pre")
 
 
 # ---- what has ended

@@ -7,9 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from mlguard.artifacts import Artifact
 from mlguard.scanners import Context
 from mlguard.scanners.dependencies import readers
@@ -118,6 +115,9 @@ def _brings_others(part: Component) -> bool:
 
 def allows(specifier: str, version: str) -> bool:
     """Say whether a version may be what a specifier asks for; True for a specifier that is not one of PEP 440."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
     try:
         return SpecifierSet(specifier).contains(Version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):

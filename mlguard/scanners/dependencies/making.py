@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from mlguard.errors import Unreadable
-from mlguard.scanners.dependencies import database, osv, packages
+from mlguard.scanners.dependencies import building, database, osv
 from mlguard.scanners.dependencies.surveying import Survey, by_package, newest
 
 
@@ -15,7 +15,7 @@ def made(found: Survey, source: str, sha256: str, today: date, sign: database.Si
     """Return the bytes of a database; the same export gives the same bytes on the same day. Raises Unreadable."""
     if not found.claims:
         raise Unreadable("the advisory export holds no advisory for PyPI")
-    together = packages.closures((claim.id, claim.aliases) for claim in found.claims)
+    together = building.closures((claim.id, claim.aliases) for claim in found.claims)
     grouped = by_package(found.claims)
     facts = {
         "source": source,
@@ -27,7 +27,7 @@ def made(found: Survey, source: str, sha256: str, today: date, sign: database.Si
         "malicious": found.malicious,
         "broken": found.broken,
     }
-    known = [packages.package(name, grouped[name], together) for name in sorted(grouped)]
+    known = [building.package(name, grouped[name], together) for name in sorted(grouped)]
     return database.pack(known, facts, sign)
 
 

@@ -7,10 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
 MAX_MANIFEST_BYTES = 16 * 2**20
 """The largest lock files of real projects are a few MiB."""
@@ -211,6 +208,8 @@ def normal_marker(text: str) -> str | None:
     """Return a marker as ``packaging`` writes it, None for what is no marker."""
     text = text.strip()
     if text not in _markers:
+        from packaging.markers import InvalidMarker, Marker  # most files name plain pins, and need none of this library
+
         if len(_markers) >= MAX_MARKERS:
             _markers.clear()
         try:
@@ -240,6 +239,8 @@ def component(text: str, place: Place, **more: Any) -> Component | None:
         return Component(name, f"=={version}", version, place, extras=extras, marker=marker, **more)
     if not _SHAPE.match(text):
         return None  # said much sooner than by the parser
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         parsed = Requirement(text) if len(text) <= 4 * MAX_WORD else None
     except (InvalidRequirement, RecursionError):
@@ -309,6 +310,8 @@ def direct(url: str, place: Place, name: str = "", **more: Any) -> Component:
 
 def is_range(specifier: str) -> bool:
     """Say whether text is a set of version specifiers of PEP 440."""
+    from packaging.specifiers import SpecifierSet
+
     try:
         SpecifierSet(specifier)
     except ValueError:

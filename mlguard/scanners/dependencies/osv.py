@@ -13,10 +13,11 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import cvss
+from mlguard.scanners.dependencies.packages import LEVELS, Level
 
 MAX_ENTRY_BYTES = 8 * 2**20
 MAX_EXPORT_BYTES = 4 * 2**30
@@ -35,9 +36,6 @@ MAX_EVENTS = 10_000
 
 SUMMARY_CHARS = 200
 NAME_CHARS = 200
-
-Level = Literal["critical", "high", "medium", "low", "unknown"]
-LEVELS: tuple[Level, ...] = ("unknown", "low", "medium", "high", "critical")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from packaging.utils import canonicalize_name
-
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies.manifests import (
     MAX_REQUIREMENTS,
@@ -29,6 +27,7 @@ from mlguard.scanners.dependencies.manifests import (
     pinned,
     strong,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
 MAX_INCLUDES = 200
 """Files that one requirements file may include, directly or not."""

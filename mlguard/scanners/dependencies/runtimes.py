@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING, Any
 
 from mlguard import tables
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 MAX_SPECIFIER = 500
 """Characters of a set of versions that is judged."""
@@ -72,6 +72,8 @@ def only_ended(specifier: str, today: date) -> Ended | None:
     text = as_pep440(specifier)
     if not text or len(text) > MAX_SPECIFIER:
         return None
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         allowed = SpecifierSet(text)
     except InvalidSpecifier:
@@ -133,6 +135,8 @@ def package(name: str, version: str, specifier: str, today: date) -> Ended | Non
 
 def is_below(version: str, limit: str) -> bool:
     """Say whether a version is lower than another; what is no version is not."""
+    from packaging.version import InvalidVersion, Version
+
     try:
         found = Version(version)
     except InvalidVersion:
@@ -148,6 +152,8 @@ def stays_below(specifier: str, limit: str) -> bool:
     text = as_pep440(specifier)
     if not text or len(text) > MAX_SPECIFIER:
         return False
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         clauses = list(SpecifierSet(text))
     except InvalidSpecifier:

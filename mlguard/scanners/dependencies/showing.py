@@ -11,11 +11,12 @@ NAMES_SHOWN = 20
 """Package names that one message lists."""
 
 
-def purl(name: str, version: str) -> str:
+def purl(name: str, version: str, origin: str = "index") -> str:
     """Return the package URL. https://github.com/package-url/purl-spec"""
     from urllib.parse import quote
 
-    return f"pkg:pypi/{quote(name)}" + (f"@{quote(version)}" if version else "")
+    kind = "conda" if origin == "conda" else "pypi"
+    return f"pkg:{kind}/{quote(name)}" + (f"@{quote(version)}" if version else "")
 
 
 def location(place: Place) -> Location:

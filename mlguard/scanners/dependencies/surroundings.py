@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from itertools import islice
@@ -102,20 +102,40 @@ def _indexes(path: str, name: str, text: str) -> Iterator[Record]:
         and "--extra-index-url" not in text
     ):
         return
-    for number, line in _lines(text):
+    rows = [line for _, line in _lines(text)]
+    for number, line in enumerate(rows, 1):
         if line.lstrip().startswith("#"):
             continue
         if settings and (match := _SETTING.match(line)):
-            yield from _option(
-                path, number, line, match["name"].replace("_", "-"), match["value"].strip().strip("\"'[]")
-            )
+            value = match["value"].strip() or _continued(rows, number)
+            yield from _option(path, number, line, match["name"].replace("_", "-"), value.strip("\"'[]"))
         elif not settings:
             for match in _PIP_CONFIG.finditer(line):
                 yield from _option(path, number, line, match["name"], match["value"].strip("\"'"))
-            if (match := _COMMAND.search(line)) and "--require-hashes" not in line:
+            if (match := _COMMAND.search(line)) and not _asks_hashes(rows, number):
                 yield _confused("extra-index", path, number, line, match[1])
             for match in _VARIABLE.finditer(line):
                 yield from _environment(path, number, line, match["name"], match["value"].strip().strip("\"'"))
+
+
+def _continued(rows: Sequence[str], number: int) -> str:
+    """Return the value that stands on the indented line after a key."""
+    row = rows[number] if number < len(rows) else ""
+    return row.strip() if row[:1].isspace() else ""
+
+
+MAX_COMMAND_LINES = 50
+"""Lines of one command before and after the one that is looked at."""
+
+
+def _asks_hashes(rows: Sequence[str], number: int) -> bool:
+    """Say whether the command that a line belongs to asks for hashes."""
+    first = last = number - 1
+    while first > 0 and rows[first - 1].endswith("\\") and number - first < MAX_COMMAND_LINES:
+        first -= 1
+    while last + 1 < len(rows) and rows[last].endswith("\\") and last - number < MAX_COMMAND_LINES:
+        last += 1
+    return any("--require-hashes" in row for row in rows[first : last + 1])
 
 
 def _option(path: str, number: int, line: str, name: str, value: str) -> Iterator[Record]:
@@ -130,7 +150,7 @@ def _option(path: str, number: int, line: str, name: str, value: str) -> Iterato
 
 
 def _environment(path: str, number: int, line: str, name: str, value: str) -> Iterator[Record]:
-    if not value or value in ("${" + name + "}", "$" + name):
+    if not value or re.fullmatch(r"\$\{?" + name + r"(?::?[-+?][^}]*)?\}?", value):
         return  # handed on: where it is set counts
     if name in _EXTRA:
         yield _confused("extra-index", path, number, line, name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import osv
 from mlguard.scanners.dependencies.osv import Claim
+from mlguard.scanners.dependencies.packages import is_day
 
 MAX_ADVISORIES = 500_000
 """Entries of one export. OSV's export for PyPI holds some 20,000."""
@@ -83,17 +84,4 @@ def by_package(claims: Collection[Claim]) -> Mapping[str, list[Claim]]:
 
 def newest(days: Collection[str], today: date) -> str:
     """Return the last of some days (YYYY-MM-DD) that is not still to come: a wrong date must not make old data young."""
-    return max((day for day in days if day <= today.isoformat() and _is_day(day)), default="")
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def age(day: str, today: date) -> int | None:
-    """Return the days from a day to today, or None when there is no day."""
-    return (today - date.fromisoformat(day)).days if _is_day(day) else None
+    return max((day for day in days if day <= today.isoformat() and is_day(day)), default="")

@@ -1,26 +1,20 @@
-"""Looks for what keeps dependencies known and current: a bill of materials that fits, and updates or audits that come by themselves."""
+"""Looks for what keeps dependencies known and current: bills of materials, and updates or audits that come by themselves."""
 
 from __future__ import annotations
 
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from packaging.utils import canonicalize_name
 
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.evidence import names
-from mlguard.findings import Detection, Gap, Location, Proof, Record
+from mlguard.facts import Upkeep
+from mlguard.findings import Gap
 from mlguard.scanners import Context, read_bytes, read_text
-from mlguard.scanners.dependencies.inventory import Inventory
-from mlguard.scanners.dependencies.manifests import Manifest
-from mlguard.scanners.dependencies.showing import listed
-
-BILL = "dep/missing-bill-of-materials"
-UPDATES = "dep/missing-dependency-updates"
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
 MAX_BILL_BYTES = 64 * 2**20
 """The largest bill of materials that is read."""
@@ -68,105 +62,33 @@ def is_other_bill(artifact: Artifact) -> bool:
     return names.is_other_bill(posixpath.basename(artifact.path))
 
 
-def judged(inventory: Inventory, around: Sequence[Artifact], context: Context) -> Iterator[Record]:
-    """Yield what is missing, at the first lock or else the first manifest, or a proof of what is there."""
-    place = _place(inventory)
-    if place is None:
-        return
-    pipelines = [(artifact, _text(artifact, context)) for artifact in around if _PIPELINE.search(artifact.path)]
-    yield from _updates(place, [artifact for artifact in around if _UPDATERS.search(artifact.path)], pipelines)
-    yield from _bills(place, inventory, around, pipelines, context)
-
-
-def _place(inventory: Inventory) -> Manifest | None:
-    """Return the manifest that stands for all: a lock before others, the one nearest to the root of the tree first."""
-    found = [
-        manifest
-        for manifest in inventory.manifests
-        if manifest.kind in ("lock", "manifest")
-        and any(part.name and part.origin == "index" and not part.build for part in manifest.components)
-    ]
-    ordered = sorted(found, key=lambda manifest: (manifest.kind != "lock", manifest.path.count("/"), manifest.path))
-    return ordered[0] if ordered else None
-
-
-def _text(artifact: Artifact, context: Context) -> str:
-    try:
-        return read_text(context, artifact.path, MAX_TEXT_BYTES)
-    except Unreadable:
-        return ""  # its own scanner says so, and what cannot be read vouches for nothing
-
-
-# ---- updates
-
-
-def _updates(
-    place: Manifest, updaters: Sequence[Artifact], pipelines: Sequence[tuple[Artifact, str]]
-) -> Iterator[Record]:
-    for artifact in updaters:
-        yield Proof(UPDATES, artifact.path, artifact.path)
-        return
-    for artifact, text in pipelines:
-        if _AUDITS.search(text) and _SCHEDULE.search(text) or _REVIEW.search(text):
-            yield Proof(UPDATES, artifact.path, artifact.path)
-            return
-    yield Detection(UPDATES, "none", Location(place.path), {"manifest": place.path}, anchor="updates", excerpt=("",))
-
-
-# ---- bills of materials
-
-
-def _bills(
-    place: Manifest,
-    inventory: Inventory,
-    around: Sequence[Artifact],
-    pipelines: Sequence[tuple[Artifact, str]],
-    context: Context,
-) -> Iterator[Record]:
-    wanted = _pins(inventory)
-    read: dict[str, frozenset[tuple[str, str]]] = {}
-    for artifact in filter(is_bill, around):
+def told(artifact: Artifact, context: Context) -> Iterator[Upkeep | Gap]:
+    """Yield what a file has to do with upkeep."""
+    if is_bill(artifact):
         try:
             found = packages(read_bytes(context, artifact.path, MAX_BILL_BYTES))
         except Unreadable as trouble:
             yield Gap("dependencies", artifact.path, "unreadable", str(trouble))
-            continue
+            return
         if found is not None:
-            read[artifact.path] = found
-    if read:
-        path = max(read, key=lambda one: (len(wanted & read[one]), one))
-        yield from _compared(path, read[path], wanted)
-    elif made := next((artifact for artifact, text in pipelines if _MAKES_BILLS.search(text)), None):
-        yield Proof(BILL, made.path, made.path)
-    elif other := next(filter(is_other_bill, around), None):
-        reason = "a bill of materials in a form that is not read, so it was not compared with the packages"
-        yield Gap("dependencies", other.path, "skipped", reason, "keep it as CycloneDX or SPDX in JSON")
+            yield Upkeep(artifact.path, "bill", tuple(sorted(found)))
+    elif is_other_bill(artifact):
+        yield Upkeep(artifact.path, "unread-bill")
+    elif _UPDATERS.search(artifact.path):
+        yield Upkeep(artifact.path, "updater")
     else:
-        yield Detection(BILL, "none", Location(place.path), {"manifest": place.path}, anchor="bill", excerpt=("",))
+        yield from _pipeline(artifact, context)
 
 
-def _compared(path: str, found: frozenset[tuple[str, str]], wanted: set[tuple[str, str]]) -> Iterator[Record]:
-    missing = sorted(name for name, version in wanted if (name, version) not in found and (name, "") not in found)
-    if not missing:
-        yield Proof(BILL, path, path)
-        return
-    facts: dict[str, str | int] = {"bill": path, "count": len(missing), "packages": listed(missing)}
-    yield Detection(BILL, "stale", Location(path), facts, anchor="stale", subject=path, excerpt=("",))
-
-
-def _pins(inventory: Inventory) -> set[tuple[str, str]]:
-    """Return the packages that the locks pin, or where there is no lock those that manifests do."""
-    locks = [manifest for manifest in inventory.manifests if manifest.kind == "lock"]
-    return {
-        (part.name, _plain(part.version))
-        for manifest in locks or [manifest for manifest in inventory.manifests if manifest.kind == "manifest"]
-        for part in manifest.components
-        if part.name and part.version and part.origin == "index" and not part.constraint and not part.build
-    }
-
-
-def _plain(version: str) -> str:
-    return version.strip().lower().removeprefix("v")
+def _pipeline(artifact: Artifact, context: Context) -> Iterator[Upkeep]:
+    try:
+        text = read_text(context, artifact.path, MAX_TEXT_BYTES)
+    except Unreadable:
+        return  # its own scanner says so, and what cannot be read vouches for nothing
+    if _AUDITS.search(text) and _SCHEDULE.search(text) or _REVIEW.search(text):
+        yield Upkeep(artifact.path, "updater")
+    if _MAKES_BILLS.search(text):
+        yield Upkeep(artifact.path, "bill-maker")
 
 
 _PURL = re.compile(r"pkg:pypi/(?P<name>[^@?#/]+)(?:@(?P<version>[^?#]+))?", re.I)
@@ -190,6 +112,11 @@ def packages(data: bytes) -> frozenset[tuple[str, str]] | None:
     if "spdx.org/rdf/3" in str(body.get("@context"))[:500]:
         return frozenset(_of_spdx(body.get("@graph")))
     return None
+
+
+def plain(version: str) -> str:
+    """Return a version as it is compared."""
+    return version.strip().lower().removeprefix("v")
 
 
 def _of_cyclonedx(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -226,6 +153,6 @@ def _named(purl: Any, name: Any, version: Any) -> Iterator[tuple[str, str]]:
 
     if isinstance(purl, str):
         if match := _PURL.match(purl):
-            yield canonicalize_name(unquote(match["name"])), _plain(unquote(match["version"] or ""))
+            yield canonicalize_name(unquote(match["name"])), plain(unquote(match["version"] or ""))
     elif isinstance(name, str):
-        yield canonicalize_name(posixpath.basename(name)), _plain(version if isinstance(version, str) else "")
+        yield canonicalize_name(posixpath.basename(name)), plain(version if isinstance(version, str) else "")

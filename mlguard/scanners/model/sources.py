@@ -166,6 +166,7 @@ def _python(data: bytes, depth: int = 0) -> list[Note]:
     from mlguard.scanners.code.tree import parse
 
     tree = parse(data)
+    tree.place_all()
     starts = [0]
     for piece in data.splitlines(keepends=True):
         starts.append(starts[-1] + len(piece))
@@ -181,7 +182,7 @@ def _seen(tree: Tree, names: Names, depth: int) -> Iterator[tuple[str, ast.AST]]
     modules = _bound_modules(tree)
     for node in tree.nodes:
         if isinstance(node, ast.Call):
-            yield from _call(node, tree.scopes[node], names, depth)
+            yield from _call(node, tree.scope(node), names, depth)
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if note := _note(f"{node.module}.{alias.name}" if node.module and not node.level else ""):
@@ -221,8 +222,8 @@ def _seen(tree: Tree, names: Names, depth: int) -> Iterator[tuple[str, ast.AST]]
 def _bound_modules(tree: Tree) -> dict[str, str]:
     """Return what each name stands for that an import binds anywhere in the file."""
     bound: dict[str, str] = {}
-    for scope in {id(scope): scope for scope in tree.scopes.values()}.values():
-        bound.update(scope.imports)
+    for node in tree.of(ast.Import, ast.ImportFrom):
+        bound.update(tree.scope(node).imports)
     return bound
 
 
@@ -237,7 +238,7 @@ def _reference(node: ast.Attribute, modules: dict[str, str], tree: Tree, names: 
     if isinstance(value, ast.Name):
         base = modules.get(value.id, "")
     elif isinstance(value, ast.Call):
-        base = names.path(value, tree.scopes[value])  # __import__("os").system
+        base = names.path(value, tree.scope(value))  # __import__("os").system
     return _named(".".join([base, *reversed(parts)])) if base else ""
 
 
@@ -320,9 +321,8 @@ def _evaluated(
 
 
 def _parent(node: ast.AST) -> ast.AST | None:
-    from mlguard.scanners.code.tree import parent
-
-    return parent(node)
+    found: ast.AST | None = getattr(node, "_bandit_parent", None)  # where the tree keeps it
+    return found
 
 
 def _is_called(node: ast.AST) -> bool:

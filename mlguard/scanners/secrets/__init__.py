@@ -186,6 +186,12 @@ def _history(context: Context, accepted: Accepted) -> Iterator[Record]:
     yield from history.past(context.root, revisions, lambda one, text: find(text, _style(one)), _excerpt, accepted)
 
 
+_PGPASS = re.compile(
+    r"^[^#:\n][^:\n]{0,200}:(?:\d{1,5}|\*):[^:\n]{1,100}:[^:\n]{1,100}:(?P<value>[^\s\n]{4,200})$", re.M
+)
+"""host:port:database:user:password. https://www.postgresql.org/docs/current/libpq-pgpass.html"""
+
+
 def _style(artifact: Artifact) -> Style:
     path, kind = artifact.path, artifact.kind
     name = PurePosixPath(path).name.lower()
@@ -226,6 +232,8 @@ def _plain(artifact: Artifact, text: str, accepted: Accepted) -> Iterator[Record
         special += [
             (Hit(start, end, "default of a secret variable", name), "") for start, end, name in terraform.defaults(text)
         ]
+    if artifact.path.endswith("pgpass"):
+        special += [(Hit(*match.span("value"), "database password"), "") for match in _PGPASS.finditer(text)]
     if artifact.kind == "dockerfile":
         yield from _copied(artifact, text)
     taken = [hit for hit, _ in special]

@@ -8,7 +8,7 @@ from mlguard.scanners.secrets.patterns import END_U, H, Pattern, U, W, inner, ow
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 AI: tuple[Pattern, ...] = (
-    own("Hugging Face access token", "hf_", W + "{34}", True, varied),
+    own("Hugging Face access token", "hf_", W + "{34}", True, varied, distinct=True),
     own("Hugging Face organisation token", "api_org_", W + "{34}", True, varied),
     own("Hugging Face OAuth token", "hf_oauth_", r"[A-Za-z0-9_.-]{40,2000}", True),
     own("Hugging Face token of a job", "hf_jwt_", r"[A-Za-z0-9_.-]{40,2000}", True),

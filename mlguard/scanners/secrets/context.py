@@ -89,6 +89,9 @@ _CONTEXTS: tuple[Context, ...] = (
     _context("secret", "IBM object storage key", r"secret[^\n]{0,40}?[\"'=:\s](?P<value>[a-f0-9]{48})(?![a-z0-9])", lazy.pattern("[a-f0-9]{48}")),
     _context("cloudant", "Cloudant credential", r"cloudant[^\n]{0,120}?[\"'=:\s](?P<value>[0-9a-f]{64})(?![a-z0-9])", lazy.pattern("[a-f0-9]{64}")),
     _context("softlayer", "SoftLayer key", r"softlayer[^\n]{0,60}?[\"'=:\s](?P<value>[a-z0-9]{64})(?![a-z0-9])", lazy.pattern("[a-z0-9]{64}")),
+    _context("identified by", "database password", r"identified by\s{1,4}[\"'](?P<value>[^\s\"']{6,200})[\"']"),
+    _context("auth", "password of a request", r"auth\s{0,2}[=:]\s{0,2}(?:\w{0,20}basic\w{0,10})?\(\s{0,4}[\"'][^\"'\n]{1,80}[\"']\s{0,3},\s{0,4}[\"'](?P<value>[^\"'\s]{6,200})[\"']"),
+    _context("vault", "HashiCorp Vault token", r"vault[^\n]{0,40}?[\"'=:\s](?P<value>s\.[a-z0-9]{24})(?![a-z0-9])", lazy.pattern(r"s\.[A-Za-z0-9]{24}")),
     _context("asana", "Asana token", r"asana[^\n]{0,40}?[\"'=:\s](?P<value>\d/\d{16}:[a-z0-9]{32})(?![a-z0-9])"),
     _context("plaid", "Plaid token", r"plaid[^\n]{0,40}?[\"'=:\s](?P<value>access-(?:production|development)-[0-9a-f-]{36})"),
 )  # fmt: skip
@@ -217,6 +220,8 @@ def _fits(context: Context, value: str, around: str, left: str) -> bool:
         return is_random(value, 20) and (not is_uuid(value) or value[14] in "45")
     if kind in ("Asana token", "Plaid token"):
         return True
+    if kind == "HashiCorp Vault token":
+        return is_random(value[2:])
     return is_uuid(value) or is_random(value) and not is_made_of_words(value)
 
 

@@ -35,7 +35,7 @@ _WORDS = (
 )
 _KEY_OF = lazy.pattern(
     r"(?:api|access|auth|private|encrypt(?:ion)?|signing|master|account|service|subscription|shared|client|storage|db|"
-    r"database|admin|webhook|cookie|session|deploy|fernet|hmac|jwt)[_. -]?$"
+    r"database|admin|webhook|cookie|session|deploy|fernet|hmac|jwt|kaggle|openai|azure|anthropic|claude|cohere|mistral|groq|gemini|google|wandb|hugging_?face|hf|aws|github|stripe|pinecone|langsmith|replicate|together|deepseek|llm|secure|crypto|crypt|aes|cipher|license)[_. -]?$"
 )
 
 
@@ -216,12 +216,24 @@ def _value(text: str, lowered: str, begin: int, stop: int, style: Style) -> tupl
     comma = text[operator.end("close") : at].strip() == ","
     if _is_flag(text, begin):
         return _bare(text, at, prose=True)
-    if not style.bare or comma or operator.group("close") and ")" in operator.group("close"):
+    if (
+        not (style.bare or _is_command(text, begin))
+        or comma
+        or operator.group("close")
+        and ")" in operator.group("close")
+    ):
         return None if comma else _random(text, at)
     return _bare(text, at) or _random(text, at)
 
 
-_RANDOM = lazy.pattern(r"(?<![A-Za-z0-9_+/.=~-])[A-Za-z0-9_+/.~-]{20,400}={0,2}(?=$|[\s\"'`\\&<,;)}\]])", re.M)
+_RANDOM = lazy.pattern(r"[A-Za-z0-9_+/.~-]{20,400}={0,2}(?=$|[\s\"'`\\&<,;)}\]])", re.M)
+
+
+def _is_command(text: str, begin: int) -> bool:
+    """Say whether a line of a notebook is a command, whose values need no quotes."""
+    low = max(0, begin - 300)
+    line = text[text.rfind("\n", low, begin) + 1 or low : begin].lstrip()
+    return line.startswith(("%env", "%set_env", "!", "export "))
 
 
 def _random(text: str, at: int) -> tuple[int, int, bool] | None:

@@ -61,7 +61,12 @@ def inner(
     kind: str, mark: str, regex: str, ml: bool = False, fits: Callable[[str], bool] | None = None, gate: str = ""
 ) -> Pattern:
     """A token that begins before its mark. Its expression looks back, so that it is tried once in a run of characters."""
+    regex = _LOOKS_BACK.sub(lambda match: rf"(?:{match.group()}|(?<=\\[nrt]))", regex, count=1)
     return Pattern(kind, mark, lazy.pattern(regex), ml, fits, gate=gate or re.escape(mark))
+
+
+_LOOKS_BACK = re.compile(r"\(\?<!\[[^\]]+\]\)")
+"""At the begin of an expression: what may not stand left of a match, unless it is the letter of an escape."""
 
 
 _LEGACY_OPENAI = lazy.pattern(r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}")

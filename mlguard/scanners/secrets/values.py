@@ -103,7 +103,7 @@ def _is_wordy(part: str) -> bool:
     pieces = _PIECES.findall(part)
     letters = [piece for piece in pieces if not piece.isdigit()]
     digits = [piece for piece in pieces if piece.isdigit()]
-    if len(digits) > 1 or any(len(piece) > 4 for piece in digits):
+    if len(digits) > 1 and not _is_camel(letters, digits) or any(len(piece) > 4 for piece in digits):
         return False
     if len(part) <= 4:
         return True
@@ -112,6 +112,12 @@ def _is_wordy(part: str) -> bool:
         for piece in letters
         if len(piece) > 4
     )
+
+
+def _is_camel(letters: list[str], digits: list[str]) -> bool:
+    """Say whether pieces are those of a name with versions in it: 5OmniToken2WavModel."""
+    words = [piece for piece in letters if len(piece) >= 3 and piece[0].isupper() and piece[1:].islower()]
+    return len(digits) <= 3 and len(words) >= 2 and 2 * sum(map(len, words)) >= 1.4 * sum(map(len, letters))
 
 
 def is_random(value: str, least: int = 16) -> bool:
@@ -130,8 +136,10 @@ def is_random(value: str, least: int = 16) -> bool:
 
 def is_token(value: str, strong_name: bool) -> bool:
     """Say whether a value under a name such as ``api_key`` is one."""
-    if len(value) > MAX_VALUE_CHARS or re.search(r"[\s()<>|]", value):
+    if len(value) > MAX_VALUE_CHARS or re.search(r"\s", value):
         return False
+    if re.search(r"[()<>|]", value):  # code, unless it is as long and as mixed as no code is
+        return strong_name and 40 <= len(value) <= 100 and entropy(value) >= 4.3 and is_random(value)
     if is_uuid(value):
         return strong_name and not is_regular(value.replace("-", "")) and value[14] in "45"
     return is_random(value, 12 if strong_name else 16) and not is_made_of_words(value)

@@ -21,7 +21,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 def _azure(kind: str, mark: str, before: int, after: str, alphabet: str = "A-Za-z0-9+/") -> Pattern:
     """A key of Azure whose middle names the service. https://learn.microsoft.com/purview/sit-defn-azure-storage-account-key"""
-    value = rf"(?<![{alphabet}=])(?P<value>[{alphabet}]{{{before}}}{mark.replace('+', '[+]')}{after})(?![{alphabet}=])"
+    value = rf"(?<![{alphabet}])(?P<value>[{alphabet}]{{{before}}}{mark.replace('+', '[+]')}{after})(?![{alphabet}=])"
     return inner(kind, mark, value)
 
 
@@ -170,6 +170,7 @@ VENDORS: tuple[Pattern, ...] = (
     own("Confluent Cloud secret", "cflt", r"[A-Za-z0-9+/]{56,64}", False, letters_mixed),
     own("LaunchDarkly SDK key", "sdk-", _UUID),
     own("LaunchDarkly API token", "api-", _UUID),
+    own("Django secret key", "django-insecure-", r"[^\s\"'\\]{40,60}", False, mixed, ""),
     own("Infisical token", "st.", r"[0-9a-f]{24}\.[0-9a-f]{32}\.[0-9a-f]{32}"),
     own("Harness token", "pat.", U + r"{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}"),
     own("Snyk token", "snyk_", r"(?:uat|sat)\.[0-9a-f]{8}\.[A-Za-z0-9_.-]{40,200}"),
@@ -182,7 +183,7 @@ VENDORS: tuple[Pattern, ...] = (
     own("Dropbox token", "sl.", r"[A-Za-z0-9_-]{130,160}", False, letters_mixed, END_U),
     own("Adobe client secret", "p8e-", r"[A-Za-z0-9]{32}", False, mixed),
     own("Packagist token", "packagist_", r"(?:org_|user_)?(?:ort|out|uut|ur|oat)_" + H + "{68}"),
-    Pattern("JSON Web Token", "eyJ", lazy.pattern(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}"), False, jwt_is_valid, gate=r"\.eyJ[A-Za-z0-9_-]{8}"),
+    Pattern("JSON Web Token", "eyJ", lazy.pattern(r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{20,2000}"), False, jwt_is_valid, gate=r"\.eyJ[A-Za-z0-9_-]{8}"),
     Pattern("private key", "PRIVATE KEY", lazy.pattern(
         r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----[\s\\rn\"'+,>|#*;]{0,60}"
         r"(?:(?:Proc-Type|DEK-Info|Comment|Version)[^\n\\]{1,120}[\s\\rn\"'+,>|#*;]{1,60}){0,4}"

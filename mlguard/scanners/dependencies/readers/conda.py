@@ -125,7 +125,7 @@ def read_recipe(path: str, text: str, load_file: Read) -> Manifest | None:
             continue
         indent = len(plain) - len(plain.lstrip())
         if _HEADER.match(plain):
-            inside, section = "test" not in plain, ""
+            inside, section = True, ""
         elif inside and (header := _LIST.match(plain)):
             section, depth = header[2], indent
         elif inside and (item := _ITEM.match(plain)) and section and indent >= depth:

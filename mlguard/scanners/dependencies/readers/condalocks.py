@@ -43,7 +43,7 @@ def _file(url: str, place: Place, **more: Any) -> Component | None:
         version,
         place,
         "conda",
-        strong_hash=strong(hashes),
+        strong_hash=any(strong((one,)) for one in hashes),
         hashes=hashes,
         source=host_of(url),
         **more,

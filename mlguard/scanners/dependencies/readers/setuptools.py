@@ -20,7 +20,6 @@ from mlguard.scanners.dependencies.manifests import (
     Read,
     Trouble,
     component,
-    normal_marker,
 )
 from mlguard.scanners.dependencies.readers import ini, tox
 
@@ -56,9 +55,8 @@ def read_cfg(path: str, text: str, load_file: Read) -> Manifest | None:
     ]
     for group, value in [*lists, *extras.items()]:
         for row, line, column in value.lines if value else ():
-            name, _, marker = group.partition(":")
             if row.startswith("file:"):
-                _files(manifest, row.removeprefix("file:").split(","), Place(path, line, column), name, load_file)
+                _files(manifest, row.removeprefix("file:").split(","), Place(path, line, column), group, load_file)
                 continue
             parts = (
                 row.split(";")
@@ -67,13 +65,9 @@ def read_cfg(path: str, text: str, load_file: Read) -> Manifest | None:
             )
             for part in parts:
                 if part.strip():
-                    text_of = part.strip() + (
-                        f"; {marker}" if marker and normal_marker(marker) and ";" not in part else ""
-                    )
-                    place = Place(
-                        path, line, column + row.find(part.strip()), column + row.find(part.strip()) + len(part.strip())
-                    )
-                    add(manifest, text_of, place, group=name, build=name == "setup")
+                    start = column + row.find(part.strip())
+                    place = Place(path, line, start, start + len(part.strip()))
+                    add(manifest, part.strip(), place, group=group, build=group == "setup")
     metadata = sections.get("metadata", {}).get("name")
     manifest.project = canonicalize_name(metadata.lines[0][0]) if metadata and metadata.lines else ""
     python = options.get("python_requires")
