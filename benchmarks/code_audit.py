@@ -34,14 +34,12 @@ RATIO = 0.25
 OPEN_MS, LOOK_UP_US, MANY_MS = 20.0, 100.0, 10.0
 """The most that opening the database, a look-up, and one in a package of 400 advisories may take."""
 
-PINS, RUNS = 500, 15
+PINS, RUNS = 500, 9
 
 
 def made(folder: Path) -> Path:
     """Make the database in the folder of a user's data, and return its path."""
-    heavy = [
-        record(f"PYSEC-2025-{n}", "heavy", events=fixed(f"2.{n % 20}.0"), versions=VERSIONS) for n in range(400)
-    ]
+    heavy = [record(f"PYSEC-2025-{n}", "heavy", events=fixed(f"2.{n % 20}.0"), versions=VERSIONS) for n in range(400)]
     day = date.today().isoformat()
     records = [{**one, "modified": f"{day}T00:00:00Z"} for one in (*many(20_000), *heavy)]
     place = folder / "mlguard" / database.NAME

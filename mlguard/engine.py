@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -405,9 +406,13 @@ def _order(finding: Finding) -> tuple[Any, ...]:
     )
 
 
+_CELL = re.compile(r"^cell \d+(?:, output \d+)?$")
+"""The place of a cell in its notebook is no part of a finding's identity: cells are moved, added and removed."""
+
+
 def _identity(detection: Detection) -> tuple[str, ...]:
     anchor = "".join((detection.anchor or detection.check).split())
-    within = detection.location.within
+    within = _CELL.sub("cell", detection.location.within)
     return detection.rule, detection.check, detection.location.path, within, detection.scope, anchor, detection.advisory
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -228,18 +229,21 @@ def load() -> Catalogue:
     built = pages / "catalogue.json"
     if built.is_file():
         return _thaw(json.loads(built.read_bytes()))
-    state = sorted(
-        (str(path.relative_to(pages)), path.stat().st_mtime_ns, path.stat().st_size) for path in _files(pages)
-    )
+    state = sorted(_state(str(pages)))
     import hashlib
 
     key = hashlib.sha256(repr((state, Path(__file__).stat().st_mtime_ns)).encode()).hexdigest()[:24]
     return _thaw(tables.cached(f"rules-{key}", lambda: compile_pages(pages)))
 
 
-def _files(pages: Path) -> Iterator[Path]:
-    for pattern in ("*/*.md", "controls/*.yaml", "tables/*.yaml"):
-        yield from pages.glob(pattern)
+def _state(pages: str) -> Iterator[tuple[str, int, int]]:
+    """Yield path, time of change and size of every file that the catalogue is made of."""
+    for folder in os.scandir(pages):
+        kinds = (".md", ".yaml") if folder.name in ("controls", "tables") else (".md",)
+        for file in os.scandir(folder.path) if folder.is_dir() else ():
+            if file.name.endswith(kinds):
+                found = file.stat()
+                yield f"{folder.name}/{file.name}", found.st_mtime_ns, found.st_size
 
 
 def compile_pages(pages: Path) -> dict[str, Any]:

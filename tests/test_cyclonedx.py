@@ -19,6 +19,7 @@ from mlguard.facts import Dataset, Field, FileDigest, ModelCard, ModelFile, Pack
 from mlguard.findings import Report, Verdict
 from mlguard.reporters import cyclonedx
 from tests.functional.command import mlguard
+from tests.scanning import scan
 
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -131,6 +132,98 @@ def test_empty_report_is_a_valid_bill() -> None:
     assert bill()["components"] == []
 
 
+LOCK = "uv.lock"
+LOCKED = (
+    Package("requests", "", ">=2", "pyproject.toml", 5, "pkg:pypi/requests", False),
+    Package("pytest", "", "", "pyproject.toml", 9, "pkg:pypi/pytest", False, group="dev"),
+    Package("hatchling", "", "", "pyproject.toml", 2, "pkg:pypi/hatchling", False, build=True),
+    Package("requests", "2.19.0", "==2.19.0", LOCK, 13, "pkg:pypi/requests@2.19.0", True, True, hashes=("sha256:" + "ab" * 32, "sha256:" + "cd" * 32, "md5:" + "ef" * 16, "sha256:short", "crc32:" + "ab" * 4), licence="Apache 2.0", requires=("urllib3", "absent"), lock=True),
+    Package("urllib3", "1.26.0", "==1.26.0", LOCK, 22, "pkg:pypi/urllib3@1.26.0", True, True, licence="MIT OR Apache-2.0", lock=True),
+    Package("numpy", "1.26.0", "==1.26.0", "environment.yml", 3, "pkg:conda/numpy@1.26.0", True),
+    facts.Library("requests", ("requests",), 3, "a.py", 1),
+)  # fmt: skip
+
+
+def test_package_tells_hashes_licence_scope_places_and_use() -> None:
+    item = component(bill(*LOCKED), "pkg:pypi/requests@2.19.0")
+
+    assert item["hashes"] == [
+        {"alg": "MD5", "content": "ef" * 16}, {"alg": "SHA-256", "content": "ab" * 32}, {"alg": "SHA-256", "content": "cd" * 32},
+    ]  # fmt: skip
+    assert item["licenses"] == [{"license": {"id": "Apache-2.0", "acknowledgement": "declared"}}]
+    assert (item["scope"], item["version"], item["purl"]) == ("required", "2.19.0", "pkg:pypi/requests@2.19.0")
+    assert item["evidence"]["occurrences"] == [
+        {"location": "pyproject.toml", "line": 5}, {"location": LOCK, "line": 13},
+    ]  # fmt: skip
+    assert properties(item, "imported-in-files") == ["3"]
+
+
+def test_range_is_the_version_that_is_pinned_for_it_and_alone_where_none_is() -> None:
+    names = [item["bom-ref"] for item in bill(*LOCKED)["components"]]
+
+    assert names == [
+        "pkg:conda/numpy@1.26.0", "pkg:pypi/hatchling", "pkg:pypi/pytest", "pkg:pypi/requests@2.19.0", "pkg:pypi/urllib3@1.26.0",
+    ]  # fmt: skip
+
+
+def test_scope_says_what_runs_and_licence_where_it_is_from() -> None:
+    body = bill(*LOCKED)
+
+    assert component(body, "pkg:pypi/pytest")["scope"] == "optional"
+    assert component(body, "pkg:pypi/hatchling")["scope"] == "excluded"
+    assert component(body, "pkg:pypi/urllib3@1.26.0")["licenses"] == [
+        {"expression": "MIT OR Apache-2.0", "acknowledgement": "declared"}
+    ]
+    assert component(body, "pkg:pypi/pytest")["licenses"] == [
+        {"license": {"id": "MIT", "acknowledgement": "concluded"}}
+    ]
+
+
+def test_dependencies_are_those_of_manifests_and_locks() -> None:
+    edges = {entry["ref"]: entry.get("dependsOn", []) for entry in bill(*LOCKED)["dependencies"]}
+
+    assert edges["pkg:pypi/requests@2.19.0"] == ["pkg:pypi/urllib3@1.26.0"]
+    assert edges["scanned-tree"] == [
+        "pkg:conda/numpy@1.26.0", "pkg:pypi/hatchling", "pkg:pypi/pytest", "pkg:pypi/requests@2.19.0",
+    ]  # fmt: skip
+    assert {name for needed in edges.values() for name in needed} <= set(edges)
+
+
+def test_lock_alone_gives_what_nothing_else_needs_to_the_tree() -> None:
+    edges = {entry["ref"]: entry.get("dependsOn", []) for entry in bill(*LOCKED[3:5])["dependencies"]}
+
+    assert edges["scanned-tree"] == ["pkg:pypi/requests@2.19.0"]
+
+
+def test_flaws_are_listed_with_severity_state_and_what_they_are_in(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("requests==2.19.0\nurllib3==1.26.0\n")
+    (tmp_path / "a.py").write_text("import requests\n")
+    found = scan(
+        tmp_path, ["dependencies", "code"], settings={"dependencies": {"advisories": str(EXAMPLES / "advisories")}}
+    )
+
+    text = cyclonedx.render(found, VERDICT, rules.load())
+
+    assert VALIDATOR.validate_str(text) is None
+    flaws = {entry["id"]: entry for entry in json.loads(text)["vulnerabilities"]}
+    assert len(flaws) == len({f.advisory for f in found.findings if f.advisory})
+    flaw = flaws["CVE-2018-18074"]
+    assert flaw["affects"] == [{"ref": "pkg:pypi/requests@2.19.0"}] and flaw["ratings"] == [{"severity": "high"}]
+    assert (flaw["analysis"]["state"], flaw["recommendation"], flaw["source"]["name"]) == (
+        "in_triage",
+        "Upgrade to 2.20.0.",
+        "NVD",
+    )
+    assert [entry["id"] for entry in flaw["references"]] == ["GHSA-x84v-xcm2-53pg"]
+    assert properties(flaw, "imported") == ["imported in 1 file: a.py:1"]
+
+
+def test_order_of_the_facts_changes_no_byte_of_packages_and_dependencies() -> None:
+    one, other = bill(*LOCKED), bill(*reversed(LOCKED))
+
+    assert one["dependencies"] == other["dependencies"] and one["components"] == other["components"]
+
+
 _TEXT = st.text(max_size=20) | st.sampled_from(["\udcff", "a b", "../x", "MIT", "org/name", "\x00", "é" * 5])
 _PAIRS = st.lists(st.tuples(_TEXT, _TEXT), max_size=2).map(tuple)
 _NAMES = st.lists(_TEXT, max_size=2).map(tuple)
@@ -139,7 +232,7 @@ _NAMES = st.lists(_TEXT, max_size=2).map(tuple)
 @given(
     st.lists(st.builds(ModelFile, path=_TEXT, format=_TEXT, verdict=st.just("clean"), imports=_NAMES, bases=_PAIRS, licences=_NAMES, stored=_NAMES, formats=_NAMES), max_size=2, unique_by=lambda fact: fact.path),
     st.lists(st.builds(ModelCard, path=_TEXT, form=st.just("markdown"), licences=_NAMES, bases=_PAIRS, datasets=st.lists(_TEXT, max_size=2, unique=True).map(tuple), task=_TEXT, library=_TEXT), max_size=2),
-    st.lists(st.builds(Package, name=_TEXT, version=_TEXT, specifier=_TEXT, path=_TEXT, line=st.just(1), purl=_TEXT, pinned=st.booleans()), max_size=2),
+    st.lists(st.builds(Package, name=_TEXT, version=_TEXT, specifier=_TEXT, path=_TEXT, line=st.just(1), purl=_TEXT, pinned=st.booleans(), hashes=_NAMES, licence=_TEXT, requires=_NAMES, lock=st.booleans(), build=st.booleans(), group=_TEXT), max_size=3),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
 def test_any_facts_give_a_valid_bill(models: list[ModelFile], cards: list[ModelCard], packages: list[Package]) -> None:

@@ -34,14 +34,18 @@ def assess(records: Iterable[Record]) -> Iterator[Record]:
 
 def _place(packages: Sequence[Package]) -> str:
     """Return the path of the manifest that stands for all: a lock before others, the one nearest to the root of the tree first."""
+    locks = {package.path for package in packages if package.lock}
+    found = [(path not in locks, path.count("/"), path) for path in {*locks, *_manifests(packages)}]
+    return min(found)[2] if found else ""
+
+
+def _manifests(packages: Sequence[Package]) -> set[str]:
+    """Return the paths of the manifests that state what the project needs."""
     from mlguard.scanners.dependencies.readers import format_of
 
-    found = {
-        (not package.lock, package.path.count("/"), package.path)
-        for package in packages
-        if package.lock or format_of(package.path) in _MANIFESTS
+    return {
+        path for path in {package.path for package in packages if not package.lock} if format_of(path) in _MANIFESTS
     }
-    return min(found)[2] if found else ""
 
 
 def _first(kept: Sequence[Upkeep], role: str) -> str:
@@ -71,14 +75,11 @@ def _bills(place: str, packages: Sequence[Package], kept: Sequence[Upkeep]) -> I
 
 def _pins(packages: Sequence[Package]) -> set[tuple[str, str]]:
     """Return the packages that the locks pin, or where there is no lock those that manifests do."""
-    from mlguard.scanners.dependencies.readers import format_of
     from mlguard.scanners.dependencies.upkeep import plain
 
-    locked = any(package.lock for package in packages)
+    counts = {package.path for package in packages if package.lock} or _manifests(packages)
     return {
-        (package.name, plain(package.version))
-        for package in packages
-        if package.version and (package.lock if locked else format_of(package.path) in _MANIFESTS)
+        (package.name, plain(package.version)) for package in packages if package.version and package.path in counts
     }
 
 

@@ -304,7 +304,10 @@ GOOD: dict[str, list[str]] = {
         "import xgboost as xgb\nb = xgb.Booster()\nb.load_model('m.json')",
         "model.save_pretrained('out', safe_serialization=True)",
     ],
-    "code/code-in-saved-model": ["from torch import nn\nx = nn.Linear(1, 1)", "from albumentations import Lambda\nLambda(image=f)"],
+    "code/code-in-saved-model": [
+        "from torch import nn\nx = nn.Linear(1, 1)",
+        "from albumentations import Lambda\nLambda(image=f)",
+    ],
     "code/trusted-remote-code": [
         "from transformers import AutoModel\nAutoModel.from_pretrained('a/b', trust_remote_code=False)",
         "def f(p, trust_remote_code=False):\n    return AutoModel.from_pretrained(p, trust_remote_code=trust_remote_code)\nfrom transformers import AutoModel",
@@ -423,7 +426,10 @@ GOOD: dict[str, list[str]] = {
         "import boto3\nboto3.client('s3').upload_file('f', 'b', 'k', ExtraArgs={'ACL': 'bucket-owner-full-control'})",
     ],
     "code/open-file-permissions": [
-        "import os\nos.chmod('a', 0o644)", "import os\nos.chmod('a.sh', 0o755)", "import os\nold = os.umask(0o022)", "import os\nos.makedirs('a', exist_ok=True)",
+        "import os\nos.chmod('a', 0o644)",
+        "import os\nos.chmod('a.sh', 0o755)",
+        "import os\nold = os.umask(0o022)",
+        "import os\nos.makedirs('a', exist_ok=True)",
     ],
     "code/secret-in-logs": [
         "print('missing', 'OPENAI_API_KEY')",
@@ -435,9 +441,15 @@ GOOD: dict[str, list[str]] = {
         "import os\nregion = os.environ['AWS_REGION']\nprint(region)",
     ],
     "code/request-without-timeout": [
-        "import requests\nrequests.get(u, timeout=5)", "import httpx\nhttpx.get(u)", "d = {}\nd.get('a')", "import requests\ndef f(**kw):\n    requests.get(u, **kw)",
+        "import requests\nrequests.get(u, timeout=5)",
+        "import httpx\nhttpx.get(u)",
+        "d = {}\nd.get('a')",
+        "import requests\ndef f(**kw):\n    requests.get(u, **kw)",
     ],
-    "code/unsafe-xml-parsing": ["import pandas as pd\npd.read_html(p, flavor=['bs4', 'html5lib'])", "import pandas as pd\npd.read_xml('a.xml', parser='etree')"],
+    "code/unsafe-xml-parsing": [
+        "import pandas as pd\npd.read_html(p, flavor=['bs4', 'html5lib'])",
+        "import pandas as pd\npd.read_xml('a.xml', parser='etree')",
+    ],
     "code/path-traversal": [
         "def f(name):\n    return open('models/' + name)",
         "from flask import request\nfrom werkzeug.utils import secure_filename\ndef f():\n    return open('up/' + secure_filename(request.args['n']))",
@@ -450,7 +462,11 @@ GOOD: dict[str, list[str]] = {
         "from fastapi import FastAPI\nimport httpx\napp = FastAPI()\n@app.get('/x')\ndef f(item: str):\n    return httpx.get(f'https://api.example.org/items/{item}').json()",
         "from flask import request\nimport requests\ndef f():\n    return requests.post('https://api.example.org', json=request.json, timeout=3)",
     ],
-    "code/assert-as-check": ["def f(x):\n    assert x > 0", "def f(x):\n    assert isinstance(x, str)", "def f(s):\n    assert s.shape == (1, 2)"],
+    "code/assert-as-check": [
+        "def f(x):\n    assert x > 0",
+        "def f(x):\n    assert isinstance(x, str)",
+        "def f(s):\n    assert s.shape == (1, 2)",
+    ],
     "code/untraceable-inference": [
         "from flask import Flask\napp = Flask('x')\n@app.post('/loan')\n@login_required\ndef loan():\n    p = model.predict(x)\n    logger.info('loan %s', VERSION)\n    return str(p)",
         "from flask import Flask\napp = Flask('x')\n@app.post('/cats')\n@login_required\ndef cats():\n    return str(model.predict(x))",

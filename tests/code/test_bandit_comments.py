@@ -67,7 +67,9 @@ def test_our_finding_that_confirms_bandits_is_set_aside_with_it(tmp_path: Path) 
 
 
 def test_our_own_comment_counts_beside_one_of_bandits_that_does_not(tmp_path: Path) -> None:
-    comment = "# nosec B999  # mlguard: ignore[code/assert-as-check] tested elsewhere until=2027-01-31"
+    (rule,) = (one.rule for one in findings(tmp_path, "assert x\n"))
+
+    comment = f"# nosec B999  # mlguard: ignore[{rule}] tested elsewhere until=2027-01-31"
     (found,) = findings(tmp_path, f"assert x  {comment}\n")
 
     assert found.state == "ignored"
@@ -77,7 +79,7 @@ def test_the_gate_tells_how_many_findings_bandits_comments_set_aside(tmp_path: P
     (tmp_path / "a.py").write_text("assert x  # nosec\nassert y  # nosec B101\n")
     report = scan(tmp_path, ["code"])
 
-    verdict = judge(report, Config(), TODAY)
+    _, verdict = judge(report, Config(), TODAY)
 
     assert any("2 findings set aside by comments in the files: 2 by nosec" in told for told in verdict.reasons)
 
@@ -93,7 +95,7 @@ def test_the_line_of_a_comment_in_a_notebook_is_that_of_the_file(tmp_path: Path)
     cell = '{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": null,\n "source": [\n  "x = 1\\n",\n  "assert x  # nosec\\n"\n ]}'
     (tmp_path / "n.ipynb").write_text(f'{{"cells": [{cell}],\n "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}')
 
-    found = [one for one in scan(tmp_path, ["code"]).findings if one.rule == "code/assert-as-check"]
+    found = [one for one in scan(tmp_path, ["code"]).findings if one.facts.get("bandit") == "B101"]
 
     assert [(one.location.line, one.aside.line if one.aside else 0) for one in found] == [(4, 4)]
 
@@ -129,7 +131,7 @@ def test_neither_settings_nor_plugins_of_the_scanned_tree_count(tmp_path: Path) 
     (tmp_path / ".bandit").write_text("[bandit]\nskips: B101\nexclude: /\n")
     (tmp_path / "bandit.yaml").write_text("skips: [B101]\nassert_used:\n  skips: ['*.py']\n")
 
-    assert [one.rule for one in findings(tmp_path, "assert x\n")] == ["code/assert-as-check"]
+    assert [one.facts["bandit"] for one in findings(tmp_path, "assert x\n")] == ["B101"]
 
 
 def test_bandits_command_line_is_not_imported_for_a_known_version(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ def lines(code: str, rule: str, ours: bool = False) -> list[int]:
         {
             record.location.line
             for record in seen
-            if isinstance(record, Detection) and record.rule == rule and not (ours and record.check.startswith("bandit-"))
+            if isinstance(record, Detection)
+            and record.rule == rule
+            and not (ours and record.check.startswith("bandit-"))
         }
     )
 
@@ -92,7 +94,9 @@ def test_of_several_manifests_the_lowest_version_counts() -> None:
     assert found_versions == [("torch", "2.6", "2.6"), ("torch", "2.1", "2.1"), ("numpy", "1.20", "")]
 
 
-@pytest.mark.parametrize("text", ["", "torch", "torch==", "torch=={", "\x00torch==2", "torch" * 5000, "=" * 100000, "torch [" * 20000])
+@pytest.mark.parametrize(
+    "text", ["", "torch", "torch==", "torch=={", "\x00torch==2", "torch" * 5000, "=" * 100000, "torch [" * 20000]
+)
 def test_a_manifest_of_any_shape_is_read_quickly(text: str) -> None:
     for is_lock in (True, False):
         for name, low, exact in pins.found_in(text, is_lock, True):

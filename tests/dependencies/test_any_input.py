@@ -93,7 +93,7 @@ def test_every_sample_is_read(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", SAMPLES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(changes=_MUTATIONS)
 def test_damage_ends_in_a_manifest_or_is_unreadable(path: str, changes: list[tuple[str, int, str]]) -> None:
     manifest = attempt(path, mutated(SAMPLES[path], changes))
@@ -103,7 +103,7 @@ def test_damage_ends_in_a_manifest_or_is_unreadable(path: str, changes: list[tup
 
 
 @pytest.mark.parametrize("path", SAMPLES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     data=st.binary(max_size=400)
     | st.text(alphabet="[]{}\"'=#:,.-\n \\$abcpipinstall@!<>%", max_size=300).map(str.encode)
@@ -216,7 +216,7 @@ JUDGES: dict[str, Callable[[str], set[str]]] = {
 
 
 @pytest.mark.parametrize("path", JUDGES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(changes=_MUTATIONS)
 def test_what_another_reader_sees_in_a_damaged_file_is_a_component_or_said(
     path: str, changes: list[tuple[str, int, str]]
@@ -292,13 +292,13 @@ _HOSTILE = [
 
 
 @pytest.mark.parametrize("path", SAMPLES)
-def test_a_megabyte_of_anything_ends_in_time(path: str) -> None:
+def test_a_third_of_a_megabyte_of_anything_ends_within_a_second(path: str) -> None:
     slow = []
     for number, text in enumerate(_HOSTILE):
         begin = time.process_time()
-        attempt(path, text)
+        attempt(path, text[:300_000])
         took = time.process_time() - begin
-        if took > 2:
+        if took > 1:
             slow.append((number, text[:20], round(took, 1)))
 
     assert slow == []

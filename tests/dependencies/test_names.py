@@ -181,3 +181,21 @@ def test_distance_is_symmetric_and_at_most_the_longer_name(one: str, two: str) -
     assert distance == names.damerau_levenshtein(two, one, 99) <= max(len(one), len(two))
     assert (distance == 0) == (one == two)
     assert names.damerau_levenshtein(one, two, 2) == min(distance, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("nump\u0443", "numpy"), ("p\u0430ndas", "pandas"), ("\u0440andas", "pandas"), ("t\u03bfrch", "torch"), ("requ\u0435sts", "requests"),
+        ("\uff4e\uff55\uff4d\uff50\uff59", "numpy"), ("s\u0441ikit-learn", "scikit-learn"), ("num\u200bpy", "numpy"), ("n\u00fampy", "numpy"),
+        ("numpy", ""), ("\u0447urn", ""), ("caf\u00e9", ""),
+    ],
+)  # fmt: skip
+def test_letters_of_other_scripts_are_seen_through(tmp_path: Path, name: str, meant: str) -> None:
+    (tmp_path / "requirements.txt").write_text(f"# \u0440andas\nclick==8.0\n{name}==1.0\n", encoding="utf-8")
+
+    report = scan(tmp_path, ["dependencies"])
+
+    found = [(finding.location.line, finding.facts["meant"]) for finding in report.findings if finding.rule == RULE]
+    assert names.disguised(name) == meant
+    assert found == ([(3, meant)] if meant else [])

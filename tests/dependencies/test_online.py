@@ -150,3 +150,41 @@ def test_nothing_is_asked_unless_the_settings_say_so(service: Service, tmp_path:
     scan(tmp_path, osv_url=service.url, online="off")
 
     assert service.asked == []
+
+
+def test_index_is_asked_through_pip_audit_and_each_answer_is_told_apart(tmp_path: Path) -> None:
+    import requests
+    from requests.adapters import BaseAdapter
+
+    flaw = {"id": "PYSEC-1", "aliases": ["CVE-1"], "fixed_in": ["2.0"], "details": "A flaw", "withdrawn": None}
+    bodies = {
+        "flawed": (200, json.dumps({"info": {}, "vulnerabilities": [flaw]}).encode()),
+        "sound": (200, b'{"vulnerabilities": []}'),
+        "private": (404, b"{}"),
+        "down": (503, b""),
+        "portal": (200, b"<html>Please log in</html>"),
+        "strange": (200, b'{"vulnerabilities": [{"id": "PYSEC-2"}]}'),
+        "listed": (200, b"[]"),
+    }
+
+    class Canned(BaseAdapter):
+        def send(self, request: Any, **_: Any) -> requests.Response:
+            name = request.url.split("/")[4]
+            answer = requests.Response()
+            answer.status_code, content = bodies[name]
+            answer._content, answer.url, answer.request = content, request.url, request
+            return requests.hooks.dispatch_hook("response", {}, answer)  # type: ignore[no-any-return]  # as a session does
+
+        def close(self) -> None: ...
+
+    made = online.service("pypi", tmp_path / "cache")
+    made.session.mount("https://", Canned())
+
+    answers = {answer.name: answer for answer in online.answers([(name, "1.0") for name in bodies], made)}
+
+    assert answers["flawed"].flaws == (online.Told(("PYSEC-1", "CVE-1"), "A flaw", ("2.0",)),)
+    assert (answers["sound"].flaws, answers["sound"].trouble) == ((), "")
+    assert "may be private" in answers["private"].trouble
+    assert "cannot be reached" in answers["down"].trouble
+    for name in ("portal", "strange", "listed"):
+        assert "cannot be understood" in answers[name].trouble

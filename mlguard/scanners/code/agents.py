@@ -80,7 +80,9 @@ def named_tools(call: Call) -> Iterator[Sight]:
     names = call.argument(0, "tool_names")
     if call.path.startswith("langchain") and isinstance(names, ast.List | ast.Tuple):
         chosen = {call.constant(item) for item in names.elts}
-        if not chosen.isdisjoint({"python_repl", "terminal", "requests_all", "requests_post", "llm-math", "pal-math", "pal-colored-objects"}):
+        if not chosen.isdisjoint(
+            {"python_repl", "terminal", "requests_all", "requests_post", "llm-math", "pal-math", "pal-colored-objects"}
+        ):
             yield call.sees(INJECTION, "code-execution-tool")
 
 
@@ -95,12 +97,17 @@ def messages(node: ast.Dict, place: Place) -> Iterator[Sight]:
     """Messages of the operator, written as dictionaries, that hold what somebody else wrote."""
     role = text = None
     for key, value in zip(node.keys, node.values, strict=True):
-        if key.__class__ is ast.Constant:
-            if key.value == "role":  # type: ignore[union-attr]
+        if isinstance(key, ast.Constant):
+            if key.value == "role":
                 role = value
-            elif key.value in _TEXT_KEYS:  # type: ignore[union-attr]
+            elif key.value in _TEXT_KEYS:
                 text = value
-    if role is None or text is None or isinstance(text, ast.Constant) or place.names.constant(role, place.scope) not in _SYSTEM:
+    if (
+        role is None
+        or text is None
+        or isinstance(text, ast.Constant)
+        or place.names.constant(role, place.scope) not in _SYSTEM
+    ):
         return
     if _holds_foreign_text(text, place.scope, place):
         yield Sight(PROMPT, "concatenated-prompt", node, {"call": "The system message"})
@@ -114,7 +121,14 @@ def system_prompts(call: Call) -> Iterator[Sight]:
     """Arguments that are the operator's words and hold what somebody else wrote."""
     given = [call.keywords[name] for name in ("system", "system_prompt", "system_message", "system_instruction", "instructions", "preamble")
              if name in call.keywords]  # fmt: skip
-    if call.last in ("SystemMessage", "SystemMessagePromptTemplate", "ChatSystemMessage", "SystemChatMessage", "SystemPromptPart", "from_system"):
+    if call.last in (
+        "SystemMessage",
+        "SystemMessagePromptTemplate",
+        "ChatSystemMessage",
+        "SystemChatMessage",
+        "SystemPromptPart",
+        "from_system",
+    ):
         first = call.argument(0, "content", "text")
         given += [first] if first is not None else []
     elif call.last == "from_template":
@@ -128,9 +142,11 @@ def system_prompts(call: Call) -> Iterator[Sight]:
 @on_node(ast.Tuple, words=["system"], imports=["langchain", "langchain_core"])
 def pairs(node: ast.Tuple, place: Place) -> Iterator[Sight]:
     """Messages of the operator, written as pairs, that hold what somebody else wrote."""
-    if len(node.elts) == 2 and isinstance(node.elts[0], ast.Constant) and node.elts[0].value == "system":
-        if not isinstance(node.elts[1], ast.Constant) and _holds_foreign_text(node.elts[1], place.scope, place):
-            yield Sight(PROMPT, "concatenated-prompt", node, {"call": "The system message"})
+    if len(node.elts) != 2 or isinstance(node.elts[1], ast.Constant):
+        return
+    of_system = isinstance(node.elts[0], ast.Constant) and node.elts[0].value == "system"
+    if of_system and _holds_foreign_text(node.elts[1], place.scope, place):
+        yield Sight(PROMPT, "concatenated-prompt", node, {"call": "The system message"})
 
 
 _OWN_WORDS = re.compile(
@@ -171,10 +187,16 @@ def _joined(node: ast.expr, scope: Scope, place: Place) -> Iterator[ast.expr]:
         yield from (part.value for part in node.values if isinstance(part, ast.FormattedValue))
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         for side in (node.left, node.right):
-            yield from _joined(side, scope, place) if isinstance(side, ast.BinOp | ast.JoinedStr | ast.Call) else (side,)
+            yield from (
+                _joined(side, scope, place) if isinstance(side, ast.BinOp | ast.JoinedStr | ast.Call) else (side,)
+            )
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
         yield from node.right.elts if isinstance(node.right, ast.Tuple) else (node.right,)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "join", "replace"):
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("format", "join", "replace")
+    ):
         yield from node.args
         yield from (keyword.value for keyword in node.keywords)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and node.args:
@@ -199,7 +221,16 @@ _AGENTS = re.compile(
     r"^langchain\w*\.(?:[\w.]*\.)?(?:AgentExecutor(?:\.from_agent_and_tools)?|initialize_agent|create_\w*agent(?:_executor)?)$"
     r"|^(?:llama_index|smolagents|crewai|autogen|autogen_agentchat|agno|phi|agents)\.[\w.]+$"
 )
-_LIMITS = ("max_iterations", "max_steps", "max_turns", "max_iter", "max_consecutive_auto_reply", "recursion_limit", "max_round", "max_function_calls")
+_LIMITS = (
+    "max_iterations",
+    "max_steps",
+    "max_turns",
+    "max_iter",
+    "max_consecutive_auto_reply",
+    "recursion_limit",
+    "max_round",
+    "max_function_calls",
+)
 
 
 @on_call(keywords=[*_LIMITS, "max_execution_time"], imports=["langchain", "langchain_community", "langchain_experimental", "llama_index", "smolagents", "crewai",
@@ -209,9 +240,19 @@ def loops(call: Call) -> Iterator[Sight]:
     for name in _LIMITS:
         if name in call.keywords:
             value = call.constant(call.keywords[name])
-            infinite = isinstance(call.keywords[name], ast.Call | ast.Attribute) and _is_infinite(call.keywords[name], call)
-            if value is None or infinite or (isinstance(value, int | float) and not isinstance(value, bool) and (value < 0 or value >= 1000)):
-                if value is None and call.value("max_execution_time") not in (None,) and "max_execution_time" in call.keywords:
+            infinite = isinstance(call.keywords[name], ast.Call | ast.Attribute) and _is_infinite(
+                call.keywords[name], call
+            )
+            if (
+                value is None
+                or infinite
+                or (isinstance(value, int | float) and not isinstance(value, bool) and (value < 0 or value >= 1000))
+            ):
+                if (
+                    value is None
+                    and call.value("max_execution_time") not in (None,)
+                    and "max_execution_time" in call.keywords
+                ):
                     return
                 yield call.sees(UNBOUNDED, "unlimited-loop")
                 return
@@ -219,7 +260,11 @@ def loops(call: Call) -> Iterator[Sight]:
 
 def _is_infinite(node: ast.expr, call: Call) -> bool:
     if isinstance(node, ast.Call):
-        return call.names.path(node.func, call.scope) == "float" and bool(node.args) and call.constant(node.args[0]) in ("inf", "infinity")
+        return (
+            call.names.path(node.func, call.scope) == "float"
+            and bool(node.args)
+            and call.constant(node.args[0]) in ("inf", "infinity")
+        )
     return call.names.path(node, call.scope) in ("math.inf", "numpy.inf", "sys.maxsize")
 
 
@@ -241,7 +286,9 @@ def endless(node: ast.While, place: Place) -> Iterator[Sight]:
             return
         if isinstance(inner, ast.Call):
             written = place.names.written(inner.func)
-            if re.search(r"(?:^|\.)(?:input|get|recv|receive\w*|readline|listen|sleep|poll|next|wait|consume)$", written):
+            if re.search(
+                r"(?:^|\.)(?:input|get|recv|receive\w*|readline|listen|sleep|poll|next|wait|consume)$", written
+            ):
                 return  # waits for somebody
             if asked is None and "model" in taint.of(inner, place.scope, place.names):
                 asked = inner
@@ -249,8 +296,31 @@ def endless(node: ast.While, place: Place) -> Iterator[Sight]:
         yield Sight(UNBOUNDED, "unlimited-loop", node, {"call": "The loop"})
 
 
-_SERVED = frozenset({"flask", "fastapi", "quart", "starlette", "django", "gradio", "streamlit", "aiohttp", "sanic", "litestar", "chainlit"})
-_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens_to_sample", "timeout", "max_new_tokens", "generation_config", "config")
+_SERVED = frozenset(
+    {
+        "flask",
+        "fastapi",
+        "quart",
+        "starlette",
+        "django",
+        "gradio",
+        "streamlit",
+        "aiohttp",
+        "sanic",
+        "litestar",
+        "chainlit",
+    }
+)
+_CAPS = (
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "max_tokens_to_sample",
+    "timeout",
+    "max_new_tokens",
+    "generation_config",
+    "config",
+)
 
 
 @on_call("create", "complete", "ChatOpenAI", imports=["openai", "groq", "together", "mistralai", "cohere", "litellm"])
@@ -284,7 +354,11 @@ def chat_interface(call: Call) -> Iterator[Sight]:
     texts = [text for text in shown if isinstance(text, str)]
     if any(_DISCLOSES.search(text) for text in texts):
         return
-    unknown = [name for name in ("title", "description", "article") if isinstance(call.constant(call.keywords.get(name)), Unknown) and name in call.keywords]
+    unknown = [
+        name
+        for name in ("title", "description", "article")
+        if isinstance(call.constant(call.keywords.get(name)), Unknown) and name in call.keywords
+    ]
     if not unknown and not _disclosed_elsewhere(call):
         yield call.sees(CHAT, "chat-interface")
 
@@ -292,7 +366,19 @@ def chat_interface(call: Call) -> Iterator[Sight]:
 def _disclosed_elsewhere(call: Call) -> bool:
     """Say whether some other text that the file shows says it: a heading, a banner."""
     tree = call.source.tree
-    for name in ("Markdown", "HTML", "markdown", "title", "header", "caption", "info", "write", "Label", "set_page_config", "subheader"):
+    for name in (
+        "Markdown",
+        "HTML",
+        "markdown",
+        "title",
+        "header",
+        "caption",
+        "info",
+        "write",
+        "Label",
+        "set_page_config",
+        "subheader",
+    ):
         for other in tree.calls_by_name.get(name, ()):
             texts = [*other.args, *(keyword.value for keyword in other.keywords)]
             if any(_DISCLOSES.search(leading_text(text, call)) for text in texts):
@@ -315,7 +401,32 @@ def chat_input(call: Call) -> Iterator[Sight]:
 
 def _asks_model(call: Call) -> bool:
     roots = call.source.tree.roots
-    return not roots.isdisjoint({"openai", "anthropic", "langchain", "langchain_openai", "litellm", "ollama", "transformers", "groq", "cohere", "mistralai"})
+    return not roots.isdisjoint(
+        {
+            "openai",
+            "anthropic",
+            "langchain",
+            "langchain_openai",
+            "litellm",
+            "ollama",
+            "transformers",
+            "groq",
+            "cohere",
+            "mistralai",
+        }
+    )
 
 
-CHECKS = (tools, dangers, named_tools, messages, system_prompts, pairs, loops, endless, caps, chat_interface, chat_input)
+CHECKS = (
+    tools,
+    dangers,
+    named_tools,
+    messages,
+    system_prompts,
+    pairs,
+    loops,
+    endless,
+    caps,
+    chat_interface,
+    chat_input,
+)

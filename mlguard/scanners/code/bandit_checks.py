@@ -84,7 +84,7 @@ def issues(tree: Tree, data: bytes, path: str) -> list[Any]:
 
 def found(tree: Tree, data: bytes, path: str) -> Iterator[Found | Broken]:
     """Yield every issue, also those that comments set aside, and where a check stopped."""
-    return _driven(tree, data, path) if is_verified() else _visited(data, path)
+    return _driven(tree, data, path) if is_verified() else _visited(data, path, tree)
 
 
 def _native(tree: Tree, data: bytes, path: str) -> Iterator[Seen | Silenced | Broken]:
@@ -245,8 +245,12 @@ def _import(run: _Run, node: Any) -> Iterator[Found | Broken]:
 # ---- bandit's way
 
 
-def _visited(data: bytes, path: str) -> Iterator[Found | Broken]:
-    """Yield what bandit's own visitor reports, for versions that the fast way was not verified with."""
+def _visited(data: bytes, path: str, tree: Tree | None = None) -> Iterator[Found | Broken]:
+    """Yield what bandit's own visitor reports, for versions that the fast way was not verified with.
+
+    It makes a tree of its own; with ``tree`` the nodes of that one are given.
+    """
+    ours = {_spot(node): node for node in reversed(tree.nodes)} if tree is not None else {}
     from bandit.core import config, extension_loader, metrics, node_visitor, test_set
 
     logging.getLogger("bandit").setLevel(logging.CRITICAL + 1)
@@ -270,7 +274,8 @@ def _visited(data: bytes, path: str) -> Iterator[Found | Broken]:
     def take(made: list[Any], node: ast.AST | None) -> None:
         places, given[:] = given[:], []
         for issue, (line, lines) in zip(made, places, strict=True):
-            results.append(Found(issue, node, *silencing(nosec, issue.test_id, line, lines)))
+            known = ours.get(_spot(node), node) if node is not None else None
+            results.append(Found(issue, known, *silencing(nosec, issue.test_id, line, lines)))
 
     counted = metrics.Metrics()
     counted.begin(path)
@@ -289,3 +294,9 @@ def _visited(data: bytes, path: str) -> Iterator[Found | Broken]:
         visitor.process(data)
     take(visitor.tester.results[len(visitor.tester.results) - len(given) :], None)
     yield from results
+
+
+def _spot(node: Any) -> tuple[Any, ...]:
+    """Return what finds a node in another tree of the same file."""
+    places = (getattr(node, name, None) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
+    return node.__class__, *places

@@ -186,7 +186,7 @@ def holding(path: str, data: bytes) -> Iterator[None]:
     try:
         yield
     finally:
-        del _held[path]
+        _held.pop(path, None)
 
 
 def read_from_memory(trojansource: Callable[..., Any]) -> None:

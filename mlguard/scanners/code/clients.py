@@ -27,7 +27,10 @@ _CLIENTS = re.compile(r"^(?:requests|httpx|aiohttp|urllib3|boto3|botocore|aiobot
 _VERBS = frozenset(
     {"get", "post", "put", "patch", "delete", "head", "options", "request", "stream", "Session", "Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport"}
 )  # fmt: skip
-_NO_TLS = re.compile(r"[?&](?:sslmode=(?:disable|allow)|ssl=(?:false|0)|tls=false|useSSL=false|encrypt=(?:no|false)|ssl_disabled=true|ssl_mode=disabled)\b", re.I)
+_NO_TLS = re.compile(
+    r"[?&](?:sslmode=(?:disable|allow)|ssl=(?:false|0)|tls=false|useSSL=false|encrypt=(?:no|false)|ssl_disabled=true|ssl_mode=disabled)\b",
+    re.I,
+)
 _CONNECTS = frozenset({"create_engine", "create_async_engine", "connect", "create_pool", "ConnectionPool", "AsyncConnectionPool", "connect_async",
                        "from_url", "MongoClient", "AsyncIOMotorClient", "Database", "engine_from_config", "from_uri", "Connection",
                        "MySQLConnection", "URL", "make_url"})  # fmt: skip
@@ -40,7 +43,9 @@ _CONNECTS = frozenset({"create_engine", "create_async_engine", "connect", "creat
 def tls(call: Call) -> Iterator[Sight]:
     """Certificates that nobody checks."""
     path, keywords = call.path, call.keywords
-    known = bool(_CLIENTS.match(path)) or (call.last in _VERBS and not path.startswith(("jwt.", "jose.", "jwcrypto.", "itsdangerous.")))
+    known = bool(_CLIENTS.match(path)) or (
+        call.last in _VERBS and not path.startswith(("jwt.", "jose.", "jwcrypto.", "itsdangerous."))
+    )
     off = known and any(name in keywords and _is_off(call.value(name)) for name in _OFF)
     insecure = any(name in keywords and call.value(name) is True for name in _ON)
     required = keywords.get("cert_reqs") or keywords.get("ssl_cert_reqs")
@@ -67,7 +72,18 @@ _TLS_VARIABLES = {
     "SSL_CERT_FILE": ("",), "AWS_CA_BUNDLE": ("",), "OLLAMA_INSECURE": ("1", "true"), "MLFLOW_TRACKING_SERVER_CERT_PATH": ("",),
     "KAGGLE_SSL_VERIFY": ("false", "0"), "CLEARML_API_HOST_VERIFY_CERT": ("false", "0"), "PIP_TRUSTED_HOST": ("*",),
 }  # fmt: skip
-_SWITCHES = frozenset({"verify", "verify_ssl", "check_hostname", "verify_mode", "_create_default_https_context", "verify_certs", "ssl_verify", "assert_hostname"})
+_SWITCHES = frozenset(
+    {
+        "verify",
+        "verify_ssl",
+        "check_hostname",
+        "verify_mode",
+        "_create_default_https_context",
+        "verify_certs",
+        "ssl_verify",
+        "assert_hostname",
+    }
+)
 
 
 @on_node(ast.Assign, words=[*_SWITCHES, *_TLS_VARIABLES])
@@ -98,7 +114,12 @@ def _switched(node: ast.Assign, target: ast.Attribute, place: Place) -> Iterator
     else:
         off = path == "ssl._create_default_https_context" and "_create_unverified" in names.written(node.value)
     if off:
-        yield Sight(TLS, "verify-off", node, {"call": names.written(target) if target.attr != "_create_default_https_context" else path})
+        yield Sight(
+            TLS,
+            "verify-off",
+            node,
+            {"call": names.written(target) if target.attr != "_create_default_https_context" else path},
+        )
 
 
 @on_call("setdefault", "putenv", "update", "setenv", words=list(_TLS_VARIABLES))
@@ -118,7 +139,17 @@ _CURL = re.compile(r"\bcurl\b[^|;&]*\s(?:-k|--insecure|-[a-zA-Z]*k[a-zA-Z]*)(?:\
                    r"\bpip3?\b[^|;&]*--trusted-host")  # fmt: skip
 
 
-@on_call("run", "Popen", "call", "check_call", "check_output", "system", "popen", "getoutput", imports=["subprocess", "os", "asyncio"])
+@on_call(
+    "run",
+    "Popen",
+    "call",
+    "check_call",
+    "check_output",
+    "system",
+    "popen",
+    "getoutput",
+    imports=["subprocess", "os", "asyncio"],
+)
 def commands(call: Call) -> Iterator[Sight]:
     """Commands that do not check certificates."""
     if not call.path.startswith(("subprocess.", "os.")) or not call.node.args:
@@ -135,7 +166,8 @@ def commands(call: Call) -> Iterator[Sight]:
 # ---- connections in clear
 
 _LOCAL_HOST = re.compile(
-    r"^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|\[?::\]?|unix|testserver|test|example|host\.docker\.internal)(?:$|[:/])", re.I
+    r"^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|\[?::\]?|unix|testserver|test|example|host\.docker\.internal)(?:$|[:/])",
+    re.I,
 )
 
 
@@ -158,11 +190,25 @@ def _is_local(address: object) -> bool:
     return bool(_LOCAL_HOST.match(host)) if host else False
 
 
-_CHANNELS = frozenset({"grpc.insecure_channel", "grpc.aio.insecure_channel", "grpc.experimental.insecure_channel", "grpc._channel.insecure_channel"})
+_CHANNELS = frozenset(
+    {
+        "grpc.insecure_channel",
+        "grpc.aio.insecure_channel",
+        "grpc.experimental.insecure_channel",
+        "grpc._channel.insecure_channel",
+    }
+)
 _TRITON = re.compile(r"^tritonclient\.(?:grpc|http)(?:\.aio)?(?:\._client)?\.InferenceServerClient$")
 
 
-@on_call("insecure_channel", "insecure_channel_credentials", "InferenceServerClient", "add_insecure_port", "PredictionServiceStub", imports=["grpc", "tritonclient"])
+@on_call(
+    "insecure_channel",
+    "insecure_channel_credentials",
+    "InferenceServerClient",
+    "add_insecure_port",
+    "PredictionServiceStub",
+    imports=["grpc", "tritonclient"],
+)
 def channels(call: Call) -> Iterator[Sight]:
     """Remote calls without encryption."""
     target = call.argument(0, "target", "url", "address")
@@ -170,8 +216,8 @@ def channels(call: Call) -> Iterator[Sight]:
         if not _is_local(_text(target, call)):
             yield call.sees(CLEAR, "insecure-channel")
     elif call.last == "add_insecure_port":
-        address = leading_text(target, call) if target is not None else ""
-        if address and (not _is_local(address) or address.startswith(("0.0.0.0", "[::]", ":"))):
+        text = leading_text(target, call) if target is not None else ""
+        if text and (not _is_local(text) or text.startswith(("0.0.0.0", "[::]", ":"))):
             yield call.sees(CLEAR, "insecure-channel")
     elif _TRITON.match(call.path) and call.value("ssl") is not True and "ssl" not in call.keywords:
         address = _text(target, call)
@@ -190,9 +236,25 @@ def _text(node: ast.expr | None, call: Call) -> str | Unknown | None:
 
 _TRACKERS = frozenset({"set_tracking_uri", "set_registry_uri", "MlflowClient", "Client", "PyMongo", "set_config", "Langfuse", "Minio", "HttpClient",
                        "QdrantClient", "Elasticsearch", "OpenAI", "AsyncOpenAI", "connect_to_custom", "SummaryWriter"})  # fmt: skip
-_TRACKING = re.compile(r"^mlflow\.(?:set_tracking_uri|set_registry_uri|tracking\.(?:set_tracking_uri|MlflowClient)|MlflowClient|client\.MlflowClient|tracking\.client\.MlflowClient)$")
-_CLEAR_CLIENTS = re.compile(r"^(?:elasticsearch|opensearchpy|weaviate|qdrant_client|openai|anthropic|langfuse|phoenix|gradio_client|ray\.util|prefect|zenml|label_studio_sdk|argilla)\.[\w.]+$")
-_URL_NAMES = ("tracking_uri", "registry_uri", "url", "base_url", "host", "hosts", "uri", "endpoint_url", "api_base", "azure_endpoint", "api_url")
+_TRACKING = re.compile(
+    r"^mlflow\.(?:set_tracking_uri|set_registry_uri|tracking\.(?:set_tracking_uri|MlflowClient)|MlflowClient|client\.MlflowClient|tracking\.client\.MlflowClient)$"
+)
+_CLEAR_CLIENTS = re.compile(
+    r"^(?:elasticsearch|opensearchpy|weaviate|qdrant_client|openai|anthropic|langfuse|phoenix|gradio_client|ray\.util|prefect|zenml|label_studio_sdk|argilla)\.[\w.]+$"
+)
+_URL_NAMES = (
+    "tracking_uri",
+    "registry_uri",
+    "url",
+    "base_url",
+    "host",
+    "hosts",
+    "uri",
+    "endpoint_url",
+    "api_base",
+    "azure_endpoint",
+    "api_url",
+)
 
 
 @on_call("set_tracking_uri", "set_registry_uri", "MlflowClient", "OpenAI", "AsyncOpenAI", "Elasticsearch", "QdrantClient", "OpenSearch", "Langfuse",
@@ -201,8 +263,8 @@ def trackers(call: Call) -> Iterator[Sight]:
     """Trackers and stores of models that are spoken to in clear, or whose address holds a password."""
     path = call.path
     if path == "minio.Minio":
-        address = call.constant(call.argument(0, "endpoint"))
-        if call.value("secure") is False and not _is_local(address):
+        endpoint = call.constant(call.argument(0, "endpoint"))
+        if call.value("secure") is False and not _is_local(endpoint):
             yield call.sees(CLEAR, "insecure-channel")
         return
     of_mlflow = bool(_TRACKING.match(path))
@@ -228,13 +290,30 @@ def _has_password(text: str) -> bool:
     return bool(re.match(r"^https?://[^/@:\s]+:[^/@\s]+@", text))
 
 
-@on_node(ast.Assign, words=["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "WANDB_BASE_URL", "CLEARML_API_HOST", "OPENAI_BASE_URL", "HF_ENDPOINT"])
+@on_node(
+    ast.Assign,
+    words=[
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_REGISTRY_URI",
+        "WANDB_BASE_URL",
+        "CLEARML_API_HOST",
+        "OPENAI_BASE_URL",
+        "HF_ENDPOINT",
+    ],
+)
 def tracking_variables(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """The same, set in the environment."""
     for target in node.targets:
         if isinstance(target, ast.Subscript) and place.names.path(target.value, place.scope) == "os.environ":
             name, value = place.names.constant(target.slice, place.scope), place.names.constant(node.value, place.scope)
-            if name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "WANDB_BASE_URL", "CLEARML_API_HOST", "OPENAI_BASE_URL", "HF_ENDPOINT") and isinstance(value, str):
+            if name in (
+                "MLFLOW_TRACKING_URI",
+                "MLFLOW_REGISTRY_URI",
+                "WANDB_BASE_URL",
+                "CLEARML_API_HOST",
+                "OPENAI_BASE_URL",
+                "HF_ENDPOINT",
+            ) and isinstance(value, str):
                 clear = value.startswith("http://") and not _is_local(value) and not _is_inside(value)
                 if clear or _has_password(value):
                     yield Sight(CLEAR, "tracking-uri", node, {"call": str(name)})
@@ -245,15 +324,29 @@ def databases(call: Call) -> Iterator[Sight]:
     """Databases that are spoken to in clear."""
     first = call.argument(0, "url", "dsn", "host", "conninfo", "name_or_url", "uri", "database_uri", "name")
     text = _whole(first, call)
-    if "://" in text and _NO_TLS.search(text) or call.value("sslmode") in ("disable", "allow") or "sslmode=disable" in text:
+    if (
+        "://" in text
+        and _NO_TLS.search(text)
+        or call.value("sslmode") in ("disable", "allow")
+        or "sslmode=disable" in text
+    ):
         yield call.sees(CLEAR, "database-url")
     elif "connect_args" in call.keywords or "ssl_disabled" in call.keywords or "query" in call.keywords:
-        entries = call.names.entries(call.keywords.get("connect_args") or call.keywords.get("query") or ast.Dict([], []), call.scope)
-        if call.constant(entries.get("sslmode")) == "disable" or call.value("ssl_disabled") is True or call.constant(entries.get("ssl_disabled")) is True:
+        entries = call.names.entries(
+            call.keywords.get("connect_args") or call.keywords.get("query") or ast.Dict([], []), call.scope
+        )
+        if (
+            call.constant(entries.get("sslmode")) == "disable"
+            or call.value("ssl_disabled") is True
+            or call.constant(entries.get("ssl_disabled")) is True
+        ):
             yield call.sees(CLEAR, "database-url")
-    elif call.last == "MongoClient" and call.path.startswith("pymongo.") and (call.value("tls") is False or call.value("ssl") is False):
-        if not _is_local(text):
-            yield call.sees(CLEAR, "database-url")
+    elif (
+        call.last == "MongoClient"
+        and call.path.startswith("pymongo.")
+        and (call.value("tls") is False or call.value("ssl") is False)
+    ) and not _is_local(text):
+        yield call.sees(CLEAR, "database-url")
 
 
 def _whole(node: ast.AST | None, call: Call) -> str:
@@ -271,13 +364,19 @@ def _whole(node: ast.AST | None, call: Call) -> str:
     if isinstance(node, ast.Call):  # os.getenv("DATABASE_URL", "postgresql://…"), "…".format(…)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             return _whole(node.func.value, call)
-        return _whole(node.args[1], call) if len(node.args) == 2 and call.names.path(node.func, call.scope) in ("os.getenv", "os.environ.get") else ""
+        return (
+            _whole(node.args[1], call)
+            if len(node.args) == 2 and call.names.path(node.func, call.scope) in ("os.getenv", "os.environ.get")
+            else ""
+        )
     return ""
 
 
 # ---- requests that may wait for ever
 
-_REQUESTS = re.compile(r"^(?:requests|requests\.api|requests\.[sS]ession\(\)|requests\.sessions\.Session\(\)|niquests|httpx)\.(?:get|post|put|patch|delete|head|options|request)$")
+_REQUESTS = re.compile(
+    r"^(?:requests|requests\.api|requests\.[sS]ession\(\)|requests\.sessions\.Session\(\)|niquests|httpx)\.(?:get|post|put|patch|delete|head|options|request)$"
+)
 
 
 @on_call("get", "post", "put", "patch", "delete", "head", "options", "request", "urlopen", "Client", "AsyncClient", "ClientTimeout",
@@ -291,9 +390,10 @@ def timeouts(call: Call) -> Iterator[Sight]:
     elif path.startswith("httpx.") and (_REQUESTS.match(path) or path in ("httpx.Client", "httpx.AsyncClient")):
         if "timeout" in call.keywords and call.value("timeout") is None:  # httpx waits five seconds by default
             yield call.sees(TIMEOUT, "http-call")
-    elif _REQUESTS.match(path) and not call.names.open_ended(call.node, call.scope):
-        if "timeout" not in call.keywords or call.value("timeout") is None:
-            yield call.sees(TIMEOUT, "http-call")
+    elif _REQUESTS.match(path) and ("timeout" not in call.keywords or call.value("timeout") is None):
+        if call.names.open_ended(call.node, call.scope):
+            return
+        yield call.sees(TIMEOUT, "http-call")
 
 
 CHECKS = (tls, assigned, environment, commands, channels, trackers, tracking_variables, databases, timeouts)

@@ -25,7 +25,9 @@ _BIOMETRIC_PARTS = ("azure.cognitiveservices.vision.face", "azure.ai.vision.face
                     "mediapipe.solutions.face_mesh", "mediapipe.tasks.python.vision.FaceLandmarker", "cv2.face", "nemo.collections.asr.models.EncDecSpeakerLabelModel",
                     "dlib.face_recognition_model_v1", "google.cloud.vision_v1.FaceAnnotation", "speechbrain.pretrained.EncoderClassifier", "clearbit", "torchvision.datasets.CelebA",
                     "sklearn.datasets.fetch_lfw_people", "sklearn.datasets.fetch_lfw_pairs", "azure.cognitiveservices.speech.SpeakerRecognizer", "hume.HumeClient")  # fmt: skip
-_DATASETS = frozenset({"torchvision.datasets.CelebA", "sklearn.datasets.fetch_lfw_people", "sklearn.datasets.fetch_lfw_pairs", "clearbit"})
+_DATASETS = frozenset(
+    {"torchvision.datasets.CelebA", "sklearn.datasets.fetch_lfw_people", "sklearn.datasets.fetch_lfw_pairs", "clearbit"}
+)
 
 _SCRAPERS = {
     "instaloader": "Instagram", "instagrapi": "Instagram", "instagram_private_api": "Instagram", "instagram_scraper": "Instagram", "instascrape": "Instagram", "igramscraper": "Instagram",
@@ -47,13 +49,25 @@ def libraries(source: Source) -> Iterator[Sight]:
         if root in _BIOMETRIC:
             name = root
         else:
-            name = next((part for part in _BIOMETRIC_PARTS if module == part or module.startswith(f"{part}.")), "") if root in _PART_ROOTS else ""
+            name = (
+                next((part for part in _BIOMETRIC_PARTS if module == part or module.startswith(f"{part}.")), "")
+                if root in _PART_ROOTS
+                else ""
+            )
         if name and name not in told and name not in _DATASETS:
             told.add(name)
             yield Sight(BIOMETRIC, "biometric-library", node, {"call": name})
         if (root in _SCRAPERS or name in _DATASETS) and root not in told:
             where = _SCRAPERS.get(root, "faces")
-            if where and not (root == "facebook" and module.startswith("facebook.") and "Graph" not in module) and not (root in ("hunter", "linkedin", "mastodon", "facebook") and isinstance(node, ast.ImportFrom) and node.level):
+            if (
+                where
+                and not (root == "facebook" and module.startswith("facebook.") and "Graph" not in module)
+                and not (
+                    root in ("hunter", "linkedin", "mastodon", "facebook")
+                    and isinstance(node, ast.ImportFrom)
+                    and node.level
+                )
+            ):
                 told.add(root)
                 if name in _DATASETS:
                     continue
@@ -66,7 +80,9 @@ _PART_ROOTS = frozenset(part.split(".")[0] for part in _BIOMETRIC_PARTS)
 @on_call("client", "resource", imports=["boto3"])
 def services(call: Call) -> Iterator[Sight]:
     """Cloud services for faces."""
-    if call.path.rsplit(".", 1)[0] in ("boto3", "boto3.Session()", "boto3.session.Session()") and call.constant(call.argument(0, "service_name")) in ("rekognition", "voice-id", "rekognitionvideo"):
+    if call.path.rsplit(".", 1)[0] in ("boto3", "boto3.Session()", "boto3.session.Session()") and call.constant(
+        call.argument(0, "service_name")
+    ) in ("rekognition", "voice-id", "rekognitionvideo"):
         yield call.sees(BIOMETRIC, "biometric-library")
 
 
@@ -80,7 +96,10 @@ _FACES = frozenset({"detect_faces", "compare_faces", "index_faces", "search_face
 def recognisers(call: Call) -> Iterator[Sight]:
     """Recognisers of faces, voices and emotions inside of general libraries."""
     path = call.path
-    if path.startswith(("cv2.face.", "cv2.FaceRecognizerSF")) or path in ("cv2.face_LBPHFaceRecognizer.create", "dlib.face_recognition_model_v1"):
+    if path.startswith(("cv2.face.", "cv2.FaceRecognizerSF")) or path in (
+        "cv2.face_LBPHFaceRecognizer.create",
+        "dlib.face_recognition_model_v1",
+    ):
         yield call.sees(BIOMETRIC, "biometric-library")
     elif path.startswith("mediapipe.") and call.last in ("FaceMesh", "FaceLandmarker"):
         yield call.sees(BIOMETRIC, "biometric-library")
@@ -97,7 +116,8 @@ _RECOGNISES = re.compile(
 )
 
 _NETWORKS = re.compile(
-    r"^https?://(?:[\w-]+\.)*(?P<site>linkedin|facebook|instagram|twitter|x|tiktok|xing|vk|pinterest|threads|stackoverflow/users|tinder|okcupid|whitepages|spokeo|truepeoplesearch)\.(?:com|net|org|de)/(?P<path>[^?#]*)", re.I
+    r"^https?://(?:[\w-]+\.)*(?P<site>linkedin|facebook|instagram|twitter|x|tiktok|xing|vk|pinterest|threads|stackoverflow/users|tinder|okcupid|whitepages|spokeo|truepeoplesearch)\.(?:com|net|org|de)/(?P<path>[^?#]*)",
+    re.I,
 )
 
 
@@ -109,14 +129,34 @@ def pages(call: Call) -> Iterator[Sight]:
     if url is None or not node.args and not node.keywords:
         return
     match = _NETWORKS.match(leading_text(url, call))
-    if match and not re.match(r"(?i)(?:oauth|login|developers?|docs|help|legal|static|v\d|graph|uas/oauth|robots)", match["path"]) and "api" not in (match.group(0).split("/")[2]):
+    if (
+        match
+        and not re.match(
+            r"(?i)(?:oauth|login|developers?|docs|help|legal|static|v\d|graph|uas/oauth|robots)", match["path"]
+        )
+        and "api" not in (match.group(0).split("/")[2])
+    ):
         yield call.sees(COLLECTION, "profile-scraping", where=match["site"].capitalize())
 
 
-_PEOPLE = re.compile(r"(?i)\b(?:faces?|selfies?|portraits?|people|persons?|wom[ae]n|m[ae]n|child(?:ren)?|celebrit\w+|headshots?|mugshots?|gesicht\w*|visage\w*|rostros?|volti)\b")
+_PEOPLE = re.compile(
+    r"(?i)\b(?:faces?|selfies?|portraits?|people|persons?|wom[ae]n|m[ae]n|child(?:ren)?|celebrit\w+|headshots?|mugshots?|gesicht\w*|visage\w*|rostros?|volti)\b"
+)
 
 
-@on_call("download", "crawl", "simple_image_download", "images", imports=("bing_image_downloader", "icrawler", "google_images_download", "simple_image_download", "duckduckgo_search"))
+@on_call(
+    "download",
+    "crawl",
+    "simple_image_download",
+    "images",
+    imports=(
+        "bing_image_downloader",
+        "icrawler",
+        "google_images_download",
+        "simple_image_download",
+        "duckduckgo_search",
+    ),
+)
 def pictures(call: Call) -> Iterator[Sight]:
     """Pictures of people that are collected by a search."""
     values = [call.constant(value) for value in (*call.node.args, *call.keywords.values())]

@@ -19,12 +19,45 @@ _SECRET_NAME = re.compile(
 )  # fmt: skip
 _ALPHABETS = frozenset({"string.ascii_letters", "string.digits", "string.ascii_lowercase", "string.ascii_uppercase",
                         "string.hexdigits", "string.printable", "string.punctuation"})  # fmt: skip
-_PREDICTABLE = re.compile(r"^(?:random|numpy\.random|numpy\.random\.(?:default_rng|RandomState)\(\)|random\.Random\(\))\.(?!SystemRandom|seed|shuffle|default_rng|RandomState|Random)\w+$")
+_PREDICTABLE = re.compile(
+    r"^(?:random|numpy\.random|numpy\.random\.(?:default_rng|RandomState)\(\)|random\.Random\(\))\.(?!SystemRandom|seed|shuffle|default_rng|RandomState|Random)\w+$"
+)
 _NOT_SECRETS = re.compile(r"(?i)mask|pad|drop|replac|special|next|sampl|eos|bos|vocab|input|target|noise")
 
 
-_ENDS = ("password", "passwd", "passphrase", "secret", "key", "salt", "id", "token", "otp", "nonce", "iv", "code", "link", "csrf", "pseudonym", "pin_code", "tokens")
-_MAKERS = ["random", "choice", "choices", "randint", "randrange", "getrandbits", "randbytes", "sample", "uuid1", "bytes", "integers", "uniform"]
+_ENDS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "key",
+    "salt",
+    "id",
+    "token",
+    "otp",
+    "nonce",
+    "iv",
+    "code",
+    "link",
+    "csrf",
+    "pseudonym",
+    "pin_code",
+    "tokens",
+)
+_MAKERS = [
+    "random",
+    "choice",
+    "choices",
+    "randint",
+    "randrange",
+    "getrandbits",
+    "randbytes",
+    "sample",
+    "uuid1",
+    "bytes",
+    "integers",
+    "uniform",
+]
 
 
 @on_node(ast.Assign, ast.AnnAssign, imports=["random", "numpy", "uuid"], words=_MAKERS)
@@ -42,20 +75,43 @@ def guessable(node: ast.Assign | ast.AnnAssign, place: Place) -> Iterator[Sight]
             yield from _token(name, node.value, node, place.scope, place.names)
 
 
-_TOKEN = re.compile(r"(?:^|_)token$|(?:^|_)(?:generate|create|make|new|random|get)_\w*(?:token|password|secret|api_?key|otp|session_?id|salt|nonce|pseudonym)(?!s$|_?ids$)\w*$", re.I)
+_TOKEN = re.compile(
+    r"(?:^|_)token$|(?:^|_)(?:generate|create|make|new|random|get)_\w*(?:token|password|secret|api_?key|otp|session_?id|salt|nonce|pseudonym)(?!s$|_?ids$)\w*$",
+    re.I,
+)
 
 
 @on_node(ast.Return, imports=["random", "numpy"], words=_MAKERS)
 def returned(node: ast.Return, place: Place) -> Iterator[Sight]:
     """Functions that are named after the secret which they make."""
     function = place.scope.node
-    if not isinstance(node.value, ast.Call | ast.BinOp | ast.JoinedStr) or not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(node.value, ast.Call | ast.BinOp | ast.JoinedStr) or not isinstance(
+        function, ast.FunctionDef | ast.AsyncFunctionDef
+    ):
         return
     if _SECRET_NAME.search(function.name) or _TOKEN.search(function.name):
-        yield from _token(function.name, node.value, node, place.scope, place.names, sure=not function.name.lower().endswith("token"))
+        yield from _token(
+            function.name, node.value, node, place.scope, place.names, sure=not function.name.lower().endswith("token")
+        )
 
 
-@on_call(keywords=["token", "password", "secret", "api_key", "secret_key", "salt", "session_id", "nonce", "iv", "otp", "access_token"], imports=["random", "numpy"], words=_MAKERS)
+@on_call(
+    keywords=[
+        "token",
+        "password",
+        "secret",
+        "api_key",
+        "secret_key",
+        "salt",
+        "session_id",
+        "nonce",
+        "iv",
+        "otp",
+        "access_token",
+    ],
+    imports=["random", "numpy"],
+    words=_MAKERS,
+)
 def handed(call: Call) -> Iterator[Sight]:
     """Secrets that are made as an argument."""
     for name, value in call.keywords.items():
@@ -63,7 +119,9 @@ def handed(call: Call) -> Iterator[Sight]:
             yield from _token(name, value, value, call.scope, call.names)
 
 
-def _token(name: str, value: ast.expr, node: ast.AST, scope: Scope, names: Names, sure: bool | None = None) -> Iterator[Sight]:
+def _token(
+    name: str, value: ast.expr, node: ast.AST, scope: Scope, names: Names, sure: bool | None = None
+) -> Iterator[Sight]:
     if sure is None:
         sure = bool(_SECRET_NAME.search(name)) and not _NOT_SECRETS.search(name)
         if not sure and not re.search(r"(?:^|_)token$", name, re.I):
@@ -89,7 +147,13 @@ def _is_alphabet(node: ast.Attribute | ast.Name, scope: Scope, names: Names) -> 
     if names.path(node, scope) in _ALPHABETS:
         return True
     value = names.constant(node, scope) if isinstance(node, ast.Name) else None
-    if isinstance(value, str) and len(value) >= 10 and "0123456789" in value or isinstance(value, str) and "abcdefghij" in value.lower():
+    if (
+        isinstance(value, str)
+        and len(value) >= 10
+        and "0123456789" in value
+        or isinstance(value, str)
+        and "abcdefghij" in value.lower()
+    ):
         return True
     single = names.single(node.id, scope) if isinstance(node, ast.Name) else None
     if single is None or not isinstance(single[0], ast.BinOp):
@@ -105,8 +169,12 @@ _CIPHER = re.compile(
 )
 _AES = re.compile(r"^(?:Crypto|Cryptodome)\.Cipher\.AES\.new$")
 _MODES = re.compile(r"^cryptography\.hazmat\.primitives\.ciphers\.modes\.(?:CBC|CTR|CFB|OFB|GCM|CFB8)$")
-_NONCES = re.compile(r"^cryptography\.hazmat\.primitives\.ciphers\.aead\.\w+\(\)\.encrypt$|^nacl\.secret\.\w+\(\)\.encrypt$|^cryptography\.hazmat\.primitives\.ciphers\.algorithms\.ChaCha20$")
-_DERIVES = re.compile(r"^cryptography\.hazmat\.primitives\.kdf\.\w+\.(?:PBKDF2HMAC|Scrypt)$|^hashlib\.(?:pbkdf2_hmac|scrypt)$|^(?:Crypto|Cryptodome)\.Protocol\.KDF\.(?:PBKDF2|scrypt|bcrypt)$")
+_NONCES = re.compile(
+    r"^cryptography\.hazmat\.primitives\.ciphers\.aead\.\w+\(\)\.encrypt$|^cryptography\.hazmat\.primitives\.ciphers\.algorithms\.ChaCha20$"
+)
+_DERIVES = re.compile(
+    r"^cryptography\.hazmat\.primitives\.kdf\.\w+\.(?:PBKDF2HMAC|Scrypt)$|^hashlib\.(?:pbkdf2_hmac|scrypt)$|^(?:Crypto|Cryptodome)\.Protocol\.KDF\.(?:PBKDF2|scrypt|bcrypt)$"
+)
 
 
 @on_call("new", "ECB", "ARC4", "Blowfish", "CAST5", "IDEA", "SEED", "TripleDES", "RC2", "CBC", "CTR", "CFB", "OFB", "GCM", "CFB8", "encrypt", "ChaCha20", "des",
@@ -123,18 +191,22 @@ def ciphers(call: Call) -> Iterator[Sight]:
             yield call.sees(CRYPTO, "weak-cipher")
         elif _is_fixed(vector, call):
             yield call.sees(CRYPTO, "static-vector")
-    elif _MODES.match(path) and _is_fixed(call.argument(0, "initialization_vector", "nonce"), call):
+    elif (
+        _MODES.match(path)
+        and _is_fixed(call.argument(0, "initialization_vector", "nonce"), call)
+        or _NONCES.match(path)
+        and _is_fixed(call.argument(1 if path.endswith("ChaCha20") else 0, "nonce"), call)
+    ):
         yield call.sees(CRYPTO, "static-vector")
-    elif _NONCES.match(path) and _is_fixed(call.argument(1 if path.endswith("ChaCha20") else 0, "nonce"), call):
-        if not path.startswith("nacl."):
-            yield call.sees(CRYPTO, "static-vector")
 
 
 @on_call("pbkdf2_hmac", "PBKDF2HMAC", "scrypt", "Scrypt", "PBKDF2", "hash_secret")
 def derived(call: Call) -> Iterator[Sight]:
     """Keys that are derived with a salt which is always the same."""
     if _DERIVES.match(call.path):
-        position = {"pbkdf2_hmac": 2, "PBKDF2": 1, "scrypt": -1 if call.path.startswith("hashlib") else 1}.get(call.path.rpartition(".")[2], -1)
+        position = {"pbkdf2_hmac": 2, "PBKDF2": 1, "scrypt": -1 if call.path.startswith("hashlib") else 1}.get(
+            call.path.rpartition(".")[2], -1
+        )
         if _is_fixed(call.argument(position, "salt"), call):
             yield call.sees(CRYPTO, "static-vector")
 
@@ -148,14 +220,23 @@ def _is_fixed(node: ast.expr | None, call: Call, depth: int = 3) -> bool:
         return isinstance(value, bytes | str) and len(value) > 0
     if isinstance(node, ast.Name):
         single = call.names.single(node.id, call.scope)
-        return single is not None and not call.names.is_parameter(node.id, call.scope) and isinstance(single[0], ast.BinOp | ast.Call) and _is_fixed(single[0], call, depth - 1)
+        return (
+            single is not None
+            and not call.names.is_parameter(node.id, call.scope)
+            and isinstance(single[0], ast.BinOp | ast.Call)
+            and _is_fixed(single[0], call, depth - 1)
+        )
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return isinstance(call.constant(node.left), bytes | str) or isinstance(call.constant(node.right), bytes | str)
     if isinstance(node, ast.Call):
         path = call.names.path(node.func, call.scope)
         if path in ("bytes", "bytearray", "bytes.fromhex", "binascii.unhexlify", "base64.b64decode", "codecs.decode"):
             return bool(node.args) and not isinstance(call.constant(node.args[0]), Unknown)
-        return isinstance(node.func, ast.Attribute) and node.func.attr == "encode" and isinstance(call.constant(node.func.value), str)
+        return (
+            isinstance(node.func, ast.Attribute)
+            and node.func.attr == "encode"
+            and isinstance(call.constant(node.func.value), str)
+        )
     return False
 
 

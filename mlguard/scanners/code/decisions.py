@@ -13,13 +13,28 @@ from mlguard.scanners.code.tree import FUNCTIONS, inside
 
 DECISIONS = "code/decision-without-human-review"
 
-_PREDICTS = frozenset({"predict", "predict_proba", "decision_function", "predict_log_proba", "predict_on_batch", "predict_one", "predict_proba_one", "predict_classes", "score_samples"})
+_PREDICTS = frozenset(
+    {
+        "predict",
+        "predict_proba",
+        "decision_function",
+        "predict_log_proba",
+        "predict_on_batch",
+        "predict_one",
+        "predict_proba_one",
+        "predict_classes",
+        "score_samples",
+    }
+)
 _VERBS = re.compile(
     r"(?:^|_)(?:reject\w*|den(?:y|ied|ies)|declin\w*|refus\w*|terminat\w*|dismiss\w*|fire|fired|evict\w*|foreclos\w*|suspend\w*|ban|banned|block\w*|blacklist\w*|expel\w*|disqualif\w*"
     r"|revoke\w*|deport\w*|lay_?off|auto_?reject\w*|auto_?deny|ablehn\w*|kundig\w*|sperr\w*|refuser|rejeter|licencier|rechazar|denegar|despedir|rifiuta\w*|licenzia\w*|afwijzen|ontslaan|weiger\w*"
     r"|rejeitar|recusar|demitir|odrzuc\w*|zwoln\w*)(?:_|$)"
 )
-_OUTCOMES = re.compile(r"^(?:auto[_ -]?)?(?:rejected|denied|declined|refused|terminated|reject|deny|decline|suspended|banned|dismissed|ineligible|not[_ ]hired|not[_ ]approved|abgelehnt|refuse|rechazad[oa]|rifiutat[oa]|afgewezen|recusad[oa]|odrzucon[oy])$", re.I)
+_OUTCOMES = re.compile(
+    r"^(?:auto[_ -]?)?(?:rejected|denied|declined|refused|terminated|reject|deny|decline|suspended|banned|dismissed|ineligible|not[_ ]hired|not[_ ]approved|abgelehnt|refuse|rechazad[oa]|rifiutat[oa]|afgewezen|recusad[oa]|odrzucon[oy])$",
+    re.I,
+)
 _SUBJECTS = re.compile(
     r"(?:^|_)(?:application\w*|applicant\w*|loan\w*|credit\w*|mortgage\w*|claim\w*|candidate\w*|customer\w*|user\w*|account\w*|employee\w*|worker\w*|student\w*|tenant\w*|patient\w*|borrower\w*|person|client\w*|member\w*"
     r"|insur\w*|polic(?:y|ies)|benefit\w*|visa|asylum|contract\w*|offer|hiring|job|admission\w*|request\w*|case|order\w*|payment\w*|transaction\w*|status|decision|outcome|verdict|card|resume|cv|subscriber\w*|driver\w*|passenger\w*|seller\w*"
@@ -44,7 +59,7 @@ def decided(node: ast.If, place: Place) -> Iterator[Sight]:
     for branch in (node.body, node.orelse):
         for statement in inside(branch):
             found = _decision(statement)
-            if found is not None:
+            if found is not None and (found[1].endswith("()") or _on_people(place, node)):
                 yield Sight(DECISIONS, "predict-to-decision", found[0], {"call": found[1]})
                 return
 
@@ -55,8 +70,39 @@ def chosen(node: ast.IfExp, place: Place) -> Iterator[Sight]:
     outcome = next((name for side in (node.body, node.orelse) if (name := _outcome(side) or _verb(side))), "")
     if outcome and _is_prediction(node.test, place):
         function = place.scope.node
-        if not (isinstance(function, FUNCTIONS) and _asks_somebody(function.body)):
+        if not (isinstance(function, FUNCTIONS) and _asks_somebody(function.body)) and _on_people(place, node):
             yield Sight(DECISIONS, "predict-to-decision", node, {"call": outcome})
+
+
+_APPLIED_FOR = re.compile(
+    r"applicant|application_|loan|credit|mortgage|claim|candidate|customer|employee|student|tenant|patient|borrower|insur|benefit|visa|hiring|hire|admission|user|person|account|antrag|bewerb|kunde|kredit|client|pret|prestamo|prestito|lening|emprestimo|wniosek|kredyt|solicit|demande|member|citizen|subscriber|driver|resume|policyholder",
+    re.I,
+)
+_GRANTED = re.compile(
+    r"^(?:auto[_ ]?)?(?:approve[sd]?|accept(?:ed)?|grant(?:ed)?|hired?|admit(?:ted)?|eligible|genehmigt|accepte|aprobad[oa]|approvat[oa]|goedgekeurd|aprovad[oa]|przyznan[oy])$",
+    re.I,
+)
+
+
+def _on_people(place: Place, node: ast.AST) -> bool:
+    """Say whether an outcome is about somebody who applies for something, rather than about a part on a belt."""
+    function = place.scope.node
+    whole: ast.AST = function if isinstance(function, FUNCTIONS) else node
+    for inner in ast.walk(whole):
+        name = (
+            inner.id
+            if isinstance(inner, ast.Name)
+            else inner.arg
+            if isinstance(inner, ast.arg)
+            else inner.attr
+            if isinstance(inner, ast.Attribute)
+            else ""
+        )
+        if name and _APPLIED_FOR.search(name):
+            return True
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and _GRANTED.match(inner.value):
+            return True
+    return isinstance(function, FUNCTIONS) and bool(_APPLIED_FOR.search(function.name))
 
 
 def _is_prediction(test: ast.expr, place: Place) -> bool:
@@ -67,7 +113,12 @@ def _is_prediction(test: ast.expr, place: Place) -> bool:
             return True
         if isinstance(inner, ast.Name) and (holder := place.names.holder(inner.id, place.scope)) is not None:
             values = holder.values.get(inner.id, ())[:6]
-            if any(isinstance(part, ast.Call) and called(part) in _PREDICTS for value in values if isinstance(value, ast.expr) for part in ast.walk(value)):
+            if any(
+                isinstance(part, ast.Call) and called(part) in _PREDICTS
+                for value in values
+                if isinstance(value, ast.expr)
+                for part in ast.walk(value)
+            ):
                 return True
     return False
 
@@ -78,10 +129,14 @@ def _decision(statement: ast.AST) -> tuple[ast.AST, str] | None:
         value = statement.value
         inner = value.value if isinstance(value, ast.Await) else value
         if isinstance(inner, ast.Call) and (name := _verb(inner)):
-            return inner, name
+            return inner, f"{name}()"
         if isinstance(statement, ast.Return) and (name := _outcome(value)):
             return statement, name
-        if isinstance(statement, ast.Assign) and (name := _outcome(value)) and isinstance(statement.targets[0], ast.Attribute | ast.Subscript | ast.Name):
+        if (
+            isinstance(statement, ast.Assign)
+            and (name := _outcome(value))
+            and isinstance(statement.targets[0], ast.Attribute | ast.Subscript | ast.Name)
+        ):
             return statement, name
     return None
 
@@ -93,7 +148,9 @@ def _verb(node: ast.AST | None) -> str:
     if not _VERBS.search(name):
         return ""
     owner = ast.unparse(node.func.value)[:80] if isinstance(node.func, ast.Attribute) else ""
-    given = [ast.unparse(arg)[:40] for arg in node.args[:2] if isinstance(arg, ast.Name | ast.Attribute | ast.Subscript)]
+    given = [
+        ast.unparse(arg)[:40] for arg in node.args[:2] if isinstance(arg, ast.Name | ast.Attribute | ast.Subscript)
+    ]
     about = "_".join("_".join(lexicon.words(text)) for text in (name, owner, *given))
     return called(node) if _SUBJECTS.search(about) else ""
 
@@ -103,7 +160,17 @@ def _outcome(node: ast.AST | None) -> str:
         return node.value.lower() if isinstance(node.value, str) and _OUTCOMES.match(node.value) else ""
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value in ("decision", "status", "outcome", "result", "verdict", "action", "approved", "entscheidung", "decision_code"):
+            if isinstance(key, ast.Constant) and key.value in (
+                "decision",
+                "status",
+                "outcome",
+                "result",
+                "verdict",
+                "action",
+                "approved",
+                "entscheidung",
+                "decision_code",
+            ):
                 if found := _outcome(value):
                     return found
                 if key.value == "approved" and isinstance(value, ast.Constant) and value.value is False:
@@ -120,7 +187,12 @@ def _asks_somebody(body: Sequence[ast.AST]) -> bool:
                 return True
             if isinstance(inner, ast.keyword) and inner.arg and _HUMAN.search(inner.arg):
                 return True
-            if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and len(inner.value) < 60 and _HUMAN.search(inner.value):
+            if (
+                isinstance(inner, ast.Constant)
+                and isinstance(inner.value, str)
+                and len(inner.value) < 60
+                and _HUMAN.search(inner.value)
+            ):
                 return True
     return False
 

@@ -20,11 +20,20 @@ _TABLES = frozenset(
 )  # fmt: skip
 _FIRST = frozenset({"sklearn.model_selection.train_test_split", "sklearn.model_selection.cross_validate", "statsmodels.api.OLS", "statsmodels.api.Logit", "xgboost.train", "lightgbm.train",
                     "sklearn.model_selection.cross_val_score", "sklearn.model_selection.cross_val_predict", "statsmodels.api.GLM", "sklearn.model_selection.learning_curve", "catboost.cv", "lightgbm.cv"})  # fmt: skip
-_TRANSFORMERS = frozenset({"sklearn.compose.ColumnTransformer", "sklearn.compose.make_column_transformer", "sklearn_pandas.DataFrameMapper"})
+_TRANSFORMERS = frozenset(
+    {"sklearn.compose.ColumnTransformer", "sklearn.compose.make_column_transformer", "sklearn_pandas.DataFrameMapper"}
+)
 _LISTS = {"VectorAssembler": ("inputCols",), "setup": ("numeric_features", "categorical_features"), "train": ("x",), "from_df": ("cat_names", "cont_names"), "Pool": ("cat_features",),
           "ColumnConfig": ("columns",), "TabularPandas": ("cat_names", "cont_names"), "TabularDataLoaders": ("cat_names", "cont_names"), "TimeSeriesDataSet": ("static_categoricals", "static_reals", "time_varying_known_reals"),
           "FeatureView": ("schema",), "RFormula": ("formula",), "setInputCols": ()}  # fmt: skip
-_COLUMNS = frozenset({"numeric_column", "categorical_column_with_vocabulary_list", "categorical_column_with_hash_bucket", "categorical_column_with_identity"})
+_COLUMNS = frozenset(
+    {
+        "numeric_column",
+        "categorical_column_with_vocabulary_list",
+        "categorical_column_with_hash_bucket",
+        "categorical_column_with_identity",
+    }
+)
 _FORMULAS = re.compile(r"^(?:statsmodels\.formula\.api|patsy|formulaic|linearmodels|lifelines|pyfixest|bambi)\b")
 _AFTER_FIT = re.compile(r"(?:Encoder|Imputer|Anonymizer|Hasher|Masker|Engine|Tokenizer|Vectorizer)")
 
@@ -38,7 +47,9 @@ def features(call: Call) -> Iterator[Sight]:
     elif call.path in _TABLES:
         yield from _frame(call, call.argument(0, "data", "value", "tensors"))
     elif call.path in _FIRST:
-        position = 1 if call.path.startswith("statsmodels") or last.startswith("cross") or last == "learning_curve" else 0
+        position = (
+            1 if call.path.startswith("statsmodels") or last.startswith("cross") or last == "learning_curve" else 0
+        )
         yield from _frame(call, call.argument(position, "X", "exog", "dtrain"))
     elif call.path in _TRANSFORMERS:
         for inner in ast.walk(call.node):
@@ -51,7 +62,11 @@ def features(call: Call) -> Iterator[Sight]:
 def _frame(call: Call, given: ast.expr | None) -> Iterator[Sight]:
     if given is None or isinstance(given, ast.Constant):
         return
-    if call.last in ("fit_transform",) and _AFTER_FIT.search(call.names.written(call.receiver or given)) and not isinstance(given, ast.Subscript):
+    if (
+        call.last in ("fit_transform",)
+        and _AFTER_FIT.search(call.names.written(call.receiver or given))
+        and not isinstance(given, ast.Subscript)
+    ):
         return
     found = frames.frame(given, call.scope, call.names)
     if found is not None and found.columns:
@@ -95,10 +110,34 @@ def feature_columns(call: Call) -> Iterator[Sight]:
 
 
 def _terms_of(formula: str) -> list[str]:
-    return [word for word in re.findall(r"[^\W\d][\w.]*", formula.partition("~")[2][:2000]) if word not in ("C", "Q", "np", "log", "I", "bs", "scale", "center", "standardize")]
+    return [
+        word
+        for word in re.findall(r"[^\W\d][\w.]*", formula.partition("~")[2][:2000])
+        if word not in ("C", "Q", "np", "log", "I", "bs", "scale", "center", "standardize")
+    ]
 
 
-_THINGS = frozenset({"item", "movie", "product", "song", "track", "book", "game", "video", "article", "ad", "sku", "recipe", "artist", "anime", "news", "business", "asin"})
+_THINGS = frozenset(
+    {
+        "item",
+        "movie",
+        "product",
+        "song",
+        "track",
+        "book",
+        "game",
+        "video",
+        "article",
+        "ad",
+        "sku",
+        "recipe",
+        "artist",
+        "anime",
+        "news",
+        "business",
+        "asin",
+    }
+)
 
 
 def _columns(chosen: list[str], node: ast.AST, call: Call) -> Iterator[Sight]:

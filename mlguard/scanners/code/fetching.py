@@ -13,7 +13,9 @@ from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
 
 DOWNLOAD = "code/unverified-download"
 
-_READS = re.compile(r"^(?:pandas|polars|geopandas|dask\.dataframe|modin\.pandas|pyarrow\.\w+|numpy)\.(?:(?:read|scan)_\w+|loadtxt|genfromtxt)$")
+_READS = re.compile(
+    r"^(?:pandas|polars|geopandas|dask\.dataframe|modin\.pandas|pyarrow\.\w+|numpy)\.(?:(?:read|scan)_\w+|loadtxt|genfromtxt)$"
+)
 _STORES = frozenset(
     [
         "urllib.request.urlretrieve", "urllib.urlretrieve", "six.moves.urllib.request.urlretrieve", "wget.download", "gdown.download",
@@ -23,7 +25,9 @@ _STORES = frozenset(
         "keras.utils.data_utils.get_file", "basicsr.utils.download_util.load_file_from_url", "skimage.data._fetch",
     ]
 )  # fmt: skip
-_GETS = re.compile(r"^(?:requests|httpx)\.(?:get|stream)$|^(?:requests\.Session|requests\.session|httpx\.Client|aiohttp\.ClientSession)\(\)\.(?:get|stream)$")
+_GETS = re.compile(
+    r"^(?:requests|httpx)\.(?:get|stream)$|^(?:requests\.Session|requests\.session|httpx\.Client|aiohttp\.ClientSession)\(\)\.(?:get|stream)$"
+)
 _DATA_FILE = re.compile(
     r"\.(?:csv|tsv|json|jsonl|parquet|zip|gz|tgz|tar|bz2|xz|zst|pt|pth|pkl|onnx|h5|bin|safetensors|npy|npz|txt|xlsx?|ckpt|gguf|joblib|keras|tflite)$",
     re.I,
@@ -33,13 +37,26 @@ _INSIDE = re.compile(
 )
 
 
-@on_call("read_*", "scan_*", "loadtxt", "genfromtxt", *(path.rpartition(".")[2] for path in _STORES), "get_file", "urlopen", "retrieve")
+@on_call(
+    "read_*",
+    "scan_*",
+    "loadtxt",
+    "genfromtxt",
+    *(path.rpartition(".")[2] for path in _STORES),
+    "get_file",
+    "urlopen",
+    "retrieve",
+)
 def download(call: Call) -> Iterator[Sight]:
     """Data and models that are fetched without protection or proof."""
     path = call.path
     get_file = call.last == "get_file" and "keras" in path
     if _READS.match(path) or path in _STORES or get_file or path.endswith("urllib.request.urlopen"):
-        address = call.argument(1, "origin") if get_file else call.argument(0, "url", "filepath_or_buffer", "path", "fname", "source")
+        address = (
+            call.argument(1, "origin")
+            if get_file
+            else call.argument(0, "url", "filepath_or_buffer", "path", "fname", "source")
+        )
         text = leading_text(address, call)
         if text.lower().startswith(("http://", "ftp://")) and _counts(text, call):
             yield call.sees(DOWNLOAD, "plain-http")
@@ -48,11 +65,23 @@ def download(call: Call) -> Iterator[Sight]:
         yield from _unchecked(call, get_file)
 
 
-@on_call("main", "system", "run_line_magic", "run_cell_magic", "magic", "getoutput", *(path.rpartition(".")[2] for path in PROCESSES | SHELLS))
+@on_call(
+    "main",
+    "system",
+    "run_line_magic",
+    "run_cell_magic",
+    "magic",
+    "getoutput",
+    *(path.rpartition(".")[2] for path in PROCESSES | SHELLS),
+)
 def installs(call: Call) -> Iterator[Sight]:
     """Packages and scripts that are fetched and run by a command of the code."""
     path, written = call.path, call.names.written(call.node.func)
-    if written.startswith("get_ipython.()") or "get_ipython()" in path or (call.receiver is not None and written.rpartition(".")[0] in ("ipython", "ip", "shell")):
+    if (
+        written.startswith("get_ipython.()")
+        or "get_ipython()" in path
+        or (call.receiver is not None and written.rpartition(".")[0] in ("ipython", "ip", "shell"))
+    ):
         yield from _magic(call)
     elif path in ("pip.main", "pip._internal.main", "pip._internal.cli.main.main"):
         if _installs(call):
@@ -64,8 +93,12 @@ def installs(call: Call) -> Iterator[Sight]:
             yield call.sees(DOWNLOAD, "runtime-install")
 
 
-_PIPED = re.compile(r"\b(?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b|\b(?:curl|wget)\b[^|]*\|\s*(?:sudo\s+)?python|(?:ba|z)?sh\s+-c\s+[\"']?\$\((?:curl|wget)|<\((?:curl|wget)\b")
-_INSECURE_INDEX = re.compile(r"(?:--(?:extra-)?index-url|-i|--find-links|-f)[ =]+http://|--trusted-host\b|pip3? install\b.*\bhttp://|\bgit\+http://")
+_PIPED = re.compile(
+    r"\b(?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b|\b(?:curl|wget)\b[^|]*\|\s*(?:sudo\s+)?python|(?:ba|z)?sh\s+-c\s+[\"']?\$\((?:curl|wget)|<\((?:curl|wget)\b"
+)
+_INSECURE_INDEX = re.compile(
+    r"(?:--(?:extra-)?index-url|-i|--find-links|-f)[ =]+http://|--trusted-host\b|pip3? install\b.*\bhttp://|\bgit\+http://"
+)
 
 
 def _whole_text(call: Call) -> str:
@@ -85,7 +118,11 @@ def _magic(call: Call) -> Iterator[Sight]:
     """Look at a line of IPython that was written as a call."""
     texts = [value for argument in call.node.args if isinstance(value := call.constant(argument), str)]
     text = " ".join(texts)
-    if _PIPED.search(text) or _INSECURE_INDEX.search(text) or re.match(r"^(?:%|run |load )\s*(?:run |load )?\s*https?://", text):
+    if (
+        _PIPED.search(text)
+        or _INSECURE_INDEX.search(text)
+        or re.match(r"^(?:%|run |load )\s*(?:run |load )?\s*https?://", text)
+    ):
         yield call.sees(DOWNLOAD, "notebook-shell-install")
 
 
@@ -93,7 +130,9 @@ def _magic(call: Call) -> Iterator[Sight]:
 def fetched(call: Call) -> Iterator[Sight]:
     """Data and models that a client of HTTP gets without protection."""
     if _GETS.match(call.path):
-        text = leading_text(call.argument(1 if call.last == "stream" and call.path.startswith("httpx") else 0, "url"), call)
+        text = leading_text(
+            call.argument(1 if call.last == "stream" and call.path.startswith("httpx") else 0, "url"), call
+        )
         if text.lower().startswith("http://") and _counts(text, call):
             yield call.sees(DOWNLOAD, "plain-http")
 
@@ -109,7 +148,9 @@ def _counts(text: str, call: Call) -> bool:
     return not _GETS.match(call.path) or bool(_DATA_FILE.search(parts.path))
 
 
-_MODEL_FILE = re.compile(r"\.(?:onnx|pt|pth|pkl|pickle|joblib|h5|keras|tflite|gguf|safetensors|ckpt|bin|pb|model)$", re.I)
+_MODEL_FILE = re.compile(
+    r"\.(?:onnx|pt|pth|pkl|pickle|joblib|h5|keras|tflite|gguf|safetensors|ckpt|bin|pb|model)$", re.I
+)
 
 
 def _unchecked(call: Call, get_file: bool) -> Iterator[Sight]:
@@ -124,7 +165,19 @@ def _unchecked(call: Call, get_file: bool) -> Iterator[Sight]:
         ):
             yield call.sees(DOWNLOAD, _kind(call, get_file))
         return
-    given = ("file_hash", "md5_hash", "hash_prefix", "sha256", "hash", "md5", "hash_value", "expected_hash", "sha1", "checksum", "hash_type")
+    given = (
+        "file_hash",
+        "md5_hash",
+        "hash_prefix",
+        "sha256",
+        "hash",
+        "md5",
+        "hash_value",
+        "expected_hash",
+        "sha1",
+        "checksum",
+        "hash_type",
+    )
     checked = any(name in call.keywords for name in given) or call.value("check_hash") is True
     if not checked and not call.names.open_ended(call.node, call.scope):
         yield call.sees(DOWNLOAD, _kind(call, get_file))
@@ -141,7 +194,7 @@ def _installs(call: Call) -> bool:
     first = call.argument(0, "args", "cmd")
     if isinstance(first, ast.Name):
         single = call.names.single(first.id, call.scope)
-        first = single[0] if single and isinstance(single[0], ast.List | ast.Tuple | ast.BinOp) else first  # type: ignore[assignment]
+        first = single[0] if single and isinstance(single[0], ast.List | ast.Tuple | ast.BinOp) else first
     if isinstance(first, ast.BinOp) and isinstance(first.left, ast.List):
         first = first.left  # ["pip", "install"] + names
     if isinstance(first, ast.List | ast.Tuple):
@@ -149,11 +202,25 @@ def _installs(call: Call) -> bool:
     elif call.path.endswith("create_subprocess_exec"):
         words = [call.constant(item) for item in call.node.args]
     else:
-        return bool(re.match(r"^\s*(?:\S+ -m |sudo |uv )*(?:pip3?|conda|mamba|npm|apt(?:-get)?) (?:-\S+ )*install\b", _whole_text(call)))
+        return bool(
+            re.match(
+                r"^\s*(?:\S+ -m |sudo |uv )*(?:pip3?|conda|mamba|npm|apt(?:-get)?) (?:-\S+ )*install\b",
+                _whole_text(call),
+            )
+        )
     pairs = list(itertools.pairwise(words))
     return any(pair in _INSTALLS for pair in pairs) or (call.path.startswith("pip.") and words[:1] == ["install"])
 
 
-_INSTALLS = frozenset({("pip", "install"), ("pip3", "install"), ("conda", "install"), ("mamba", "install"), ("uv", "add"), ("easy_install", "-U")})
+_INSTALLS = frozenset(
+    {
+        ("pip", "install"),
+        ("pip3", "install"),
+        ("conda", "install"),
+        ("mamba", "install"),
+        ("uv", "add"),
+        ("easy_install", "-U"),
+    }
+)
 
 CHECKS = (download, installs, fetched)

@@ -66,13 +66,21 @@ def frame(node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEP
             return _attribute(node, scope, names, depth)
         return frame(node.value, scope, names, depth - 1) if node.attr in _ROWS else None
     if isinstance(node, ast.Call):
-        return _method(node, scope, names, depth) if isinstance(node.func, ast.Attribute) else _made(node, scope, names, depth)
+        return (
+            _method(node, scope, names, depth)
+            if isinstance(node.func, ast.Attribute)
+            else _made(node, scope, names, depth)
+        )
     if isinstance(node, ast.Await | ast.Starred | ast.NamedExpr):
         return frame(node.value, scope, names, depth - 1)
     if isinstance(node, ast.Dict):
-        return _joined([value for value in node.values if isinstance(value, ast.Call | ast.Subscript)], scope, names, depth)
+        return _joined(
+            [value for value in node.values if isinstance(value, ast.Call | ast.Subscript)], scope, names, depth
+        )
     if isinstance(node, ast.Tuple | ast.List) and 0 < len(node.elts) < 8:
-        return _joined([item for item in node.elts if isinstance(item, ast.Call | ast.Subscript | ast.Name)], scope, names, depth)
+        return _joined(
+            [item for item in node.elts if isinstance(item, ast.Call | ast.Subscript | ast.Name)], scope, names, depth
+        )
     return None
 
 
@@ -186,7 +194,15 @@ def _part(node: ast.Subscript, scope: Scope, names: Names, depth: int) -> Frame 
 def _lists(part: ast.AST) -> bool:
     if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
         return True
-    return isinstance(part, ast.Call) and called(part) in ("list", "sorted", "set", "difference", "union", "copy", "drop")
+    return isinstance(part, ast.Call) and called(part) in (
+        "list",
+        "sorted",
+        "set",
+        "difference",
+        "union",
+        "copy",
+        "drop",
+    )
 
 
 def _method(node: ast.Call, scope: Scope, names: Names, depth: int) -> Frame | None:
@@ -198,7 +214,12 @@ def _method(node: ast.Call, scope: Scope, names: Names, depth: int) -> Frame | N
         return Frame(tuple(chosen), node) if chosen else None
     if method in ("merge", "join", "concat", "hstack", "vstack", "union", "unionByName", "append", "crossJoin"):
         from_args = [arg for arg in node.args[:3] if not isinstance(arg, ast.Constant)]
-        return _joined([owner, *from_args, *(keywords[k] for k in ("right", "left", "objs", "other") if k in keywords)], scope, names, depth)
+        return _joined(
+            [owner, *from_args, *(keywords[k] for k in ("right", "left", "objs", "other") if k in keywords)],
+            scope,
+            names,
+            depth,
+        )
     if method in _WRAPS or _READERS.match(method) or method in ("createDataFrame", "sql"):
         made = _made(node, scope, names, depth)
         if made is not None:
@@ -212,7 +233,9 @@ def _method(node: ast.Call, scope: Scope, names: Names, depth: int) -> Frame | N
     if method in ("assign", "withColumn", "with_columns", "withColumns"):
         known = frame(owner, scope, names, depth - 1)
         clean = [key for key, value in keywords.items() if cleans(value)]
-        added = [key for key in keywords if key not in clean] + (strings(node.args[0], scope, names) if method == "withColumn" and node.args else [])
+        added = [key for key in keywords if key not in clean] + (
+            strings(node.args[0], scope, names) if method == "withColumn" and node.args else []
+        )
         if method == "withColumn" and len(node.args) > 1 and cleans(node.args[1]):
             clean, added = added, []
         return known.without(clean).also(added) if known else None
@@ -237,7 +260,9 @@ def _selected(node: ast.Call, scope: Scope, names: Names) -> Iterator[str]:
             elif isinstance(item, ast.Call):
                 if cleans(item):
                     continue
-                aliases = [n for n in ast.walk(item) if isinstance(n, ast.Call) and called(n) in ("alias", "col", "name")]
+                aliases = [
+                    n for n in ast.walk(item) if isinstance(n, ast.Call) and called(n) in ("alias", "col", "name")
+                ]
                 yield from (text for n in aliases[:1] for arg in n.args for text in strings(arg, scope, names))
             elif isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name):
                 yield item.attr
@@ -245,7 +270,9 @@ def _selected(node: ast.Call, scope: Scope, names: Names) -> Iterator[str]:
                 yield from strings(item.slice, scope, names)
             else:
                 yield from strings(item, scope, names)
-    yield from (keyword.arg for keyword in node.keywords if keyword.arg and not cleans(keyword.value) and keyword.arg != "exprs")
+    yield from (
+        keyword.arg for keyword in node.keywords if keyword.arg and not cleans(keyword.value) and keyword.arg != "exprs"
+    )
 
 
 def _dropped(call: ast.Call, scope: Scope, names: Names) -> list[str]:
@@ -287,10 +314,18 @@ def _made(node: ast.Call, scope: Scope, names: Names, depth: int) -> Frame | Non
         return _read(name, node, keywords, scope, names)
     if name not in _WRAPS and name not in ("train_test_split", "concat", "merge"):
         return None
-    listed = keywords.get("columns") or keywords.get("inputCols") or (keywords.get("schema") if name == "DataFrame" else None)
+    listed = (
+        keywords.get("columns")
+        or keywords.get("inputCols")
+        or (keywords.get("schema") if name == "DataFrame" else None)
+    )
     if listed is not None and (chosen := strings(listed, scope, names) or list(names.entries(listed, scope))):
         return Frame(tuple(chosen), node)
-    given = node.args[0] if node.args else next((keywords[k] for k in ("data", "dataframe", "df", "objs") if k in keywords), None)
+    given = (
+        node.args[0]
+        if node.args
+        else next((keywords[k] for k in ("data", "dataframe", "df", "objs") if k in keywords), None)
+    )
     if name in ("DataFrame", "from_dict", "convert_to_tensor", "from_tensor_slices") and given is not None:
         keys = _keys(given, scope, names)
         if keys:
@@ -321,7 +356,10 @@ def _read(name: str, node: ast.Call, keywords: dict[str, ast.expr], scope: Scope
     match = _SELECT.match(text) if isinstance(text, str) else None
     if match is None or "*" in match.group(1) or "(" in match.group(1):
         return None
-    listed = [re.split(r"(?i)\s+as\s+|\s+", part.strip())[-1].rsplit(".", 1)[-1].strip("`\"[]") for part in match.group(1).split(",")]
+    listed = [
+        re.split(r"(?i)\s+as\s+|\s+", part.strip())[-1].rsplit(".", 1)[-1].strip('`"[]')
+        for part in match.group(1).split(",")
+    ]
     return Frame(tuple(listed[:MAX_COLUMNS]), node)
 
 
@@ -335,7 +373,11 @@ def strings(node: ast.AST | None, scope: Scope, names: Names, depth: int = 6) ->
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return [text for item in node.elts[:MAX_COLUMNS] for text in strings(item.value if isinstance(item, ast.Starred) else item, scope, names, depth - 1)]
+        return [
+            text
+            for item in node.elts[:MAX_COLUMNS]
+            for text in strings(item.value if isinstance(item, ast.Starred) else item, scope, names, depth - 1)
+        ]
     if isinstance(node, ast.BinOp):
         left = strings(node.left, scope, names, depth - 1)
         right = strings(node.right, scope, names, depth - 1)
@@ -396,7 +438,9 @@ def _called(node: ast.Call, scope: Scope, names: Names, depth: int) -> list[str]
 def _filtered(node: Any, scope: Scope, names: Names, depth: int) -> list[str]:
     generator = node.generators[0]
     listed = strings(generator.iter, scope, names, depth - 1)
-    if not (isinstance(node.elt, ast.Name) and isinstance(generator.target, ast.Name) and node.elt.id == generator.target.id):
+    if not (
+        isinstance(node.elt, ast.Name) and isinstance(generator.target, ast.Name) and node.elt.id == generator.target.id
+    ):
         return []
     for test in generator.ifs:
         if not (isinstance(test, ast.Compare) and len(test.ops) == 1):

@@ -16,7 +16,13 @@ UNPINNED = "model/unpinned-base-model"
 _COMMIT = re.compile(r"^[0-9a-fA-F]{40}$")
 _PINNED_REPOSITORY = re.compile(r":[0-9a-fA-F]{40}$")
 _TRUST = ("trust_remote_code", "hf_trust_remote_code", "load_custom_code")
-_SCRIPTS = ("load_dataset", "load_dataset_builder", "get_dataset_config_names", "get_dataset_split_names", "load_metric")
+_SCRIPTS = (
+    "load_dataset",
+    "load_dataset_builder",
+    "get_dataset_config_names",
+    "get_dataset_split_names",
+    "load_metric",
+)
 
 
 @on_call("load", "list", "help", "setattr", keywords=_TRUST)
@@ -90,7 +96,10 @@ def unused_settings(source: Source, names: Names) -> Iterator[Sight]:
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and target.attr == "trust_remote_code":
                     yield Sight(REMOTE, "trust-remote-code", node, {"call": names.written(target)})
-                elif isinstance(target, ast.Subscript) and names.constant(target.slice, source.tree.scope(node)) == "trust_remote_code":
+                elif (
+                    isinstance(target, ast.Subscript)
+                    and names.constant(target.slice, source.tree.scope(node)) == "trust_remote_code"
+                ):
                     yield Sight(REMOTE, "trust-remote-code", node, {"call": "A dictionary of options"})
 
 
@@ -113,10 +122,14 @@ _DOWNLOADS = frozenset(
     {"hf_hub_download", "snapshot_download", "cached_download", "load_dataset", "load_dataset_builder", "load_metric", "model_file_download",
      "dataset_snapshot_download", "hf_hub_url"}
 )  # fmt: skip
-_ENCODERS = frozenset({"SentenceTransformer", "CrossEncoder", "SparseEncoder", "WhisperModel", "BatchedInferencePipeline"})
+_ENCODERS = frozenset(
+    {"SentenceTransformer", "CrossEncoder", "SparseEncoder", "WhisperModel", "BatchedInferencePipeline"}
+)
 _ENGINES = frozenset({"LLM", "AsyncEngineArgs", "EngineArgs", "HuggingFaceEmbedding", "HuggingFaceEmbeddings", "HuggingFaceLLM",
                       "HuggingFaceBgeEmbeddings", "HuggingFaceInstructEmbeddings", "from_model_id", "HuggingFaceCrossEncoder"})  # fmt: skip
-_PARTS = frozenset({"load_lora_weights", "load_textual_inversion", "load_ip_adapter", "load_adapter", "load_lora_adapter"})
+_PARTS = frozenset(
+    {"load_lora_weights", "load_textual_inversion", "load_ip_adapter", "load_adapter", "load_lora_adapter"}
+)
 _LOADS = frozenset({"from_pretrained", "from_quantized", "from_hparams", "from_config_and_weights", "from_single_file"})
 _FIRST = (
     "pretrained_model_name_or_path", "repo_id", "path", "model_name_or_path", "model_name", "pretrained_model_link_or_path",
@@ -143,9 +156,7 @@ _OTHER_HUBS = frozenset({"download", "dataset_download", "model_download", "Kera
                          "create_model_and_transforms", "create_model_from_pretrained", "get_tokenizer", "competition_download"})  # fmt: skip
 
 
-@on_call(
-    *_LOADS, "pipeline", "create_model", "load", *_DOWNLOADS, *_ENCODERS, *_ENGINES, *_PARTS, *_OTHER_HUBS
-)
+@on_call(*_LOADS, "pipeline", "create_model", "load", *_DOWNLOADS, *_ENCODERS, *_ENGINES, *_PARTS, *_OTHER_HUBS)
 def unpinned(call: Call) -> Iterator[Sight]:
     """Hub downloads that name no commit."""
     if call.last == "load" and not call.path.startswith(_LOADING_HUBS):
@@ -193,7 +204,9 @@ def _unversioned(call: Call) -> bool:
     first = call.argument(0, "handle", "preset", "model_name", "model", "info_or_id", "lang")
     value = call.constant(first)
     if root in ("nltk", "spacy", "stanza"):
-        return call.last == "download" and not (root == "spacy" and isinstance(value, str) and re.search(r"-\d+\.\d+", value))
+        return call.last == "download" and not (
+            root == "spacy" and isinstance(value, str) and re.search(r"-\d+\.\d+", value)
+        )
     if not isinstance(value, str):
         return False
     if root == "kagglehub":
@@ -201,7 +214,11 @@ def _unversioned(call: Call) -> bool:
             return "/versions/" not in value
         return call.last == "model_download" and not re.search(r"/\d+$", value)
     if root == "tensorflow_hub":
-        return call.last in ("load", "KerasLayer", "resolve", "Module") and value.startswith("http") and not re.search(r"/\d+(?:\?.*)?$", value)
+        return (
+            call.last in ("load", "KerasLayer", "resolve", "Module")
+            and value.startswith("http")
+            and not re.search(r"/\d+(?:\?.*)?$", value)
+        )
     if root == "open_clip":
         return value.startswith("hf-hub:")
     return value.startswith("hf://") and "@" not in value
@@ -231,7 +248,9 @@ def _from_hub(call: Call) -> bool:
     if call.last == "load":
         value = call.constant(call.argument(0, "path", "path_or_hf_repo"))
         return isinstance(value, str) and _hub_id(value, call) and (root == "evaluate" or "/" in value)
-    if call.path in ("transformers.pipeline", "transformers.pipelines.pipeline") or (call.last == "pipeline" and root == "modelscope"):
+    if call.path in ("transformers.pipeline", "transformers.pipelines.pipeline") or (
+        call.last == "pipeline" and root == "modelscope"
+    ):
         value = call.constant(call.argument(1, "model"))
         return isinstance(value, str) and _hub_id(value, call)
     if call.path in ("timm.create_model", "timm.models.create_model"):
@@ -241,7 +260,11 @@ def _from_hub(call: Call) -> bool:
 
 
 def _loads_from_hub(call: Call, root: str) -> bool:
-    second = root in ("peft", "adapters") and call.path.split(".")[-2] not in ("PeftConfig", "LoraConfig") and "Auto" not in call.path
+    second = (
+        root in ("peft", "adapters")
+        and call.path.split(".")[-2] not in ("PeftConfig", "LoraConfig")
+        and "Auto" not in call.path
+    )
     argument = call.argument(1 if second else 0, *(("model_id",) if second else _FIRST))
     if argument is None:
         return False

@@ -39,7 +39,7 @@ def told(source: Source) -> Iterator[Imports | Switch]:
         if not top or top in _OWN:
             continue  # of the standard library, or of the file's own package
         module = ".".join(name.split(".")[:3]) if top in NAMESPACES else top
-        line = source.location(node).line
+        line = node.lineno if source.rows is None else source.location(node).line  # type: ignore[attr-defined]  # of statements
         if module not in found or line < found[module]:
             if module not in found and len(found) >= MAX_MODULES:
                 continue

@@ -12,14 +12,19 @@ from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 SECRET = "code/secret-in-logs"
 ASSERT = "code/assert-as-check"
 
-_LOG_METHODS = frozenset({"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "fatal", "trace", "success", "notice"})
+_LOG_METHODS = frozenset(
+    {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "fatal", "trace", "success", "notice"}
+)
 _PRINTS = frozenset(
     {"print", "builtins.print", "pprint.pprint", "pprint.pp", "sys.stdout.write", "sys.stderr.write", "click.echo", "click.secho", "typer.echo", "typer.secho",
      "rich.print", "rich.console.Console().print", "rich.console.Console().log", "warnings.warn", "streamlit.write", "streamlit.text", "streamlit.code", "streamlit.json", "IPython.display.display",
      "tqdm.write", "tqdm.tqdm.write", "icecream.ic", "termcolor.cprint", "gradio.Info", "syslog.syslog", "logging.log", "wandb.log", "mlflow.log_param", "mlflow.log_params",
      "mlflow.set_tag", "mlflow.set_tags", "mlflow.log_text", "mlflow.log_dict", "wandb.config.update", "sentry_sdk.capture_message", "sentry_sdk.set_extra", "sentry_sdk.set_tag"}
 )  # fmt: skip
-_LOGGER = re.compile(r"(?:^|[._])(?:log|logger|logging|_log|_logger|LOG|LOGGER|log_?ger|audit_?log|console|structlog|getLogger|get_logger)\b", re.I)
+_LOGGER = re.compile(
+    r"(?:^|[._])(?:log|logger|logging|_log|_logger|LOG|LOGGER|log_?ger|audit_?log|console|structlog|getLogger|get_logger)\b",
+    re.I,
+)
 
 
 @on_call(*_LOG_METHODS, *(path.rpartition(".")[2] for path in _PRINTS))
@@ -28,11 +33,24 @@ def printed(call: Call) -> Iterator[Sight]:
     path = call.path
     if not call.node.args and not call.node.keywords or not _has_secrets(call):
         return
-    if path not in _PRINTS and not (call.last in _LOG_METHODS and call.receiver is not None and _LOGGER.search(call.names.written(call.receiver))):
+    if path not in _PRINTS and not (
+        call.last in _LOG_METHODS and call.receiver is not None and _LOGGER.search(call.names.written(call.receiver))
+    ):
         return
-    if path.endswith("print") and "file" in call.keywords and not call.names.written(call.keywords["file"]).startswith("sys."):
+    if (
+        path.endswith("print")
+        and "file" in call.keywords
+        and not call.names.written(call.keywords["file"]).startswith("sys.")
+    ):
         return
-    given = [*call.node.args, *(keyword.value for keyword in call.node.keywords if keyword.arg not in ("file", "end", "sep", "exc_info", "flush", "level", "stacklevel"))]
+    given = [
+        *call.node.args,
+        *(
+            keyword.value
+            for keyword in call.node.keywords
+            if keyword.arg not in ("file", "end", "sep", "exc_info", "flush", "level", "stacklevel")
+        ),
+    ]
     if any(_is_secret(node, call) for node in given if not isinstance(node, ast.Constant)):
         yield call.sees(SECRET, "printed-secret")
 
@@ -51,7 +69,9 @@ def _is_secret(node: ast.expr, call: Call, depth: int = 4) -> bool:
     if depth == 0 or isinstance(node, ast.Constant | ast.Compare | ast.Lambda | ast.UnaryOp):
         return False
     if isinstance(node, ast.JoinedStr):
-        return any(_is_secret(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue))
+        return any(
+            _is_secret(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
+        )
     if isinstance(node, ast.BinOp):
         return _is_secret(node.left, call, depth - 1) or _is_secret(node.right, call, depth - 1)
     if isinstance(node, ast.Dict | ast.Tuple | ast.List):
@@ -66,7 +86,9 @@ def _is_secret(node: ast.expr, call: Call, depth: int = 4) -> bool:
         if written.endswith((".format", ".join")):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             return any(_is_secret(value, call, depth - 1) for value in values)
-        if not _READS_ENVIRONMENT.match(call.names.path(node.func, call.scope)) and not written.endswith((".strip", ".decode", ".get_secret_value")):
+        if not _READS_ENVIRONMENT.match(call.names.path(node.func, call.scope)) and not written.endswith(
+            (".strip", ".decode", ".get_secret_value")
+        ):
             return False  # what another function makes of a secret need not be one
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
         return False  # a few characters of it
@@ -90,7 +112,9 @@ def _is_read(node: ast.Name, call: Call) -> bool:
 
 
 _READERS = frozenset({"environ", "getenv", "getpass", "get_password", "get_secret_value"})
-_READS_ENVIRONMENT = re.compile(r"^(?:os\.getenv|os\.environ\.(?:get|pop|copy)|getpass\.getpass|keyring\.get_password)$")
+_READS_ENVIRONMENT = re.compile(
+    r"^(?:os\.getenv|os\.environ\.(?:get|pop|copy)|getpass\.getpass|keyring\.get_password)$"
+)
 
 
 # ---- guards
@@ -109,9 +133,17 @@ def guards(node: ast.Assert, place: Place) -> Iterator[Sight]:
     """Checks of access, consent or protection that disappear when Python runs with -O."""
     if _TEST_PATH.search(place.source.path):
         return
-    if isinstance(node.test, ast.Call) and getattr(node.test.func, "id", "") in ("isinstance", "issubclass", "callable"):
+    if isinstance(node.test, ast.Call) and getattr(node.test.func, "id", "") in (
+        "isinstance",
+        "issubclass",
+        "callable",
+    ):
         return
-    if isinstance(node.test, ast.Compare) and isinstance(node.test.ops[0], ast.Is | ast.IsNot) and getattr(node.test.comparators[0], "value", 0) is None:
+    if (
+        isinstance(node.test, ast.Compare)
+        and isinstance(node.test.ops[0], ast.Is | ast.IsNot)
+        and getattr(node.test.comparators[0], "value", 0) is None
+    ):
         return
     for inner in ast.walk(node.test):
         name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
@@ -131,7 +163,9 @@ _ROLES = frozenset({"admin", "administrator", "root", "owner", "superuser", "sta
 def _is_role(node: ast.Compare) -> bool:
     """Say whether a comparison is with the name of a role."""
     sides = [node.left, *node.comparators]
-    flat = [item for side in sides for item in (side.elts if isinstance(side, ast.List | ast.Tuple | ast.Set) else [side])]
+    flat = [
+        item for side in sides for item in (side.elts if isinstance(side, ast.List | ast.Tuple | ast.Set) else [side])
+    ]
     return any(isinstance(item, ast.Constant) and item.value in _ROLES for item in flat)
 
 

@@ -42,6 +42,8 @@ _BREAK = re.compile(r"[^a-z0-9]+")
 @lru_cache(maxsize=65_536)
 def words(name: str) -> tuple[str, ...]:
     """Return the lower-case words of an identifier or a column's name, accents dropped."""
+    if name.islower() and name.isascii() and name.isidentifier():
+        return tuple(filter(None, name.split("_")))
     spaced = _CAMEL.sub(" ", name)
     if not spaced.isascii():
         spaced = unicodedata.normalize("NFKD", spaced.replace("ß", "ss").replace("ł", "l"))
@@ -94,8 +96,15 @@ def _words_of(key: str) -> frozenset[str]:
 
 @lru_cache(maxsize=65_536)
 def is_person(name: str) -> bool:
-    """Say whether a name stands for a person, as ``user`` or ``patients`` do."""
-    return not _words_of("persons").isdisjoint(words(name))
+    """Say whether a name stands for a person, as ``user``, ``patients`` or ``current_customer`` do; ``user_method`` does not."""
+    return _about_person(words(name))
+
+
+def _about_person(parts: Sequence[str]) -> bool:
+    persons, beside = _words_of("persons"), _words_of("beside")
+    return any(part in persons for part in parts) and all(
+        part in persons or part in beside or part.isdigit() for part in parts
+    )
 
 
 def is_key(name: str) -> bool:
@@ -122,7 +131,7 @@ def term(name: str, owner: str = "") -> Term | None:
     if found is None or not _words_of("deny").isdisjoint(rest):
         return None
     if found.weak:
-        beside = any(part in _words_of("persons") for part in rest) or (is_person(owner) and len(rest) == 0)
+        beside = _about_person(rest) or (not rest and is_person(owner))
         return found if beside and parts[:2] != ("user", "name") else None
     return found
 
@@ -134,37 +143,57 @@ def denied(name: str) -> bool:
     return found is not None and not _words_of("deny").isdisjoint(rest)
 
 
+_MAX_SPACES = 4
+"""Texts with more are sentences."""
+
+
+@cache
+def _beginnings() -> frozenset[str]:
+    return _terms()[1] | _words_of("persons")
+
+
 _WHOLE = frozenset({"vars", "__dict__", "asdict", "model_dump", "model_dump_json", "model_to_dict"})
+_TRAINS = frozenset(
+    {"fit", "DMatrix", "Dataset", "Pool", "train_test_split", "VectorAssembler", "inputCols", "ColumnTransformer"}
+)
 """What shows all fields of a person at once."""
 
 
 @lru_cache(maxsize=65_536)
 def strength(name: str) -> int:
-    """Return how a name speaks of persons: 2 personal data, 1 a weak word for it, 3 a weak word beside a person, 4 a person, 0 not."""
-    if len(name) > MAX_NAME_CHARS:
+    """Return how a name speaks of persons: 2 personal data, 1 a weak word for it, 3 a weak word beside a person, 4 a person, 5 a person's key, 0 not."""
+    if len(name) > MAX_NAME_CHARS or name.count(" ") > _MAX_SPACES:
         return 0
-    found = _match(words(name))[0]
+    parts = words(name)
+    if _beginnings().isdisjoint(parts):
+        return 1 if name in _WHOLE or name in _TRAINS else 0
+    found = _match(parts)[0]
     if found is None:
-        return 4 if is_person(name) else 1 if name in _WHOLE else 0
+        return 4 if is_person(name) else 5 if is_key(name) else 1 if name in _WHOLE or name in _TRAINS else 0
     if not found.weak:
         return 2
-    return 3 if is_person(name) or found.column else 1
+    return 3 if term(name) is not None or found.column else 1
 
 
 def is_told(names: Iterable[str]) -> bool:
     """Say whether some name stands for personal data without doubt, so that a shy one beside it does as well."""
-    return any(strength(name) == 2 and (found := term(name)) is not None and not found.shy for name in names)
+    return any(
+        "." not in name and strength(name) == 2 and (found := term(name)) is not None and not found.shy
+        for name in names
+    )
 
 
 def speaks_of_persons(names: Iterable[str]) -> bool:
     """Say whether the names of a file can hold personal data: a clear name, or a weak one and a word for a person."""
-    weak = person = False
+    weak = person = key = trains = False
     for name in names:
         rank = strength(name)
         if rank in (2, 3):
             return True
-        weak, person = weak or rank == 1, person or rank == 4
-    return weak and person
+        if rank == 1 and name in _TRAINS:
+            trains = True
+        weak, person, key = weak or (rank == 1 and name not in _TRAINS), person or rank == 4, key or rank == 5
+    return (weak and person) or (key and trains)
 
 
 def _match(parts: Sequence[str]) -> tuple[Term | None, Sequence[str]]:

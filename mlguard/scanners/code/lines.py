@@ -11,6 +11,9 @@ from mlguard.scanners import lazy
 MAX_FOUND = 500
 """Things that are told of one file."""
 
+MAX_GUARDED = 2000
+"""Calls of one file whose arguments are looked at."""
+
 MAX_CALL = 2000
 """Characters behind a called name in which its arguments are looked for."""
 
@@ -73,33 +76,48 @@ _GUARDED: Mapping[str, tuple[str, str, str, bool]] = {
 }  # fmt: skip
 """Calls that depend on their arguments: a pattern, and whether it must be there (True) or must not."""
 
-_ARGUMENTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (lazy.pattern(r"\btrust_remote_code\s*=\s*(?:True|1)\b"), REMOTE, "trust-remote-code"),
-    (lazy.pattern(r"(?<![\w.])verify\s*=\s*False\b"), TLS, "verify-off"),
-    (lazy.pattern(r"\bshell\s*=\s*True\b"), INJECTION, "shell-command"),
-    (lazy.pattern(r"\ballow_pickle\s*=\s*True\b"), UNSAFE, "numpy-allow-pickle"),
-    (lazy.pattern(r"\bsafe_mode\s*=\s*False\b"), UNSAFE, "keras-safe-mode-off"),
-    (lazy.pattern(r"\bweights_only\s*=\s*False\b"), UNSAFE, "torch-load"),
-    (lazy.pattern(r"\ballow_dangerous_deserialization\s*=\s*True\b"), UNSAFE, "langchain-dangerous-load"),
-    (lazy.pattern(r"\ballow_dangerous_(?:code|requests)\s*=\s*True\b"), INJECTION, "code-execution-tool"),
-    (lazy.pattern(r"\bshare\s*=\s*True\b"), SERVER, "gradio-share"),
-    (lazy.pattern(r"\.run\s*\([^()\n]{0,300}\bdebug\s*=\s*True\b"), SERVER, "debug-server"),
-    (lazy.pattern(r"_create_default_https_context\s*="), TLS, "verify-off"),
+_ARGUMENTS: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
+    ("trust_remote_code", lazy.pattern(r"\btrust_remote_code\s*=\s*(?:True|1)\b"), REMOTE, "trust-remote-code"),
+    ("verify", lazy.pattern(r"(?<![\w.])verify\s*=\s*False\b"), TLS, "verify-off"),
+    ("shell", lazy.pattern(r"\bshell\s*=\s*True\b"), INJECTION, "shell-command"),
+    ("allow_pickle", lazy.pattern(r"\ballow_pickle\s*=\s*True\b"), UNSAFE, "numpy-allow-pickle"),
+    ("safe_mode", lazy.pattern(r"\bsafe_mode\s*=\s*False\b"), UNSAFE, "keras-safe-mode-off"),
+    ("weights_only", lazy.pattern(r"\bweights_only\s*=\s*False\b"), UNSAFE, "torch-load"),
+    (
+        "allow_dangerous_deserialization",
+        lazy.pattern(r"\ballow_dangerous_deserialization\s*=\s*True\b"),
+        UNSAFE,
+        "langchain-dangerous-load",
+    ),
+    (
+        "allow_dangerous_",
+        lazy.pattern(r"\ballow_dangerous_(?:code|requests)\s*=\s*True\b"),
+        INJECTION,
+        "code-execution-tool",
+    ),
+    ("share", lazy.pattern(r"\bshare\s*=\s*True\b"), SERVER, "gradio-share"),
+    ("debug", lazy.pattern(r"\.run\s*\([^()\n]{0,300}\bdebug\s*=\s*True\b"), SERVER, "debug-server"),
+    ("_create_default", lazy.pattern(r"_create_default_https_context\s*="), TLS, "verify-off"),
 )
-"""Arguments that say the same whatever is called with them."""
+"""Arguments that say the same whatever is called with them, each with a word that it holds."""
 
 _STATEMENT = lazy.pattern(r"(?m)^[ \t]*(exec)[ \t]+(?![=.,:)\]])[^\s=]")
 """Python 2 has ``exec`` as a statement."""
 
 _HTTP = lazy.pattern(
-    r"\b([\w.]*(?:urlretrieve|urlopen|wget\.download|read_csv|read_parquet|read_json|requests\.get|httpx\.get|download_url|get_file|load_state_dict_from_url))\s*\(\s*[rfbuRFBU]{0,2}['\"]http://(?!localhost|127\.|0\.0\.0\.0)"
+    r"(?:urlretrieve|urlopen|\bdownload|read_csv|read_parquet|read_json|\bget|download_url|get_file|load_state_dict_from_url)\s{0,20}\(\s{0,200}[rfbuRFBU]{0,2}['\"]http://(?!localhost|127\.|0\.0\.0\.0)"
 )
+_DOWNLOADERS = re.compile(
+    r"(?:^|\.)(?:urlretrieve|urlopen|wget\.download|read_csv|read_parquet|read_json|(?:requests|httpx)\.get|download_url|get_file|load_state_dict_from_url)$"
+)
+_NAME_BEFORE = re.compile(r"[\w.]{0,100}$")
 _CALL = lazy.pattern(r"(?<![\w.])([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*){0,6})\s*\(")
 _IMPORT = lazy.pattern(r"(?m)^[ \t]*(?:>>>[ \t]*)?import[ \t]+([\w., \t]+)")
 _FROM = lazy.pattern(r"(?m)^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^()]{0,5000})\)|([^\n(#]{1,2000}))")
 _ALIAS = re.compile(r"([\w.]+)(?:\s+as\s+(\w+))?$")
 _MASKED = lazy.pattern(
-    r"#[^\n]*|[rRbBuUfF]{0,2}(?:\"\"\"(?:[^\\\"]|\\.|\"(?!\"\"))*(?:\"\"\"|\Z)|'''(?:[^\\']|\\.|'(?!''))*(?:'''|\Z)|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?)",
+    r"#[^\n]*+|[rRbBuUfF]{0,2}(?:\"\"\"[^\\\"]*+(?:(?:\\.|\"(?!\"\"))[^\\\"]*+)*+(?:\"\"\"|\Z)|\'\'\'[^\\\']*+(?:(?:\\.|\'(?!\'\'))[^\\\']*+)*+(?:\'\'\'|\Z)"
+    r"|\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"?|\'[^\'\\\n]*+(?:\\.[^\'\\\n]*+)*+\'?)",
     re.S,
 )
 _USUAL = {"np": "numpy", "pd": "pandas", "sp": "subprocess"}
@@ -167,13 +185,15 @@ Found = tuple[int, int, str, str, str]
 
 
 def _calls(code: str, aliases: Mapping[str, str]) -> Iterator[Found]:
+    looked = 0
     for match in _CALL.finditer(code):
         first, *rest = re.sub(r"\s", "", match.group(1)).split(".")
         path = ".".join([aliases.get(first, first), *rest])
         if (told := _CALLS.get(path)) is not None:
             if not _defines(code, match.start()):
                 yield match.start(), match.end() - 1, *told, path
-        elif (guarded := _GUARDED.get(path)) is not None:
+        elif (guarded := _GUARDED.get(path)) is not None and looked < MAX_GUARDED:
+            looked += 1
             rule, check, pattern, wanted = guarded
             if bool(re.search(pattern, code[match.end() : match.end() + _extent(code, match.end())])) == wanted:
                 yield match.start(), match.end() - 1, rule, check, path
@@ -196,12 +216,15 @@ def _extent(code: str, at: int) -> int:
 
 
 def _arguments(code: str) -> Iterator[Found]:
-    for pattern, rule, check in _ARGUMENTS:
-        for match in pattern.finditer(code):
+    for word, pattern, rule, check in _ARGUMENTS:
+        for match in pattern.finditer(code) if word in code else ():
             yield match.start(), match.end(), rule, check, re.sub(r"\s", "", match.group().split("=")[0]).lstrip(".")
 
 
 def _downloads(text: str, code: str) -> Iterator[Found]:
-    for match in _HTTP.finditer(text):
-        if code[match.start(1)] != " ":
-            yield match.start(1), match.end(1), DOWNLOAD, "plain-http", match.group(1)
+    for match in _HTTP.finditer(text) if "http://" in text else ():
+        head = _NAME_BEFORE.search(
+            text, max(match.start() - 100, 0), match.start() + len(match.group().split("(")[0].rstrip())
+        )
+        if head is not None and code[match.start()] != " " and _DOWNLOADERS.search(head.group()):
+            yield head.start(), head.end(), DOWNLOAD, "plain-http", head.group().lstrip(".")

@@ -19,8 +19,12 @@ MAX_LITERALS = 20_000
 MAX_CHARS = 2_000
 """Longer literals are documents, which the dataset scanner's rules on prose are for."""
 
-_TESTS = re.compile(r"(?i)(?:^|/)(?:tests?|testing|test_?data|fixtures?|specs?|mocks?|unit_?tests?|integration_?tests?|e2e)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|[^/]*fixtures?)\.py$")
-_EMAIL = re.compile(r"(?<![\w.+%/:@-])([A-Za-z0-9][\w.+-]{0,63})@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,5}[A-Za-z]{2,18})(?![\w@-]|\.\w)")
+_TESTS = re.compile(
+    r"(?i)(?:^|/)(?:tests?|testing|test_?data|fixtures?|specs?|mocks?|unit_?tests?|integration_?tests?|e2e)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|[^/]*fixtures?)\.py$"
+)
+_EMAIL = re.compile(
+    r"(?<![\w.+%/:@-])([A-Za-z0-9][\w.+-]{0,63})@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,5}[A-Za-z]{2,18})(?![\w@-]|\.\w)"
+)
 _DIGITS = re.compile(r"(?:\d[ .\-/]?){8}")
 _SSN = re.compile(r"(?<![\w-])(\d{3})-(\d{2})-(\d{4})(?![\w-])")
 
@@ -34,7 +38,10 @@ _ROLES = frozenset(
     "firstname.lastname john.doe johndoe max.mustermann webmaster postmaster security abuse dev bot service serviceaccount svc a b c x y z alice bob eve mallory dummy fake invalid sender recipient from to owner author "
     "student teacher customer patient guest member viewer editor default example sample jdoe jane.doe2 user1 user2 test1 test2 ci github actions team office".split()
 )
-_HOSTS_OF_MACHINES = re.compile(r"(?:\.iam\.gserviceaccount\.com|noreply\.github\.com|\.internal|\.local|\.test|\.example|\.invalid|\.localhost|\.lan|\.corp|\.intranet|\.arpa|\.onion)$", re.I)
+_HOSTS_OF_MACHINES = re.compile(
+    r"(?:\.iam\.gserviceaccount\.com|noreply\.github\.com|\.internal|\.local|\.test|\.example|\.invalid|\.localhost|\.lan|\.corp|\.intranet|\.arpa|\.onion)$",
+    re.I,
+)
 
 
 def concerns(source: Source) -> bool:
@@ -48,10 +55,19 @@ def literals(source: Source, names: Names) -> Iterator[Sight]:
     told: set[int] = set()
     for node in source.tree.of(ast.Constant)[:MAX_LITERALS]:
         text = node.value
-        if text.__class__ is not str or not 8 <= len(text) <= MAX_CHARS or ("@" not in text and not _DIGITS.search(text)):
+        if (
+            text.__class__ is not str
+            or not 8 <= len(text) <= MAX_CHARS
+            or ("@" not in text and not _DIGITS.search(text))
+        ):
             continue
         found = _email(text) or _number(text)
-        if found and node.lineno not in told and (everywhere or _in_test(source.tree.scope(node))) and not _is_docstring(node, source):
+        if (
+            found
+            and node.lineno not in told
+            and (everywhere or _in_test(source.tree.scope(node)))
+            and not _is_docstring(node, source)
+        ):
             told.add(node.lineno)
             yield Sight(RULE, "literal-in-test", node, {"what": found})
     del names
@@ -66,7 +82,10 @@ def _in_test(scope: Scope | None) -> bool:
         node = scope.node
         if isinstance(node, FUNCTIONS) and node.name.startswith("test"):
             return True
-        if isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or any("TestCase" in getattr(base, "attr", getattr(base, "id", "")) for base in node.bases)):
+        if isinstance(node, ast.ClassDef) and (
+            node.name.startswith("Test")
+            or any("TestCase" in getattr(base, "attr", getattr(base, "id", "")) for base in node.bases)
+        ):
             return True
         scope = scope.parent
     return False
@@ -75,19 +94,47 @@ def _in_test(scope: Scope | None) -> bool:
 def _email(text: str) -> str:
     for local, domain in _EMAIL.findall(text[:MAX_CHARS])[:50]:
         labels = domain.lower().split(".")
-        if set(labels[:-1]) & _NOBODYS or _HOSTS_OF_MACHINES.search(domain) or labels[-1] in ("py", "sh", "cfg", "service", "md", "txt", "yaml", "png", "ipynb", "sock"):
+        if (
+            set(labels[:-1]) & _NOBODYS
+            or _HOSTS_OF_MACHINES.search(domain)
+            or labels[-1] in ("py", "sh", "cfg", "service", "md", "txt", "yaml", "png", "ipynb", "sock")
+        ):
             continue
         words = set(re.split(r"[\d._+-]+", local.lower())) | {local.lower()}
-        if words & (_ROLES - {"john.doe"}) or len(labels[-2]) < 3 or len(local) < 3 or set(labels[-2]) == {labels[-2][0]}:
+        if (
+            words & (_ROLES - {"john.doe"})
+            or len(labels[-2]) < 3
+            or len(local) < 3
+            or set(labels[-2]) == {labels[-2][0]}
+        ):
             continue
-        if any(label.startswith(("example", "test", "fake", "dummy", "sample", "my", "your", "some")) for label in labels[:-1]):
+        if any(
+            label.startswith(("example", "test", "fake", "dummy", "sample", "my", "your", "some"))
+            for label in labels[:-1]
+        ):
             continue
         return "an e-mail address"
     return ""
 
 
 _WHAT = {"CREDIT_CARD": "a card number", "IBAN_CODE": "a bank account", "US_SSN": "a social security number"}
-_CERTAIN = frozenset({"CREDIT_CARD", "IBAN_CODE", "PL_PESEL", "ES_NIF", "ES_NIE", "IT_FISCAL_CODE", "FI_PERSONAL_IDENTITY_CODE", "SE_PERSONNUMMER", "BE_NATIONAL", "CH_AHV", "BR_CPF", "FR_NIR", "NO_FODSELSNUMMER"})
+_CERTAIN = frozenset(
+    {
+        "CREDIT_CARD",
+        "IBAN_CODE",
+        "PL_PESEL",
+        "ES_NIF",
+        "ES_NIE",
+        "IT_FISCAL_CODE",
+        "FI_PERSONAL_IDENTITY_CODE",
+        "SE_PERSONNUMMER",
+        "BE_NATIONAL",
+        "CH_AHV",
+        "BR_CPF",
+        "FR_NIR",
+        "NO_FODSELSNUMMER",
+    }
+)
 
 
 def _number(text: str) -> str:
@@ -99,7 +146,13 @@ def _number(text: str) -> str:
     from mlguard.scanners.dataset import checksums, shapes
 
     compact = re.sub(r"[ .\-/]", "", text).upper()
-    if not compact.isascii() or not 9 <= len(compact) <= 34 or compact in shapes.RESERVED or len(set(compact)) < 5 or compact in "01234567890123456789":
+    if (
+        not compact.isascii()
+        or not 9 <= len(compact) <= 34
+        or compact in shapes.RESERVED
+        or len(set(compact)) < 5
+        or compact in "01234567890123456789"
+    ):
         return ""
     grouped = re.fullmatch(r"[A-Z0-9]+(?:[ .\-/][A-Z0-9]+)*", text.strip().upper()) is not None
     if not grouped:
@@ -107,7 +160,9 @@ def _number(text: str) -> str:
     for shape in shapes.CHECKED:
         if shape.entity not in _CERTAIN or shape.layout is None or not shape.layout.fullmatch(_layout(text.strip())):
             continue
-        if checksums.passes(shape.check, compact) and (shape.entity != "CREDIT_CARD" or " " in text or "-" in text or len(compact) == 16):
+        if checksums.passes(shape.check, compact) and (
+            shape.entity != "CREDIT_CARD" or " " in text or "-" in text or len(compact) == 16
+        ):
             return _WHAT.get(shape.entity, "an identity number")
     return ""
 
@@ -120,6 +175,18 @@ def _is_ssn(area: str, group: str, serial: str) -> bool:
     """Say whether it is a number that may have been given out (SSA, randomization rules), and no known example."""
     if area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000":
         return False
-    return (area + group + serial) not in ("078051120", "219099999", "123456789", "111223333", "123121234", "111111111", "222222222", "333333333", "444444444", "555555555", "987654321", "856457890", "457555462")
-
-
+    return (area + group + serial) not in (
+        "078051120",
+        "219099999",
+        "123456789",
+        "111223333",
+        "123121234",
+        "111111111",
+        "222222222",
+        "333333333",
+        "444444444",
+        "555555555",
+        "987654321",
+        "856457890",
+        "457555462",
+    )

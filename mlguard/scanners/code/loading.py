@@ -159,15 +159,18 @@ def serializers(node: ast.Assign, place: Place) -> Iterator[Sight]:
 @on_call("Cache", "FanoutCache", "Deque", "Index", imports=["diskcache"])
 def caches(call: Call) -> Iterator[Sight]:
     """Caches on disk whose values are pickles."""
-    if call.path in (
-        "diskcache.Cache",
-        "diskcache.FanoutCache",
-        "diskcache.Deque",
-        "diskcache.Index",
-        "diskcache.core.Cache",
+    if (
+        call.path
+        in (
+            "diskcache.Cache",
+            "diskcache.FanoutCache",
+            "diskcache.Deque",
+            "diskcache.Index",
+            "diskcache.core.Cache",
+        )
+        and "disk" not in call.keywords
     ):
-        if "disk" not in call.keywords:
-            yield call.sees(UNSAFE, "pickle-cache")
+        yield call.sees(UNSAFE, "pickle-cache")
 
 
 @on_call("Listener", "Client", "SyncManager", "BaseManager", imports=["multiprocessing"])
@@ -323,13 +326,15 @@ _MLFLOW_NEAR = ("models:", "runs:", "./", "../", "file:", "mlflow-artifacts:")
 def _mlflow(call: Call) -> Iterator[Sight]:
     argument = call.argument(0, "model_uri")
     text = leading_text(argument, call)
-    if text.startswith(("http:", "https:", "ftp:")) or "request" in taint.of(argument, call.scope, call.names):
-        yield call.sees(UNSAFE, "mlflow-load-model")
-    elif (
-        not text
-        and argument is not None
-        and isinstance(call.constant(argument), Unknown)
-        and not _logged(argument, call)
+    if (
+        text.startswith(("http:", "https:", "ftp:"))
+        or "request" in taint.of(argument, call.scope, call.names)
+        or (
+            not text
+            and argument is not None
+            and isinstance(call.constant(argument), Unknown)
+            and not _logged(argument, call)
+        )
     ):
         yield call.sees(UNSAFE, "mlflow-load-model")
 

@@ -38,7 +38,10 @@ def logs(call: Call) -> Iterator[Sight]:
     if not check:
         return
     for value in values:
-        if value.__class__ in _FRAMES and (frame := frames.term_of_columns(frames.columns_of(value, call.scope, call.names))) is not None:
+        if (
+            value.__class__ in _FRAMES
+            and (frame := frames.term_of_columns(frames.columns_of(value, call.scope, call.names))) is not None
+        ):
             yield call.sees(LOGS, "frame-print", term=frame.label)
             return
     found = first(values, call.scope, call.names)
@@ -75,7 +78,7 @@ def _sink(call: Call) -> str:
 def raised(node: ast.Raise, place: Place) -> Iterator[Sight]:
     """Personal data in the message of an exception."""
     scope, names = place.scope, place.names
-    if isinstance(node.exc, ast.Call):
+    if isinstance(node.exc, ast.Call) and not all(value.__class__ is ast.Constant for value in node.exc.args):
         found = first([*node.exc.args, *(keyword.value for keyword in node.exc.keywords)], scope, names)
         if found is not None:
             yield Sight(LOGS, "exception-message", node, {"term": found.label})
@@ -125,7 +128,9 @@ def _is_whole(node: ast.AST, call: Call, depth: int = 4) -> bool:
     if depth == 0:
         return False
     if isinstance(node, ast.JoinedStr):
-        return any(_is_whole(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue))
+        return any(
+            _is_whole(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
+        )
     if isinstance(node, ast.BinOp):
         return _is_whole(node.left, call, depth - 1) or _is_whole(node.right, call, depth - 1)
     if isinstance(node, ast.Dict):
@@ -134,15 +139,22 @@ def _is_whole(node: ast.AST, call: Call, depth: int = 4) -> bool:
         name = called(node)
         if is_clean(name):
             return False
-        inner = node.func.value if name in ("model_dump", "model_dump_json", "format", "strip") and isinstance(node.func, ast.Attribute) else None
+        inner = (
+            node.func.value
+            if name in ("model_dump", "model_dump_json", "format", "strip") and isinstance(node.func, ast.Attribute)
+            else None
+        )
         given = node.args if name in ("str", "repr", "dumps", "pformat") else []
         return any(_is_whole(item, call, depth - 1) for item in ([inner] if inner is not None else given))
     if isinstance(node, ast.Attribute):
         return node.attr in _CONTENT and any(
-            word in call.names.written(node.value).lower() for word in ("choices", "response", "completion", "result", "resp", "reply", "answer", "message")
+            word in call.names.written(node.value).lower()
+            for word in ("choices", "response", "completion", "result", "resp", "reply", "answer", "message")
         )
     if isinstance(node, ast.Name) and _WHOLE.match(node.id):
-        return not call.is_constant(node) and call.names.holder(node.id, call.scope) is not None and not _cut(node, call)
+        return (
+            not call.is_constant(node) and call.names.holder(node.id, call.scope) is not None and not _cut(node, call)
+        )
     return False
 
 
@@ -157,7 +169,11 @@ _SWITCHES = frozenset({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "TR
 _ON = frozenset({"true", "1", "debug", "yes", "on", "span_only", "event_only", "span_and_event"})
 
 
-@on_node(ast.Assign, words=_SWITCHES | {"set_verbose", "verbose", "debug", "log_raw_request_response"}, imports=(*_MODELS, "os"))
+@on_node(
+    ast.Assign,
+    words=_SWITCHES | {"set_verbose", "verbose", "debug", "log_raw_request_response"},
+    imports=(*_MODELS, "os"),
+)
 def switches(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Switches that make a library record every prompt."""
     target, value = node.targets[0], node.value

@@ -95,19 +95,18 @@ def split(cell: Cell, parses: Parses) -> Split:
         return Split([], ())
     if head := _HEAD.match(lines[first]):
         return _whole(lines, first, head.group(1), head.group(2), parses)
-    if (
-        (line := _LINE_HEAD.match(lines[first]))
-        and line.group(1).lower() in _WHOLE_CELL
-        and _takes_all(lines, first, parses)
+    if (line := _LINE_HEAD.match(lines[first])) and _takes_all(
+        line.group(1).lower(), line.group(2), lines[first + 1 :], parses
     ):
         return _databricks(lines, first, line.group(1).lower(), line.group(2), parses)
     return _mixed(lines, parses)
 
 
-def _takes_all(lines: Sequence[str], first: int, parses: Parses) -> bool:
+def _takes_all(name: str, rest: str, below: Sequence[str], parses: Parses) -> bool:
     """Say whether a line magic is one of Databricks, which makes the whole cell another language."""
-    rest = lines[first + 1 :]
-    return any(line.strip() for line in rest) and not parses("\n".join(_harmless(rest)))
+    if name not in _WHOLE_CELL or not any(line.strip() for line in below):
+        return False
+    return not rest.strip() or not parses("\n".join(_harmless(below)))
 
 
 def _databricks(lines: list[str], first: int, name: str, rest: str, parses: Parses) -> Split:

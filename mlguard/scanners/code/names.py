@@ -81,6 +81,8 @@ class Names:
         self._imported: dict[str, str] = {}
         self.taint: object = None  # the analysis of mlguard.scanners.code.taint, once somebody asked
         self._known: dict[tuple[int, str], str] = {}
+        self._paths: dict[tuple[int, str], str] = {}  # of names, by the scope that asks
+        self._members: dict[tuple[int, str], str] = {}  # of attributes of ``self``, by the scope of the class
         self._returns: dict[int, list[ast.expr]] = {}
         self._entered: list[Function] = []  # functions whose result is being looked for
         self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
@@ -92,6 +94,8 @@ class Names:
         The result of a call is written with parentheses: ``gradio.Blocks().launch`` is a method of what the call of
         ``gradio.Blocks`` gave. A name that is bound nowhere is a builtin.
         """
+        if isinstance(node, ast.Name):
+            return self._name(node.id, scope, depth)
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
@@ -149,6 +153,15 @@ class Names:
         return held[0] if len(held) == 1 and isinstance(held[0], ast.Name | ast.Attribute) else None
 
     def _name(self, name: str, scope: Scope, depth: int) -> str:
+        if depth < MAX_DEPTH:
+            return self._looked_up(name, scope, depth)  # on the way to another name, of which this may be a part
+        key = (id(scope), name)
+        known = self._paths.get(key)
+        if known is None:
+            known = self._paths[key] = self._looked_up(name, scope, depth)
+        return known
+
+    def _looked_up(self, name: str, scope: Scope, depth: int) -> str:
         holder = self.holder(name, scope)
         if holder is None:
             if name in self._stars:
@@ -250,6 +263,15 @@ class Names:
         holder = scope.around_class()
         if holder is None or depth <= 0:
             return ""
+        key = (id(holder), name)
+        known = self._members.get(key)
+        if known is not None:
+            return known
+        self._members[key] = ""  # while it is looked for
+        self._members[key] = known = self._member_path(name, holder, depth)
+        return known
+
+    def _member_path(self, name: str, holder: Scope, depth: int) -> str:
         values = [value for value in holder.attributes.get(name, ()) if value is not None]
         found = {self._value(value, self.tree.scope(value), depth - 1) for value in values[:MAX_VALUES]} - {""}
         if not found and (name in holder.annotations or name in holder.values):

@@ -28,10 +28,12 @@ from mlguard.scanners.code import (
     private,
     pseudonyms,
     queries,
+    retrieval,
     recipients,
     running,
     servers,
     storage,
+    toolservers,
     stores,
     telemetry,
     web,
@@ -43,7 +45,8 @@ from mlguard.scanners.code.tree import Tree
 
 WATCHES: tuple[Watch, ...] = (
     *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *queries.CHECKS, *fetching.CHECKS, *agents.CHECKS,
-    *web.CHECKS, *clients.CHECKS, *servers.CHECKS, *endpoints.CHECKS, *crypto.CHECKS, *storage.CHECKS, *leaks.CHECKS, *logs.CHECKS, *telemetry.CHECKS, *recipients.CHECKS,
+    *web.CHECKS, *clients.CHECKS, *servers.CHECKS, *endpoints.CHECKS, *retrieval.CHECKS, *toolservers.CHECKS,
+    *crypto.CHECKS, *storage.CHECKS, *leaks.CHECKS, *logs.CHECKS, *telemetry.CHECKS, *recipients.CHECKS,
     *stores.CHECKS, *pseudonyms.CHECKS, *features.CHECKS, *decisions.CHECKS, *collection.CHECKS,
 )  # fmt: skip
 
@@ -159,10 +162,11 @@ _other_names: set[str] = set()
 
 def _is_personal(tree: Tree) -> bool:
     if tree.personal is None:
-        telling = {name for name in tree.identifiers - _other_names if lexicon.strength(name)}
+        new = tree.identifiers - _other_names
+        telling = {name for name in new if lexicon.strength(name)}
         if len(_other_names) > _MAX_KNOWN_NAMES:
             _other_names.clear()
-        _other_names.update(tree.identifiers - telling)
+        _other_names.update(new - telling)
         tree.personal = lexicon.speaks_of_persons(telling)
     return tree.personal
 

@@ -175,7 +175,9 @@ def _flag(name: str, holder: Scope) -> bool:
     if isinstance(default, ast.Constant) and isinstance(default.value, bool | int | float):
         return True
     annotation = argument.annotation if argument is not None else None
-    return isinstance(annotation, ast.Name) and (annotation.id in ("bool", "int", "float") or lexicon.denied(annotation.id))
+    return isinstance(annotation, ast.Name) and (
+        annotation.id in ("bool", "int", "float") or lexicon.denied(annotation.id)
+    )
 
 
 def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
@@ -184,7 +186,9 @@ def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
     if isinstance(value, ast.Call | ast.Subscript | ast.Attribute) and lexicon.is_holder(_owner(value, names)):
         return True  # os.environ.get(…), config["…"]
     if isinstance(value, ast.JoinedStr | ast.Name | ast.BinOp):
-        return not isinstance(names.constant(value, scope), Unknown) or (isinstance(value, ast.Name) and value.id.isupper())
+        return not isinstance(names.constant(value, scope), Unknown) or (
+            isinstance(value, ast.Name) and value.id.isupper()
+        )
     if isinstance(value, ast.Attribute):
         return value.attr.isupper()
     if isinstance(value, ast.List | ast.Tuple | ast.Set):
@@ -193,7 +197,12 @@ def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
         return all(item is not None and _harmless(item, names, scope) for item in value.values)
     if isinstance(value, ast.Call):
         name = called(value)
-        return is_clean(name) or name[:1].isupper() or _fakes(value, names) or (name in ("compile", "match", "search", "getenv"))
+        return (
+            is_clean(name)
+            or name[:1].isupper()
+            or _fakes(value, names)
+            or (name in ("compile", "match", "search", "getenv"))
+        )
     if isinstance(value, ast.IfExp):
         return _harmless(value.body, names, scope) and _harmless(value.orelse, names, scope)
     return False
@@ -223,7 +232,9 @@ def _at(name: str, target: ast.AST, part: ast.AST, scope: Scope, names: Names, d
         return personal(part, scope, names, depth)
     if not isinstance(target, ast.Tuple | ast.List) or depth <= 0:
         return None
-    index = next((i for i, item in enumerate(target.elts) if any(getattr(n, "id", "") == name for n in ast.walk(item))), -1)
+    index = next(
+        (i for i, item in enumerate(target.elts) if any(getattr(n, "id", "") == name for n in ast.walk(item))), -1
+    )
     if not isinstance(part, ast.Call) or index < 0:
         return None
     inner, method = target.elts[index], called(part)
@@ -269,9 +280,15 @@ def _attribute(node: ast.Attribute, scope: Scope, names: Names, depth: int) -> T
     found = term_of(attr, value, scope, names)
     if found is None:
         return personal(value, scope, names, depth - 1) if attr in _SAME else None
-    if isinstance(value, ast.Name) and (holder := names.holder(value.id, scope)) is not None and value.id in holder.imports:
+    if (
+        isinstance(value, ast.Name)
+        and (holder := names.holder(value.id, scope)) is not None
+        and value.id in holder.imports
+    ):
         named = holder.imports[value.id].rsplit(".", 1)[-1]
-        return found if lexicon.is_person(named) or named in ("request", "session") else None  # an attribute of a module
+        return (
+            found if lexicon.is_person(named) or named in ("request", "session") else None
+        )  # an attribute of a module
     return found
 
 
@@ -284,7 +301,12 @@ def term_of(name: str, owner: ast.AST, scope: Scope, names: Names) -> Term | Non
     if not _FAKES.isdisjoint(lexicon.words(written)):
         return None
     found = lexicon.term(name, last)
-    if found is not None and found.shy and not lexicon.is_person(last) and not lexicon.is_person(_kind_of(owner, scope, names)):
+    if (
+        found is not None
+        and found.shy
+        and not lexicon.is_person(last)
+        and not lexicon.is_person(_kind_of(owner, scope, names))
+    ):
         found = _clear(found, names)
     if found is None and (lexicon.strength(name) == 1) and not lexicon.is_person(last):
         kind = _kind_of(owner, scope, names)
@@ -333,19 +355,25 @@ def _own(attr: str, scope: Scope, names: Names, depth: int) -> Term | None:
         return None if harmless or attr in holder.values and isinstance(holder.values[attr][0], FUNCTIONS) else found
     if depth < 3 or _says_otherwise(attr):
         return None
-    return next((shown for value in values[:4] if (shown := personal(value, names.tree.scope(value), names, depth - 2))), None)
+    return next(
+        (shown for value in values[:4] if (shown := personal(value, names.tree.scope(value), names, depth - 2))), None
+    )
 
 
 def _item(node: ast.Subscript, scope: Scope, names: Names, depth: int) -> Term | None:
     part = node.slice
     if isinstance(part, ast.Slice):
         words = lexicon.words(owner_of(node.value, names))
-        many = bool(words) and words[-1].endswith("s") and len(words[-1]) > 3 and lexicon.term(words[-1][:-1]) is not None
+        many = (
+            bool(words) and words[-1].endswith("s") and len(words[-1]) > 3 and lexicon.term(words[-1][:-1]) is not None
+        )
         return personal(node.value, scope, names, depth - 1) if many else None  # a part of a text is cut on purpose
     if isinstance(part, ast.Tuple):
         return next((found for item in part.elts if (found := _key(item, node.value, scope, names)) is not None), None)
     if isinstance(part, ast.List):
-        found = lexicon.columns([item.value for item in part.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)])
+        found = lexicon.columns(
+            [item.value for item in part.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        )
         return found[0][1] if found else None
     key = names.constant(part, scope)
     if isinstance(key, str):
@@ -358,7 +386,9 @@ def _key(item: ast.AST, owner: ast.AST, scope: Scope, names: Names) -> Term | No
     if isinstance(value, str):
         return term_of(value, owner, scope, names)
     if isinstance(item, ast.List | ast.Tuple):
-        found = lexicon.columns([i.value for i in item.elts if isinstance(i, ast.Constant) and isinstance(i.value, str)])
+        found = lexicon.columns(
+            [i.value for i in item.elts if isinstance(i, ast.Constant) and isinstance(i.value, str)]
+        )
         return found[0][1] if found else None
     return None
 
@@ -379,14 +409,34 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
     if name in ("vars", "asdict", "astuple", "model_to_dict") and node.args:
         return _dumped(node.args[0], scope, names)
     method = isinstance(function, ast.Attribute)
-    if name in _DUMPS and isinstance(function, ast.Attribute) and not {"include", "exclude", "only"} & {k.arg for k in node.keywords}:
+    if (
+        name in _DUMPS
+        and isinstance(function, ast.Attribute)
+        and not {"include", "exclude", "only"} & {k.arg for k in node.keywords}
+    ):
         found = _dumped(function.value, scope, names)
         if found is not None:
             return found
     if is_clean(name) and name not in ("hex", "index", "find", "filter", "cleaned_data"):
         return None
     if isinstance(function, ast.Attribute):
-        if name in ("get", "pop", "getlist", "get_value", "getvalue", "getattr", "value", "field", "col", "setdefault", "hget") and node.args:
+        if (
+            name
+            in (
+                "get",
+                "pop",
+                "getlist",
+                "get_value",
+                "getvalue",
+                "getattr",
+                "value",
+                "field",
+                "col",
+                "setdefault",
+                "hget",
+            )
+            and node.args
+        ):
             key = names.constant(node.args[0], scope)
             if isinstance(key, str):
                 return None if _fakes(node, names) else term_of(key, function.value, scope, names)
@@ -400,7 +450,11 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
     if name in _BUILDS or (name[:1].isupper() and name.endswith(_CARRIERS)):
         return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
     if name == "map" and len(node.args) == 2:
-        return None if is_clean(getattr(node.args[0], "id", getattr(node.args[0], "attr", ""))) else first(node.args[1:], scope, names, depth)
+        return (
+            None
+            if is_clean(getattr(node.args[0], "id", getattr(node.args[0], "attr", "")))
+            else first(node.args[1:], scope, names, depth)
+        )
     known = names.function(function, scope)
     if known is not None:
         return _returned(known, names, depth)
@@ -423,7 +477,14 @@ def _returned(function: Function, names: Names, depth: int) -> Term | None:
     if depth <= MAX_DEPTH // 2:
         return None
     inner = names.tree.inner(function)
-    return next((found for value in names.returned(function)[:MAX_VALUES] if (found := personal(value, inner, names, MAX_DEPTH // 2))), None)
+    return next(
+        (
+            found
+            for value in names.returned(function)[:MAX_VALUES]
+            if (found := personal(value, inner, names, MAX_DEPTH // 2))
+        ),
+        None,
+    )
 
 
 # Objects that are shown whole
@@ -438,7 +499,11 @@ def _dumped(node: ast.AST, scope: Scope, names: Names) -> Term | None:
     if found is not None:
         return _fields(found, dumped=True)
     owner = owner_of(node, names)
-    return RECORD if lexicon.is_person(owner) and not lexicon.denied(owner) and len(lexicon.words(owner)) <= 2 and _single(owner) else None
+    return (
+        RECORD
+        if lexicon.is_person(owner) and not lexicon.denied(owner) and len(lexicon.words(owner)) <= 2 and _single(owner)
+        else None
+    )
 
 
 def _single(name: str) -> bool:
@@ -499,7 +564,9 @@ def _fields(kind: ast.ClassDef, dumped: bool = False) -> Term | None:
 
 def _makes_text(decorator: ast.expr) -> bool:
     if isinstance(decorator, ast.Call):
-        if any(k.arg == "repr" and isinstance(k.value, ast.Constant) and k.value.value is False for k in decorator.keywords):
+        if any(
+            k.arg == "repr" and isinstance(k.value, ast.Constant) and k.value.value is False for k in decorator.keywords
+        ):
             return False
         decorator = decorator.func
     return getattr(decorator, "id", getattr(decorator, "attr", "")) in _RECORDS
@@ -509,7 +576,9 @@ def _hidden(item: ast.AnnAssign) -> bool:
     secret = any("Secret" in getattr(part, "id", "") for part in ast.walk(item.annotation))
     flags = ast.unparse(item.annotation) in ("bool", "int", "float")
     value = item.value
-    quiet = isinstance(value, ast.Call) and any(k.arg in ("repr", "exclude") and getattr(k.value, "value", None) is (k.arg == "exclude") for k in value.keywords)
+    quiet = isinstance(value, ast.Call) and any(
+        k.arg in ("repr", "exclude") and getattr(k.value, "value", None) is (k.arg == "exclude") for k in value.keywords
+    )
     return secret or flags or quiet
 
 
@@ -534,14 +603,22 @@ def _entry(key: str, value: ast.AST, owner: str, scope: Scope, names: Names, dep
     if named is None or not isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr | ast.Await):
         return None
     written = names.written(value)
-    if lexicon.is_holder(written) or _harmless(value, names, scope) or is_clean(written) or any(map(lexicon.denied, written.split("."))):
+    if (
+        lexicon.is_holder(written)
+        or _harmless(value, names, scope)
+        or is_clean(written)
+        or any(map(lexicon.denied, written.split(".")))
+    ):
         return None
     if isinstance(value, ast.Name):
         holder = names.holder(value.id, scope)
         if holder is None or value.id in holder.imports:
             return None if holder is not None else named
         values = holder.values.get(value.id, [])
-        if values and all(v is not None and (_harmless(v, names, holder) or isinstance(v, ast.Call) or isinstance(v, _DEFINITIONS)) for v in values):
+        if values and all(
+            v is not None and (_harmless(v, names, holder) or isinstance(v, ast.Call) or isinstance(v, _DEFINITIONS))
+            for v in values
+        ):
             return None
         return None if _flag(value.id, holder) else named
     return None if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) else named

@@ -57,7 +57,9 @@ def asked(root: Path, artifacts: Iterable[Artifact]) -> dict[str, list[str]]:
         target = locked if _LOCK.search(path) else loose
         for name, low, exact in found_in(text, bool(_LOCK.search(path)), path.endswith((".txt", ".in"))):
             target.setdefault(name, []).append((low, exact))
-    return {name: list(min(pairs, key=lambda pair: key(pair[0]))) for name, pairs in sorted((loose | locked).items())}
+    both = {**loose, **locked}
+    lowest = {name: min(pairs, key=lambda pair: key(pair[0])) for name, pairs in sorted(both.items())}
+    return {name: list(pair) for name, pair in lowest.items()}
 
 
 def _read(path: Path) -> str:
@@ -125,10 +127,10 @@ def key(version: str) -> tuple[int, ...]:
 def at_least(versions: Mapping[str, Sequence[str]], library: str, version: str) -> bool:
     """Say whether every version that is allowed is at least this one."""
     found = versions.get(library)
-    return bool(found and found[0]) and key(found[0]) >= key(version)  # type: ignore[index]  # it is a sequence by then
+    return found is not None and bool(found[0]) and key(found[0]) >= key(version)
 
 
 def below(versions: Mapping[str, Sequence[str]], library: str, version: str) -> bool:
     """Say whether the version is fixed and below this one."""
     found = versions.get(library)
-    return bool(found and found[1]) and key(found[1]) < key(version)  # type: ignore[index]
+    return found is not None and bool(found[1]) and key(found[1]) < key(version)

@@ -38,8 +38,13 @@ _WORDS = re.compile(
 )
 
 
+_ROOTS = frozenset(part for name in LIBRARIES for part in name.split(".")[:1])
+
+
 def libraries(source: Source) -> Iterator[PrivateTraining]:
     """Yield each library for differential privacy that a file imports."""
+    if _ROOTS.isdisjoint(source.tree.roots):
+        return
     for module, node in sorted(source.tree.imported.items()):
         name = next((name for name in LIBRARIES if module == name or module.startswith(f"{name}.")), None)
         if name is not None and (

@@ -20,7 +20,9 @@ _HASHES = re.compile(
     r"^(?:hashlib\.(?:md5|sha1|sha224|sha256|sha384|sha512|sha3_\d+|blake2[bs]|new)|xxhash\.xxh\w+|mmh3\.hash\w*|zlib\.(?:crc32|adler32)|binascii\.crc32|hash|uuid\.uuid[35]"
     r"|farmhash\.\w+|cityhash\.\w+|Crypto\.Hash\.\w+\.new|pyspark\.sql\.functions\.(?:md5|sha1|sha2|hash|xxhash64|crc32))$"
 )
-_MAPS = frozenset({"apply", "map", "transform", "map_elements", "applymap", "assign", "progress_apply", "parallel_apply"})
+_MAPS = frozenset(
+    {"apply", "map", "transform", "map_elements", "applymap", "assign", "progress_apply", "parallel_apply"}
+)
 _SALT = re.compile(r"salt|pepper|secret|(?:^|_)key(?:$|_)|nonce|(?:^|_)iv(?:$|_)", re.I)
 _LAST = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s", "new", "hash_pandas_object", "hash_array",
          "crc32", "adler32", "uuid3", "uuid5", "hash", "hash128", "hash64", "hash_bytes", "xxh32", "xxh64", "xxh128", "xxh3_64", "xxh3_128", "sha2", "xxhash64",
@@ -32,7 +34,9 @@ def pseudonyms(call: Call) -> Iterator[Sight]:
     """Identifiers that are hashed without a key, or with one that stands in the code."""
     if call.path in ("pandas.util.hash_pandas_object", "pandas.util.hash_array"):
         given = call.argument(0)
-        found = personal(given, call.scope, call.names) or frames.term_of_columns(frames.columns_of(given, call.scope, call.names))
+        found = personal(given, call.scope, call.names) or frames.term_of_columns(
+            frames.columns_of(given, call.scope, call.names)
+        )
         if found is not None and "hash_key" not in call.keywords:
             yield call.sees(HASHES, "identifier-hash", term=found.label)
         return
@@ -63,29 +67,60 @@ def _made_with_key(call: Call) -> bool:
     if isinstance(made, ast.Name):
         single = call.names.single(made.id, call.scope)
         made = single[0] if single else None
-        others = [other for other in call.source.tree.calls_by_name.get("update", ()) if getattr(getattr(other.func, "value", None), "id", "") == getattr(call.receiver, "id", "-")]
+        others = [
+            other
+            for other in call.source.tree.calls_by_name.get("update", ())
+            if getattr(getattr(other.func, "value", None), "id", "") == getattr(call.receiver, "id", "-")
+        ]
         if any(_salts(other, call) for other in others):
             return True
-    return isinstance(made, ast.Call) and (any(k.arg in ("key", "salt") for k in made.keywords) or bool(made.args and _salts(made.args[0], call)))
+    return isinstance(made, ast.Call) and (
+        any(k.arg in ("key", "salt") for k in made.keywords) or bool(made.args and _salts(made.args[0], call))
+    )
 
 
 def _salts(value: ast.AST, call: Call) -> list[ast.AST]:
     """Return the parts of a hashed value that are a key by their name, or a constant beside the value."""
     found: list[ast.AST] = [
-        inner for inner in ast.walk(value) if isinstance(inner, ast.Name | ast.Attribute) and _SALT.search(inner.id if isinstance(inner, ast.Name) else inner.attr)
+        inner
+        for inner in ast.walk(value)
+        if isinstance(inner, ast.Name | ast.Attribute)
+        and _SALT.search(inner.id if isinstance(inner, ast.Name) else inner.attr)
     ]
     if not found and isinstance(value, ast.Name):
         single = call.names.single(value.id, call.scope)
-        return _salts(single[0], call) if single is not None and isinstance(single[0], ast.BinOp | ast.JoinedStr | ast.Call) else []
+        return (
+            _salts(single[0], call)
+            if single is not None and isinstance(single[0], ast.BinOp | ast.JoinedStr | ast.Call)
+            else []
+        )
     return found
 
 
 def _is_written(node: ast.AST, call: Call) -> bool:
     """Say whether a key is a literal of this file."""
-    while isinstance(node, ast.Call) and called(node) in ("encode", "bytes", "bytearray", "fromhex", "b64decode", "unhexlify", "str"):
-        node = node.func.value if called(node) == "encode" and isinstance(node.func, ast.Attribute) else (node.args[0] if node.args else ast.Constant(None))
-    if isinstance(node, ast.Name) and (single := call.names.single(node.id, call.scope)) is not None and isinstance(single[0], ast.Call):
-        return called(single[0]) in ("encode", "bytes", "fromhex", "b64decode", "unhexlify") and _is_written(single[0], call)
+    while isinstance(node, ast.Call) and called(node) in (
+        "encode",
+        "bytes",
+        "bytearray",
+        "fromhex",
+        "b64decode",
+        "unhexlify",
+        "str",
+    ):
+        node = (
+            node.func.value
+            if called(node) == "encode" and isinstance(node.func, ast.Attribute)
+            else (node.args[0] if node.args else ast.Constant(None))
+        )
+    if (
+        isinstance(node, ast.Name)
+        and (single := call.names.single(node.id, call.scope)) is not None
+        and isinstance(single[0], ast.Call)
+    ):
+        return called(single[0]) in ("encode", "bytes", "fromhex", "b64decode", "unhexlify") and _is_written(
+            single[0], call
+        )
     value = call.constant(node)
     return isinstance(value, str | bytes) and len(value) > 0
 
@@ -135,12 +170,18 @@ def _mapped_by_name(parameter: str, call: Call) -> Term | None:
         return None
     for name in _MAPS:
         for user in call.source.tree.calls_by_name.get(name, ())[:20]:
-            if user.args and getattr(user.args[0], "id", "") == function.name and (found := _mapped(user, call)) is not None:
+            if (
+                user.args
+                and getattr(user.args[0], "id", "") == function.name
+                and (found := _mapped(user, call)) is not None
+            ):
                 return found
     return None
 
 
-_KEYED = re.compile(r"^(?:hmac\.(?:new|digest|HMAC)|hashlib\.(?:pbkdf2_hmac|scrypt|blake2[bs])|bcrypt\.hashpw|cryptography\.fernet\.Fernet|pyffx\.\w+|ff3\.FF3Cipher|siphash\.\w+)$")
+_KEYED = re.compile(
+    r"^(?:hmac\.(?:new|digest|HMAC)|hashlib\.(?:pbkdf2_hmac|scrypt|blake2[bs])|bcrypt\.hashpw|cryptography\.fernet\.Fernet|pyffx\.\w+|ff3\.FF3Cipher|siphash\.\w+)$"
+)
 
 
 @on_call("hmac", "digest", "HMAC", "pbkdf2_hmac", "scrypt", "hashpw", "FF3Cipher", "hash_pandas_object", personal=True)
@@ -175,7 +216,24 @@ def _keyed(call: Call) -> Iterator[Sight]:
 _ANONYMIZERS = frozenset({"presidio_anonymizer.AnonymizerEngine().anonymize", "presidio_anonymizer.BatchAnonymizerEngine().anonymize_list", "scrubadub.clean",
                           "presidio_anonymizer.BatchAnonymizerEngine().anonymize_dict", "presidio_image_redactor.ImageRedactorEngine().redact", "scrubadub.Scrubber().clean",
                           "presidio_anonymizer.DeanonymizeEngine().deanonymize", "commonregex.CommonRegex", "pii_extract.redact", "anonymizedf.anonymize", "cleantext.clean"})  # fmt: skip
-_NAMED = frozenset({"anonymize", "anonymise", "pseudonymize", "pseudonymise", "redact", "deidentify", "mask_pii", "redact_pii", "anonymize_text", "anonymise_text", "mask_text", "scrub", "anonymize_list", "anonymize_dict"})
+_NAMED = frozenset(
+    {
+        "anonymize",
+        "anonymise",
+        "pseudonymize",
+        "pseudonymise",
+        "redact",
+        "deidentify",
+        "mask_pii",
+        "redact_pii",
+        "anonymize_text",
+        "anonymise_text",
+        "mask_text",
+        "scrub",
+        "anonymize_list",
+        "anonymize_dict",
+    }
+)
 
 
 @on_call(*(path.rpartition(".")[2] for path in _ANONYMIZERS), *_NAMED, "OperatorConfig")
@@ -199,10 +257,19 @@ def discarded(call: Call) -> Iterator[Sight]:
     if not isinstance(call.source.tree.parent(call.node), ast.Expr) or call.source.rows is not None:
         return
     if call.last == "drop" and call.value("inplace") is not True:
-        gone = [text for item in (call.keywords.get("columns"), call.argument(0, "labels")) for text in frames.strings(item, call.scope, call.names)]
+        gone = [
+            text
+            for item in (call.keywords.get("columns"), call.argument(0, "labels"))
+            for text in frames.strings(item, call.scope, call.names)
+        ]
         if lexicon.columns(gone) and "index" not in call.keywords:
             yield call.sees(UNUSED, "discarded-result")
-    elif call.last in ("apply", "map") and call.node.args and _hides(call.node.args[0]) and personal(call.receiver, call.scope, call.names) is not None:
+    elif (
+        call.last in ("apply", "map")
+        and call.node.args
+        and _hides(call.node.args[0])
+        and personal(call.receiver, call.scope, call.names) is not None
+    ):
         yield call.sees(UNUSED, "discarded-result")
 
 
@@ -217,7 +284,11 @@ def _has_text(call: Call) -> bool:
         return True
     roots = call.source.tree.roots
     owner = call.names.written(call.receiver) if call.receiver is not None else ""
-    return call.receiver is not None and bool(re.search(r"anonymi[sz]er|redactor|scrubber|presidio", owner, re.I)) and not roots.isdisjoint(("presidio_anonymizer", "scrubadub", "presidio_analyzer", "langchain_experimental"))
+    return (
+        call.receiver is not None
+        and bool(re.search(r"anonymi[sz]er|redactor|scrubber|presidio", owner, re.I))
+        and not roots.isdisjoint(("presidio_anonymizer", "scrubadub", "presidio_analyzer", "langchain_experimental"))
+    )
 
 
 def _hides(node: ast.AST) -> bool:
@@ -227,8 +298,14 @@ def _hides(node: ast.AST) -> bool:
 
 # Joins
 
-_PSEUDONYM = re.compile(r"pseudo|anonym|deident|de_ident|hashed|tokeni[sz]ed|coded_|study_?id|subject_?key|(?:^|_)(?:hash|token)(?:_id|ed)?$|research_id|psn|masked|id_hash|user_hash|email_hash|patient_hash", re.I)
-_IDENTITY = re.compile(r"identit|mapping|lookup|master|crm|key_?table|registry|people|persons?|customers?|patients?|users?|members?|employees?|contacts?|names?|pii|stammdaten|linkage|crosswalk|reident|re_ident|roster", re.I)
+_PSEUDONYM = re.compile(
+    r"pseudo|anonym|deident|de_ident|hashed|tokeni[sz]ed|coded_|study_?id|subject_?key|(?:^|_)(?:hash|token)(?:_id|ed)?$|research_id|psn|masked|id_hash|user_hash|email_hash|patient_hash",
+    re.I,
+)
+_IDENTITY = re.compile(
+    r"identit|mapping|lookup|master|crm|key_?table|registry|people|persons?|customers?|patients?|users?|members?|employees?|contacts?|names?|pii|stammdaten|linkage|crosswalk|reident|re_ident|roster",
+    re.I,
+)
 _ALLOWED = re.compile(r"authori[sz]ed|erasure|access_request|subject_access|dsar|delete|gdpr|right", re.I)
 
 
@@ -236,7 +313,13 @@ _ALLOWED = re.compile(r"authori[sz]ed|erasure|access_request|subject_access|dsar
 def joined(call: Call) -> Iterator[Sight]:
     """Joins of pseudonymous data with a table that says who is who."""
     node = call.node
-    if call.receiver is None or not node.args or isinstance(node.args[0], ast.Constant | ast.GeneratorExp | ast.ListComp | ast.JoinedStr):
+    if not node.keywords and len(node.args) < 2 or call.receiver.__class__ is ast.Constant:
+        return  # ", ".join(…)
+    if (
+        call.receiver is None
+        or not node.args
+        or isinstance(node.args[0], ast.Constant | ast.GeneratorExp | ast.ListComp | ast.JoinedStr)
+    ):
         return
     if call.path in ("pandas.merge", "polars.join", "dask.dataframe.merge"):
         if len(node.args) < 2:
@@ -244,7 +327,11 @@ def joined(call: Call) -> Iterator[Sight]:
         left, right = node.args[0], node.args[1]
     else:
         left, right = call.receiver, node.args[0]
-    on = [text for key in ("on", "left_on", "right_on") for text in frames.strings(call.keywords.get(key), call.scope, call.names)]
+    on = [
+        text
+        for key in ("on", "left_on", "right_on")
+        for text in frames.strings(call.keywords.get(key), call.scope, call.names)
+    ]
     if len(node.args) > (2 if left is node.args[0] else 1):
         on += frames.strings(node.args[-1], call.scope, call.names)
     sides = [_source(side, call) for side in (left, right)]
@@ -253,7 +340,12 @@ def joined(call: Call) -> Iterator[Sight]:
     by_key = any(_PSEUDONYM.search(text) for text in on)
     for one, other in (sides, sides[::-1]):
         coded = by_key or _PSEUDONYM.search(one[0])
-        if coded and not _PSEUDONYM.search(other[0]) and (other[1] or _IDENTITY.search(other[0])) and (by_key or bool(on)):
+        if (
+            coded
+            and not _PSEUDONYM.search(other[0])
+            and (other[1] or _IDENTITY.search(other[0]))
+            and (by_key or bool(on))
+        ):
             yield call.sees(JOINS, "identity-join")
             return
 
@@ -265,7 +357,12 @@ def _source(side: ast.AST, call: Call) -> tuple[str, bool]:
     if isinstance(side, ast.Name) and (single := call.names.single(side.id, call.scope)) is not None:
         value = single[0]
     for inner in ast.walk(value) if isinstance(value, ast.Call | ast.Subscript) else ():
-        if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and len(inner.value) < 200 and isinstance(value, ast.Call):
+        if (
+            isinstance(inner, ast.Constant)
+            and isinstance(inner.value, str)
+            and len(inner.value) < 200
+            and isinstance(value, ast.Call)
+        ):
             words.append(inner.value)
     chosen = frames.columns_of(side, call.scope, call.names) or ()
     direct = any(found.direct for _, found in lexicon.columns(chosen))

@@ -51,16 +51,32 @@ def _from_outside(query: ast.expr, call: Call) -> bool:
 
 def _names_a_database(call: Call) -> bool:
     written = call.names.written(call.receiver).lower() if call.receiver is not None else ""
-    return bool(re.search(r"(?:^|[._])(?:cur|cursor|conn|connection|db|database|engine|session|con|duckdb|sql\w*)(?:$|[._(])", written))
+    return bool(
+        re.search(
+            r"(?:^|[._])(?:cur|cursor|conn|connection|db|database|engine|session|con|duckdb|sql\w*)(?:$|[._(])", written
+        )
+    )
 
 
 def _mixes_values(node: ast.AST, call: Call) -> bool:
     """Say whether a string expression is SQL with a value in it that is not constant, other than as a name."""
-    if isinstance(node, ast.Call) and node.args and call.names.path(node.func, call.scope) in ("sqlalchemy.text", "sqlalchemy.sql.text"):
+    if (
+        isinstance(node, ast.Call)
+        and node.args
+        and call.names.path(node.func, call.scope) in ("sqlalchemy.text", "sqlalchemy.sql.text")
+    ):
         return False  # reported for itself
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("strip", "lstrip", "rstrip", "replace"):
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("strip", "lstrip", "rstrip", "replace")
+    ):
         node = node.func.value
-    if isinstance(node, ast.Call) and node.args and call.names.path(node.func, call.scope) in ("textwrap.dedent", "inspect.cleandoc", "str"):
+    if (
+        isinstance(node, ast.Call)
+        and node.args
+        and call.names.path(node.func, call.scope) in ("textwrap.dedent", "inspect.cleandoc", "str")
+    ):
         node = node.args[0]
     if isinstance(node, ast.Name):
         if call.names.is_parameter(node.id, call.scope):
@@ -79,7 +95,12 @@ def _mixes_values(node: ast.AST, call: Call) -> bool:
         return not _only_names(node, call)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _added(node, call)
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format" and not _formats_names(node, call)
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "format"
+        and not _formats_names(node, call)
+    )
 
 
 def _formatted(node: ast.JoinedStr, call: Call) -> bool:
@@ -178,7 +199,10 @@ def _adds_value(node: ast.expr, before: str, call: Call) -> bool:
 def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
     """Say whether a value is a number, or itself a row of placeholders, as in ``", ".join("?" for …)``."""
     text = call.names.written(node).lower()
-    if re.search(r"placeholder|params|marks|columns|cols|fields|where|clause|(?:^|[._])(?:table|schema|column|index|view)s?(?:_?name)?$|quote|identifier", text):
+    if re.search(
+        r"placeholder|params|marks|columns|cols|fields|where|clause|(?:^|[._])(?:table|schema|column|index|view)s?(?:_?name)?$|quote|identifier",
+        text,
+    ):
         return True
     if isinstance(node, ast.Name) and depth:
         single = call.names.single(node.id, call.scope)
@@ -187,7 +211,17 @@ def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr == "join":
             return True
-        return call.names.path(node.func, call.scope) in ("int", "float", "len", "bool", "abs", "round", "max", "min", "sum")
+        return call.names.path(node.func, call.scope) in (
+            "int",
+            "float",
+            "len",
+            "bool",
+            "abs",
+            "round",
+            "max",
+            "min",
+            "sum",
+        )
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
 
 
@@ -195,7 +229,10 @@ _WRITING_AGENTS = frozenset(
     {"create_sql_agent", "SQLDatabaseToolkit", "QuerySQLDataBaseTool", "QuerySQLDatabaseTool", "QuerySQLCheckerTool", "NLSQLTableQueryEngine",
      "SQLTableRetrieverQueryEngine", "NLSQLRetriever", "SQLDatabaseSequentialChain", "create_sql_query_chain", "GraphCypherQAChain", "PGVectorSQLQueryEngine"}
 )  # fmt: skip
-_READ_ONLY = re.compile(r"mode=ro\b|read_?only|immutable=1|default_transaction_read_only|://(?:\w*[_-])?ro(?:[_-]\w*)?[:@]|://\w*reader\w*[:@]", re.I)
+_READ_ONLY = re.compile(
+    r"mode=ro\b|read_?only|immutable=1|default_transaction_read_only|://(?:\w*[_-])?ro(?:[_-]\w*)?[:@]|://\w*reader\w*[:@]",
+    re.I,
+)
 
 
 @on_call("from_llm", *_WRITING_AGENTS)
@@ -203,13 +240,18 @@ def text_to_sql(call: Call) -> Iterator[Sight]:
     """Language models that write queries over a connection that may do more than read."""
     path = call.path
     if call.last == "from_llm":
-        if not re.search(r"(?:SQLDatabase(?:Sequential)?Chain|GraphCypherQAChain)\.from_llm$", path or call.names.written(call.node.func)):
+        if not re.search(
+            r"(?:SQLDatabase(?:Sequential)?Chain|GraphCypherQAChain)\.from_llm$",
+            path or call.names.written(call.node.func),
+        ):
             return
     elif not path.startswith(("langchain", "llama_index", "langgraph")):
         return
     if call.last == "QuerySQLCheckerTool" or call.last == "create_sql_query_chain":
         return  # they write a query and do not run it
-    database = call.argument(1 if call.last in ("from_llm", "create_sql_agent") else 0, "db", "database", "sql_database", "graph")
+    database = call.argument(
+        1 if call.last in ("from_llm", "create_sql_agent") else 0, "db", "database", "sql_database", "graph"
+    )
     if not _reads_only(database, call):
         yield call.sees(SQL, "writable-text-to-sql")
 
@@ -231,7 +273,9 @@ def _reads_only(node: ast.AST | None, call: Call, depth: int = 3) -> bool:
             return True
         if isinstance(value, ast.Dict) and any(_READ_ONLY.search(str(call.constant(item))) for item in value.values):
             return True
-    return any(keyword.arg in ("read_only", "readonly") and call.constant(keyword.value) is True for keyword in node.keywords)
+    return any(
+        keyword.arg in ("read_only", "readonly") and call.constant(keyword.value) is True for keyword in node.keywords
+    )
 
 
 CHECKS = (sql, text_to_sql)

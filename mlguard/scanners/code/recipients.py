@@ -46,8 +46,30 @@ _SENDS = frozenset(
     "predict_messages complete_async stream_async run_sync astream embed_content analyze_sentiment recognize_entities detect_entities detect_sentiment recognize_pii_entities "
     "kickoff initiate_chat text_to_speech embeddings moderations analyze_entities __call__ sendMessage messages".split()
 )
-_MODELS = re.compile(r"(?:^|_)(?:llm|chat_?model|gpt\w*|claude|gemini|chatgpt|chain|qa_chain|openai_client|anthropic_client|llm_chain|mistral|cohere)$", re.I)
-_CHAINS = frozenset({"invoke", "ainvoke", "predict", "apredict", "run", "arun", "batch", "abatch", "stream", "astream", "generate", "complete", "acomplete", "chat", "call", "predict_messages"})
+_MODELS = re.compile(
+    r"(?:^|_)(?:llm|chat_?model|gpt\w*|claude|gemini|chatgpt|chain|qa_chain|openai_client|anthropic_client|llm_chain|mistral|cohere)$",
+    re.I,
+)
+_CHAINS = frozenset(
+    {
+        "invoke",
+        "ainvoke",
+        "predict",
+        "apredict",
+        "run",
+        "arun",
+        "batch",
+        "abatch",
+        "stream",
+        "astream",
+        "generate",
+        "complete",
+        "acomplete",
+        "chat",
+        "call",
+        "predict_messages",
+    }
+)
 
 
 @on_call(*_SENDS, imports=(*_ROOTS, "boto3", "botocore", "azure"), personal=True)
@@ -61,7 +83,16 @@ def prompted(call: Call) -> Iterator[Sight]:
             yield call.sees(RECIPIENTS, "prompt-personal-data", term=found.label, service=service)
 
 
-@on_call("create", "generate_content", "send_message", "invoke_model", "converse", "acreate", "chat_completion", personal=True)
+@on_call(
+    "create",
+    "generate_content",
+    "send_message",
+    "invoke_model",
+    "converse",
+    "acreate",
+    "chat_completion",
+    personal=True,
+)
 def prompted_by_shape(call: Call) -> Iterator[Sight]:
     """Personal data for a client that comes from elsewhere, by methods that only such clients have."""
     if not call.source.tree.roots.isdisjoint((*_ROOTS, "boto3", "botocore", "azure")):
@@ -73,12 +104,31 @@ def prompted_by_shape(call: Call) -> Iterator[Sight]:
             yield call.sees(RECIPIENTS, "prompt-personal-data", term=found.label, service="an API of a language model")
 
 
-_SETTINGS = frozenset({"model", "temperature", "max_tokens", "api_key", "timeout", "metadata", "modelId", "stream", "tools", "stop", "top_p", "config_name", "callbacks"})
+_SETTINGS = frozenset(
+    {
+        "model",
+        "temperature",
+        "max_tokens",
+        "api_key",
+        "timeout",
+        "metadata",
+        "modelId",
+        "stream",
+        "tools",
+        "stop",
+        "top_p",
+        "config_name",
+        "callbacks",
+    }
+)
 
 
 def _told(values: list[ast.expr], call: Call) -> Term | None:
     for value in values:
-        if value.__class__ in (ast.Name, ast.Subscript, ast.Call) and (found := frames.term_of_columns(frames.columns_of(value, call.scope, call.names))) is not None:
+        if (
+            value.__class__ in (ast.Name, ast.Subscript, ast.Call)
+            and (found := frames.term_of_columns(frames.columns_of(value, call.scope, call.names))) is not None
+        ):
             return found
     quiet = [call.keywords[key] for key in _SETTINGS & set(call.keywords)]
     return first([value for value in values if value not in quiet], call.scope, call.names)
@@ -91,12 +141,28 @@ def _service(call: Call) -> str:
         return ""
     if path.startswith("boto3.client()"):
         known = _boto(call)
-        return "Amazon" if known in ("", "bedrock-runtime", "comprehend", "translate", "bedrock-agent-runtime", "sagemaker-runtime", "comprehendmedical", "lex-runtime") else ""
+        return (
+            "Amazon"
+            if known
+            in (
+                "",
+                "bedrock-runtime",
+                "comprehend",
+                "translate",
+                "bedrock-agent-runtime",
+                "sagemaker-runtime",
+                "comprehendmedical",
+                "lex-runtime",
+            )
+            else ""
+        )
     parts = path.split(".")
     for end in range(min(len(parts), 4), 0, -1):
         name = ".".join(part.replace("()", "") for part in parts[:end])
         if name in _CLOUD:
-            return _CLOUD[name] if not path.startswith(("huggingface_hub.", "boto3.")) or "InferenceClient" in path else ""
+            return (
+                _CLOUD[name] if not path.startswith(("huggingface_hub.", "boto3.")) or "InferenceClient" in path else ""
+            )
     written = call.names.written(call.node.func).replace(".()", "")
     if not path and _WRITTEN.search(written):
         return "an API of a language model"
@@ -112,10 +178,18 @@ def _piped(call: Call) -> bool:
     owner: ast.AST | None = call.receiver
     if isinstance(owner, ast.Name) and (single := call.names.single(owner.id, call.scope)) is not None:
         owner = single[0]
-    return isinstance(owner, ast.BinOp) and isinstance(owner.op, ast.BitOr) and not call.source.tree.roots.isdisjoint(("langchain", "langchain_core", "langchain_openai", "langchain_anthropic"))
+    return (
+        isinstance(owner, ast.BinOp)
+        and isinstance(owner.op, ast.BitOr)
+        and not call.source.tree.roots.isdisjoint(
+            ("langchain", "langchain_core", "langchain_openai", "langchain_anthropic")
+        )
+    )
 
 
-_HERE = re.compile(r"^(?:localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|\[?::1|[^.]+$|.*\.(?:local|internal|lan|intern|svc|cluster\.local|localdomain|corp|test)$)")
+_HERE = re.compile(
+    r"^(?:localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|\[?::1|[^.]+$|.*\.(?:local|internal|lan|intern|svc|cluster\.local|localdomain|corp|test)$)"
+)
 
 
 def _is_local(call: Call) -> bool:
@@ -145,7 +219,9 @@ def _boto(call: Call) -> str:
 
 # Requests over HTTP
 
-_HTTP = re.compile(r"^(?:requests|httpx|aiohttp|urllib3|niquests|curl_cffi|treq)\b.*\.(get|post|put|patch|delete|request|stream|head|urlopen)$")
+_HTTP = re.compile(
+    r"^(?:requests|httpx|aiohttp|urllib3|niquests|curl_cffi|treq)\b.*\.(get|post|put|patch|delete|request|stream|head|urlopen)$"
+)
 _OPENS = frozenset({"urllib.request.urlopen", "urllib.request.urlretrieve", "urllib.request.Request", "webbrowser.open", "flask.redirect", "fastapi.responses.RedirectResponse",
                     "starlette.responses.RedirectResponse", "django.shortcuts.redirect", "django.http.HttpResponseRedirect", "httpx.URL", "requests.Request", "httpx.Request",
                     "flask.url_for", "pandas.read_csv", "pandas.read_json", "wget.download"})  # fmt: skip
@@ -164,8 +240,14 @@ def requested(call: Call) -> Iterator[Sight]:
         return
     position = 1 if call.last in ("request", "stream") and len(node.args) > 1 else 0
     url = call.argument(position, "url", "fullurl", "filepath_or_buffer", "path_or_buf")
-    found = personal(url, call.scope, call.names) if url is not None and not isinstance(url, ast.Constant) and _addresses(url, call) else None
-    params = call.keywords.get("params") or (node.args[1] if call.last == "get" and len(node.args) > 1 and call.path.startswith("requests") else None)
+    found = (
+        personal(url, call.scope, call.names)
+        if url is not None and not isinstance(url, ast.Constant) and _addresses(url, call)
+        else None
+    )
+    params = call.keywords.get("params") or (
+        node.args[1] if call.last == "get" and len(node.args) > 1 and call.path.startswith("requests") else None
+    )
     found = found or (personal(params, call.scope, call.names) if params is not None else None)
     if found is None and call.path == "flask.url_for":
         found = first(call.keywords.values(), call.scope, call.names)
@@ -189,8 +271,21 @@ def _method(call: Call) -> str:
     if call.path in _OPENS:
         return "get"
     owner = call.names.written(call.receiver).rsplit(".", 1)[-1].lower() if call.receiver is not None else ""
-    if not call.path and owner in ("session", "http", "client", "http_client", "_session", "_client", "requests_session", "sess", "s", "async_client"):
-        return call.last if call.last in ("get", "post", "put", "patch", "delete", "request") and _is_address(call) else ""
+    if not call.path and owner in (
+        "session",
+        "http",
+        "client",
+        "http_client",
+        "_session",
+        "_client",
+        "requests_session",
+        "sess",
+        "s",
+        "async_client",
+    ):
+        return (
+            call.last if call.last in ("get", "post", "put", "patch", "delete", "request") and _is_address(call) else ""
+        )
     return ""
 
 

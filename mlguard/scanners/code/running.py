@@ -56,8 +56,12 @@ def injection(call: Call) -> Iterator[Sight]:
     if path in _RUNNERS:
         yield from _run(call, path)
     elif path in _NATIVE:
-        argument = call.argument(1 if path == "numpy.ctypeslib.load_library" else 0, "name", "path", "library_path", "library_filename")
-        if argument is not None and _is_handed(argument, call, ctypes=path.startswith(("ctypes", "cffi", "numpy", "_ctypes"))):
+        argument = call.argument(
+            1 if path == "numpy.ctypeslib.load_library" else 0, "name", "path", "library_path", "library_filename"
+        )
+        if argument is not None and _is_handed(
+            argument, call, ctypes=path.startswith(("ctypes", "cffi", "numpy", "_ctypes"))
+        ):
             yield call.sees(INJECTION, "native-library-load")
     elif _COMPILERS.match(path):
         argument = call.argument(0, "source", "code", "comline_list", "setup_script", "cmd")
@@ -66,7 +70,9 @@ def injection(call: Call) -> Iterator[Sight]:
 
 
 def _run(call: Call, path: str) -> Iterator[Sight]:
-    first = call.argument(0, "args", "cmd", "command", "source", "object", "expression", "ex", "s", "path_name", "mod_name", "name")
+    first = call.argument(
+        0, "args", "cmd", "command", "source", "object", "expression", "ex", "s", "path_name", "mod_name", "name"
+    )
     if first is None or call.is_constant(first):
         return
     if path in ("compile", "builtins.compile") and len(call.node.args) + len(call.node.keywords) < 3:
@@ -109,9 +115,12 @@ def _command(call: Call, first: ast.expr) -> ast.expr:
         node = single[0] if single else first
     if isinstance(node, ast.List | ast.Tuple) and len(node.elts) >= 3:
         shell, flag = call.constant(node.elts[0]), call.constant(node.elts[1])
-        if isinstance(shell, str) and re.search(r"(?:^|/)(?:ba|z|da|k)?sh$|(?:^|\\)(?:cmd|powershell|pwsh)(?:\.exe)?$", shell):
-            if flag in ("-c", "-lc", "-ec", "-xc", "/c", "/C", "-Command"):
-                return node.elts[2]
+        if (
+            isinstance(shell, str)
+            and re.search(r"(?:^|/)(?:ba|z|da|k)?sh$|(?:^|\\)(?:cmd|powershell|pwsh)(?:\.exe)?$", shell)
+            and flag in ("-c", "-lc", "-ec", "-xc", "/c", "/C", "-Command")
+        ):
+            return node.elts[2]
     return first
 
 
@@ -137,14 +146,29 @@ def _is_handed(node: ast.expr, call: Call, ctypes: bool) -> bool:
     return "request" in _labels(node, call)
 
 
-_QUOTING = frozenset({"shlex.quote", "shlex.join", "pipes.quote", "int", "float", "len", "shlex.split", "os.getpid", "subprocess.list2cmdline", "round"})
+_QUOTING = frozenset(
+    {
+        "shlex.quote",
+        "shlex.join",
+        "pipes.quote",
+        "int",
+        "float",
+        "len",
+        "shlex.split",
+        "os.getpid",
+        "subprocess.list2cmdline",
+        "round",
+    }
+)
 
 
 def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
     """Say whether a command is constant, or has nothing but quoted values in it."""
     if depth == 0:
         return False
-    if call.is_constant(node) or (isinstance(node, ast.Attribute) and call.names.path(node, call.scope) in ("sys.executable", "sys.prefix")):
+    if call.is_constant(node) or (
+        isinstance(node, ast.Attribute) and call.names.path(node, call.scope) in ("sys.executable", "sys.prefix")
+    ):
         return True
     if isinstance(node, ast.List | ast.Tuple):
         return all(_settled(item, call, depth - 1) for item in node.elts)
@@ -153,7 +177,9 @@ def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
         kinds = ast.JoinedStr | ast.BinOp | ast.Call | ast.Attribute | ast.List
         return single is not None and isinstance(single[0], kinds) and _settled(single[0], call, depth - 1)
     if isinstance(node, ast.JoinedStr):
-        return all(_settled(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue))
+        return all(
+            _settled(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
+        )
     if isinstance(node, ast.BinOp):
         return _settled(node.left, call, depth - 1) and _settled(node.right, call, depth - 1)
     if isinstance(node, ast.IfExp):
@@ -162,8 +188,14 @@ def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
         return False
     if call.names.path(node.func, call.scope) in _QUOTING:
         return True
-    joins = isinstance(node.func, ast.Attribute) and node.func.attr in ("join", "format") and call.is_constant(node.func.value)
-    return joins and all(_quoted(value, call, depth - 1) for value in [*node.args, *(keyword.value for keyword in node.keywords)])
+    joins = (
+        isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("join", "format")
+        and call.is_constant(node.func.value)
+    )
+    return joins and all(
+        _quoted(value, call, depth - 1) for value in [*node.args, *(keyword.value for keyword in node.keywords)]
+    )
 
 
 def _quoted(node: ast.expr, call: Call, depth: int) -> bool:
@@ -175,7 +207,9 @@ def _quoted(node: ast.expr, call: Call, depth: int) -> bool:
     return _settled(node, call, depth)
 
 
-_FRAME_WORDS = re.compile(r"(?:^|_)(?:df|frame|dataframe|data|table|pdf|gdf|ddf|train|test|rows|results?)(?:_|\d|$)", re.I)
+_FRAME_WORDS = re.compile(
+    r"(?:^|_)(?:df|frame|dataframe|data|table|pdf|gdf|ddf|train|test|rows|results?)(?:_|\d|$)", re.I
+)
 
 
 @on_call("eval", "query")
@@ -208,7 +242,10 @@ def _only_column_names(node: ast.expr, call: Call) -> bool:
     if not isinstance(node, ast.JoinedStr):
         return False
     values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
-    return all(isinstance(value, ast.Call) and call.names.path(value.func, call.scope) in ("int", "float", "len") for value in values)
+    return all(
+        isinstance(value, ast.Call) and call.names.path(value.func, call.scope) in ("int", "float", "len")
+        for value in values
+    )
 
 
 _TEMPLATES = frozenset(
@@ -227,7 +264,9 @@ def templates(call: Call) -> Iterator[Sight]:
     text = call.argument(0, "source", "text", "template_string")
     if text is None or call.is_constant(text):
         return
-    if call.path not in _TEMPLATES and not (call.last == "from_string" and not call.path and "jinja2" in call.source.tree.roots):
+    if call.path not in _TEMPLATES and not (
+        call.last == "from_string" and not call.path and "jinja2" in call.source.tree.roots
+    ):
         return
     if _labels(text, call) & {"model", "request"}:
         yield call.sees(INJECTION, "template-from-outside")

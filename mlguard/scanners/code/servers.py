@@ -37,10 +37,14 @@ def _open(call: Call, node: ast.expr | None) -> bool:
         return value in _EVERYWHERE
     if isinstance(node, ast.Name) and isinstance(value, Unknown):
         single = call.names.single(node.id, call.scope)
-        node = single[0] if single and isinstance(single[0], ast.Call | ast.Tuple) else node  # type: ignore[assignment]
+        node = single[0] if single and isinstance(single[0], ast.Call | ast.Tuple) else node
         if isinstance(node, ast.Tuple):
             return _open(call, node)
-    if isinstance(node, ast.Call) and len(node.args) == 2 and call.names.path(node.func, call.scope) in ("os.getenv", "os.environ.get"):
+    if (
+        isinstance(node, ast.Call)
+        and len(node.args) == 2
+        and call.names.path(node.func, call.scope) in ("os.getenv", "os.environ.get")
+    ):
         return call.constant(node.args[1]) in _EVERYWHERE
     return False
 
@@ -54,7 +58,9 @@ def servers(call: Call) -> Iterator[Sight]:
     if any(call.value(name) is True for name in ("debug", "use_debugger", "dev")):
         yield call.sees(SERVER, "debug-server")
         return
-    if any(call.value(name) is True for name in ("reload", "use_reloader", "auto_reload")) and path not in ("nicegui.ui.run",):
+    if any(call.value(name) is True for name in ("reload", "use_reloader", "auto_reload")) and path not in (
+        "nicegui.ui.run",
+    ):
         yield call.sees(SERVER, "debug-server", also=_host(call))
         return
     host = _host(call)
@@ -64,7 +70,9 @@ def servers(call: Call) -> Iterator[Sight]:
 
 
 def _host(call: Call) -> ast.expr | None:
-    position = _LISTENERS.get(call.path, 0 if _APPS.match(call.path) and call.last == "run" and call.path.startswith("flask.") else -1)
+    position = _LISTENERS.get(
+        call.path, 0 if _APPS.match(call.path) and call.last == "run" and call.path.startswith("flask.") else -1
+    )
     return call.argument(position, "host", "hostname", "address", "server_address", "bind_addr", "interface", "listen")
 
 
@@ -76,8 +84,14 @@ def _is_app(call: Call) -> bool:
     if call.last not in ("run", "run_server") or call.path or not isinstance(call.receiver, ast.Name):
         return False
     roots = call.source.tree.roots
-    return bool(_APP_NAMES.match(call.receiver.id)) and not roots.isdisjoint({"flask", "quart", "sanic", "dash", "connexion"}) or (
-        call.receiver.id == "app" and {"host", "debug"} <= set(call.keywords) and not roots.isdisjoint({"app", "create_app", "server", "application"})
+    return (
+        bool(_APP_NAMES.match(call.receiver.id))
+        and not roots.isdisjoint({"flask", "quart", "sanic", "dash", "connexion"})
+        or (
+            call.receiver.id == "app"
+            and {"host", "debug"} <= set(call.keywords)
+            and not roots.isdisjoint({"app", "create_app", "server", "application"})
+        )
     )
 
 
@@ -89,22 +103,42 @@ def demos(call: Call) -> Iterator[Sight]:
         return
     if call.value("share") is True:
         yield call.sees(SERVER, "gradio-share")
-    elif (call.constant(call.keywords.get("auth")) is None or "auth" not in call.keywords) and "auth_dependency" not in call.keywords:
+    elif (
+        call.constant(call.keywords.get("auth")) is None or "auth" not in call.keywords
+    ) and "auth_dependency" not in call.keywords:
         host = call.keywords.get("server_name")
         if host is not None and _open(call, host) and not call.names.open_ended(call.node, call.scope):
             yield call.sees(SERVER, "gradio-public-bind", also=host)
 
 
-@on_call("init", "start", "Client", "LocalCluster", "Scheduler", "LocalCUDACluster", "run", imports=["ray", "dask", "distributed", "dask_cuda"])
+@on_call(
+    "init",
+    "start",
+    "Client",
+    "LocalCluster",
+    "Scheduler",
+    "LocalCUDACluster",
+    "run",
+    imports=["ray", "dask", "distributed", "dask_cuda"],
+)
 def clusters(call: Call) -> Iterator[Sight]:
     """Dashboards and schedulers that start jobs for whoever reaches them."""
     path = call.path
     if path in ("ray.init", "ray.util.client.ray.init") and _open(call, call.keywords.get("dashboard_host")):
         yield call.sees(SERVER, "ray-dashboard", also=call.keywords["dashboard_host"])
-    elif re.match(r"^(?:dask\.distributed|distributed|dask_cuda)(?:\.\w+)*\.(?:LocalCluster|Client|Scheduler|LocalCUDACluster)$", path):
-        host = next((call.keywords[name] for name in ("host", "dashboard_address", "interface") if name in call.keywords), None)
+    elif re.match(
+        r"^(?:dask\.distributed|distributed|dask_cuda)(?:\.\w+)*\.(?:LocalCluster|Client|Scheduler|LocalCUDACluster)$",
+        path,
+    ):
+        host = next(
+            (call.keywords[name] for name in ("host", "dashboard_address", "interface") if name in call.keywords), None
+        )
         text = call.constant(host)
-        if isinstance(text, str) and re.match(r"^(?:tcp://|tls://)?(?:0\.0\.0\.0|\[?::\]?(?=:|$)|\*)", text) and "security" not in call.keywords:
+        if (
+            isinstance(text, str)
+            and re.match(r"^(?:tcp://|tls://)?(?:0\.0\.0\.0|\[?::\]?(?=:|$)|\*)", text)
+            and "security" not in call.keywords
+        ):
             yield call.sees(SERVER, "ray-dashboard", also=host)
 
 
@@ -114,7 +148,19 @@ _NOTEBOOK = re.compile(
 )
 
 
-@on_node(ast.Assign, words=["token", "password", "hashed_password", "ip", "disable_check_xsrf", "allow_origin", "allow_unauthenticated_access", "authenticator_class"])
+@on_node(
+    ast.Assign,
+    words=[
+        "token",
+        "password",
+        "hashed_password",
+        "ip",
+        "disable_check_xsrf",
+        "allow_origin",
+        "allow_unauthenticated_access",
+        "authenticator_class",
+    ],
+)
 def notebooks(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings of a notebook server that let everybody in."""
     for target in node.targets:
@@ -139,10 +185,24 @@ _COMMANDS = re.compile(
     r"torchserve|tritonserver|wandb\s+server|label-studio|uvicorn|gunicorn|flask\s+run|vllm\s+serve|python\s+-m\s+http\.server|airflow\s+webserver|prefect\s+server|optuna-dashboard|nni)\b"
 )
 _TOOLS_WITHOUT_LOGIN = re.compile(r"\b(?:tensorboard|mlflow|jupyter|ray\s+start|dask|aim|optuna-dashboard)\b")
-_EXPOSED = re.compile(r"--(?:host|bind|ip|bind_all|dashboard-host|server\.address|server-host|listen)(?:[ =](?:0\.0\.0\.0|::|\*))|--bind_all\b|--(?:ServerApp|NotebookApp|IdentityProvider)\.(?:token|password)=(?:''|\"\"|)(?:\s|$)|\B-h 0\.0\.0\.0")
+_EXPOSED = re.compile(
+    r"--(?:host|bind|ip|bind_all|dashboard-host|server\.address|server-host|listen)(?:[ =](?:0\.0\.0\.0|::|\*))|--bind_all\b|--(?:ServerApp|NotebookApp|IdentityProvider)\.(?:token|password)=(?:''|\"\"|)(?:\s|$)|\B-h 0\.0\.0\.0"
+)
 
 
-@on_call("run", "Popen", "call", "check_call", "check_output", "system", "popen", "getoutput", "run_line_magic", "create_subprocess_exec", "create_subprocess_shell")
+@on_call(
+    "run",
+    "Popen",
+    "call",
+    "check_call",
+    "check_output",
+    "system",
+    "popen",
+    "getoutput",
+    "run_line_magic",
+    "create_subprocess_exec",
+    "create_subprocess_shell",
+)
 def commands(call: Call) -> Iterator[Sight]:
     """Dashboards that are started by a command."""
     if not call.path.startswith(("subprocess.", "os.", "asyncio.")) and call.last != "run_line_magic":
@@ -172,21 +232,37 @@ def dashboards(call: Call) -> Iterator[Sight]:
     if not _DASHBOARDS.match(call.path):
         return
     if call.path.startswith(_TUNNELS):
-        if not call.keywords.keys() & {"auth", "basic_auth", "oauth_provider", "oauth", "ip_restriction_allow_cidrs", "mutual_tls_cas"}:
+        if not call.keywords.keys() & {
+            "auth",
+            "basic_auth",
+            "oauth_provider",
+            "oauth",
+            "ip_restriction_allow_cidrs",
+            "mutual_tls_cas",
+        }:
             yield call.sees(SERVER, "public-tunnel")
         return
     host = call.argument(-1, "host", "address", "bind_addr", "ip")
     if call.value("bind_all") is True or (host is not None and _open(call, host)):
         rule = "bind-all-interfaces" if call.path.startswith("litserve.") else "dashboard-without-token"
         yield call.sees(SERVER, rule, also=host)
-    elif any(isinstance(argument, ast.List) and any(_EXPOSED.search(f"--host {call.constant(item)}") for item in argument.elts) for argument in call.keywords.values()):
+    elif any(
+        isinstance(argument, ast.List) and any(call.constant(item) in _EVERYWHERE for item in argument.elts)
+        for argument in call.keywords.values()
+    ):
         yield call.sees(SERVER, "dashboard-without-token")
 
 
-@on_node(ast.Assign, words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"], imports=["flask", "django", "os", "quart", "dash"])
+@on_node(
+    ast.Assign, words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"], imports=["flask", "django", "os", "quart", "dash"]
+)
 def debug_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings that switch a debugger on."""
-    targets = [target for target in node.targets if isinstance(target, ast.Subscript) or (isinstance(target, ast.Attribute) and target.attr == "debug")]
+    targets = [
+        target
+        for target in node.targets
+        if isinstance(target, ast.Subscript) or (isinstance(target, ast.Attribute) and target.attr == "debug")
+    ]
     value = place.names.constant(node.value, place.scope) if targets else None
     for target in targets if value is True or isinstance(value, str) else ():
         if isinstance(target, ast.Attribute):
@@ -196,9 +272,17 @@ def debug_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
         elif isinstance(target, ast.Subscript):
             key = place.names.constant(target.slice, place.scope)
             of = place.names.path(target.value, place.scope)
-            if key == "DEBUG" and value is True and (of.endswith("().config") or place.names.written(target.value).endswith("app.config")):
+            if (
+                key == "DEBUG"
+                and value is True
+                and (of.endswith("().config") or place.names.written(target.value).endswith("app.config"))
+            ):
                 yield Sight(SERVER, "debug-server", node, {"call": "config[DEBUG]"})
-            elif of == "os.environ" and (key, value) in (("FLASK_DEBUG", "1"), ("FLASK_ENV", "development"), ("FLASK_DEBUG", "true")):
+            elif of == "os.environ" and (key, value) in (
+                ("FLASK_DEBUG", "1"),
+                ("FLASK_ENV", "development"),
+                ("FLASK_DEBUG", "true"),
+            ):
                 yield Sight(SERVER, "debug-server", node, {"call": str(key)})
 
 

@@ -24,20 +24,20 @@ UNVERIFIED, TLS, SERVER = (
 _INSTALL = r"\b(?:pip3?|uv[ \t]+pip|python[\d.]*[ \t]+-m[ \t]+pip)[ \t]+(?:install|download|wheel)\b"
 _HTTP = r"http://(?!localhost\b|127\.|0\.0\.0\.0|\[::1\])"
 _PLAIN_INSTALL = lazy.pattern(
-    rf"{_INSTALL}[^\n;|&]*?(?:[ \t='\"](?:git\+)?{_HTTP}|--trusted-host\b)|\b(?:conda|mamba|micromamba)[ \t]+install\b[^\n;|&]*?[ \t='\"]{_HTTP}"
+    rf"{_INSTALL}[^\n;|&]{{0,400}}?(?:[ \t='\"](?:git\+)?{_HTTP}|--trusted-host\b)|\b(?:conda|mamba|micromamba)[ \t]+install\b[^\n;|&]{{0,400}}?[ \t='\"]{_HTTP}"
 )
 _FETCH = lazy.pattern(
-    rf"\b(?:curl|wget|wget2|aria2c|axel)\b[^\n;|&]*?[ \t'\"=]{_HTTP}|\bgit[ \t]+clone\b[^\n;|&]*?[ \t'\"]{_HTTP}"
+    rf"\b(?:curl|wget|wget2|aria2c|axel)\b[^\n;|&]{{0,400}}?[ \t'\"=]{_HTTP}|\bgit[ \t]+clone\b[^\n;|&]{{0,400}}?[ \t'\"]{_HTTP}"
 )
 _NO_TLS = lazy.pattern(
-    r"\bcurl\b[^\n|;]*?[ \t](?:-k\b|--insecure\b|-[a-jl-zA-Z]*k[a-zA-Z]*\b)|\bwget\b[^\n|;]*?--no-check-certificate"
-    r"|\bGIT_SSL_NO_VERIFY=(?:1|true)\b|\bhttp\.sslVerify[ =]+(?:false|0)\b|\bconda[ \t]+config\b[^\n;|&]*\bssl_verify[ \t]+(?:false|no|0)\b"
+    r"\bcurl\b[^\n|;]{0,400}?[ \t](?:-k\b|--insecure\b|-[a-jl-zA-Z]*k[a-zA-Z]*\b)|\bwget\b[^\n|;]{0,400}?--no-check-certificate"
+    r"|\bGIT_SSL_NO_VERIFY=(?:1|true)\b|\bhttp\.sslVerify[ =]+(?:false|0)\b|\bconda[ \t]+config\b[^\n;|&]{0,100}\bssl_verify[ \t]+(?:false|no|0)\b"
     r"|\bPYTHONHTTPSVERIFY=0\b|\bHF_HUB_DISABLE_SSL_VERIFICATION=1\b|\bNODE_TLS_REJECT_UNAUTHORIZED=['\"]?0\b|\bnpm[ \t]+config[ \t]+set[ \t]+strict-ssl[ \t]+false\b",
     re.I,
 )
 _OPEN_SERVER = lazy.pattern(
-    r"\bjupyter(?:-\w+)?\b[^\n;|&]*?--(?:NotebookApp|ServerApp|IdentityProvider|LabApp)\.(?:token|password)=(?:''|\"\"|(?=[ \t\n]|$))"
-    r"|\b(?:mlflow[ \t]+(?:ui|server)|tensorboard|mlflow[ \t]+models[ \t]+serve|ray[ \t]+start|dask[ -]scheduler)\b[^\n;|&]*?"
+    r"\bjupyter(?:-\w+)?\b[^\n;|&]{0,400}?--(?:NotebookApp|ServerApp|IdentityProvider|LabApp)\.(?:token|password)=(?:''|\"\"|(?=[ \t\n]|$))"
+    r"|\b(?:mlflow[ \t]+(?:ui|server)|tensorboard|mlflow[ \t]+models[ \t]+serve|ray[ \t]+start|dask[ -]scheduler)\b[^\n;|&]{0,400}?"
     r"(?:--(?:host|dashboard-host)[ =]['\"]?(?:0\.0\.0\.0|::)|-h[ \t]+0\.0\.0\.0|--bind_all\b)"
 )
 _REMOTE = re.compile(r"^['\"]?(?:https?|ftp)://", re.I)

@@ -26,11 +26,19 @@ def archives(call: Call) -> Iterator[Sight]:
             return  # refuses such members by default
         if call.last == "extract" and not _in_loop(call):
             return
-        if not {"filter", "members"} & set(call.keywords) and (call.last == "extract" or len(call.node.args) < 2) and not _guarded(call):
+        if (
+            not {"filter", "members"} & set(call.keywords)
+            and (call.last == "extract" or len(call.node.args) < 2)
+            and not _guarded(call)
+        ) or (
+            call.value("filter") in ("fully_trusted",)
+            or "filter" in call.keywords
+            and _trusting(call.keywords["filter"], call)
+        ):
             yield call.sees(ARCHIVE, "extract-all")
-        elif call.value("filter") in ("fully_trusted",) or "filter" in call.keywords and _trusting(call.keywords["filter"], call):
-            yield call.sees(ARCHIVE, "extract-all")
-    elif path == "shutil.unpack_archive" and "filter" not in call.keywords and not call.source.at_least("python", "3.14"):
+    elif (
+        path == "shutil.unpack_archive" and "filter" not in call.keywords and not call.source.at_least("python", "3.14")
+    ):
         name, kind = call.constant(call.argument(0, "filename")), call.constant(call.argument(2, "format"))
         if kind != "zip" and not (isinstance(name, str) and name.lower().endswith(".zip")):
             yield call.sees(ARCHIVE, "extract-all")
@@ -40,7 +48,13 @@ def _is_tar(call: Call) -> bool:
     """Say whether a receiver that is not resolved is named as a tar archive is."""
     if call.path or "tarfile" not in call.source.tree.roots or call.receiver is None:
         return False
-    return bool(re.search(r"(?:^|_|\.)(?:t|tar|tf|tar_?file|tar_?ref|tar_?obj|tgz|tar_?archive)$", call.names.written(call.receiver), re.I))
+    return bool(
+        re.search(
+            r"(?:^|_|\.)(?:t|tar|tf|tar_?file|tar_?ref|tar_?obj|tgz|tar_?archive)$",
+            call.names.written(call.receiver),
+            re.I,
+        )
+    )
 
 
 def _trusting(node: ast.expr, call: Call) -> bool:
@@ -62,8 +76,23 @@ def _guarded(call: Call) -> bool:
     function = call.scope.node
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
-    names = {getattr(inner.func, "attr", None) or getattr(inner.func, "id", None) for inner in ast.walk(function) if isinstance(inner, ast.Call)}
-    return bool(names & {"is_relative_to", "commonpath", "commonprefix", "is_within_directory", "_is_within_directory", "safe_members", "_safe_members"})
+    names = {
+        getattr(inner.func, "attr", None) or getattr(inner.func, "id", None)
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Call)
+    }
+    return bool(
+        names
+        & {
+            "is_relative_to",
+            "commonpath",
+            "commonprefix",
+            "is_within_directory",
+            "_is_within_directory",
+            "safe_members",
+            "_safe_members",
+        }
+    )
 
 
 _OTHERS_WRITE = 0o002
@@ -92,7 +121,12 @@ def permissions(call: Call) -> Iterator[Sight]:
         mode = _bits(call.argument(0, "mode"), call)
     else:
         return
-    if mode is not None and not mode & 0o1000 and mode & (_OTHERS_WRITE | _GROUP_WRITES) and (mode & _OTHERS_WRITE or mode & 0o7):
+    if (
+        mode is not None
+        and not mode & 0o1000
+        and mode & (_OTHERS_WRITE | _GROUP_WRITES)
+        and (mode & _OTHERS_WRITE or mode & 0o7)
+    ):
         yield call.sees(PERMISSIONS, "world-writable")
 
 
@@ -121,11 +155,34 @@ def _bits(node: ast.expr | None, call: Call, depth: int = 12) -> int | None:
 
 # ---- hubs
 
-_UPLOADS = frozenset({"push_to_hub", "push_to_hub_keras", "push_to_hub_fastai", "push_to_hub_gguf", "push_to_hub_merged", "save_to_hub", "push_model_to_hub"})
-_CREATES = re.compile(r"^huggingface_hub\.(?:[\w.]*\.)?(?:create_repo|duplicate_space|create_collection)$|^huggingface_hub\.(?:hf_api\.)?HfApi\(\)\.(?:create_repo|update_repo_visibility|update_repo_settings|duplicate_space)$")
+_UPLOADS = frozenset(
+    {
+        "push_to_hub",
+        "push_to_hub_keras",
+        "push_to_hub_fastai",
+        "push_to_hub_gguf",
+        "push_to_hub_merged",
+        "save_to_hub",
+        "push_model_to_hub",
+    }
+)
+_CREATES = re.compile(
+    r"^huggingface_hub\.(?:[\w.]*\.)?(?:create_repo|duplicate_space|create_collection)$|^huggingface_hub\.(?:hf_api\.)?HfApi\(\)\.(?:create_repo|update_repo_visibility|update_repo_settings|duplicate_space)$"
+)
 
 
-@on_call(*_UPLOADS, "create_repo", "update_repo_visibility", "update_repo_settings", "create_collection", "duplicate_space", "dataset_create_new", "upload", "publish", "dataset_upload")
+@on_call(
+    *_UPLOADS,
+    "create_repo",
+    "update_repo_visibility",
+    "update_repo_settings",
+    "create_collection",
+    "duplicate_space",
+    "dataset_create_new",
+    "upload",
+    "publish",
+    "dataset_upload",
+)
 def hub_uploads(call: Call) -> Iterator[Sight]:
     """Models and data that everybody can download."""
     private = call.keywords.get("private", call.keywords.get("hub_private_repo"))
@@ -136,17 +193,26 @@ def hub_uploads(call: Call) -> Iterator[Sight]:
             return
         if private is None or call.constant(private) is False:
             yield call.sees(HUB, "push-to-hub")
-    elif _CREATES.match(call.path) or (call.last == "create_repo" and not call.path and "huggingface_hub" in call.source.tree.roots):
+    elif _CREATES.match(call.path) or (
+        call.last == "create_repo" and not call.path and "huggingface_hub" in call.source.tree.roots
+    ):
         if call.last in ("update_repo_visibility", "update_repo_settings"):
             if call.constant(private or call.argument(1, "private")) is False:
                 yield call.sees(HUB, "push-to-hub")
-        elif private is None and not call.names.open_ended(call.node, call.scope) or private is not None and call.constant(private) is False:
+        elif (
+            private is None
+            and not call.names.open_ended(call.node, call.scope)
+            or private is not None
+            and call.constant(private) is False
+        ):
             yield call.sees(HUB, "push-to-hub")
 
 
 def _names_a_repository(call: Call) -> bool:
     """Say whether the call says where it uploads: a call without any argument repeats what was set before."""
-    return bool(call.node.args) or bool(call.keywords.keys() & {"repo_id", "repo_name", "repo_path_or_name", "repository_id"})
+    return bool(call.node.args) or bool(
+        call.keywords.keys() & {"repo_id", "repo_name", "repo_path_or_name", "repository_id"}
+    )
 
 
 @on_call("TrainingArguments", "Seq2SeqTrainingArguments", "SFTConfig", "DPOConfig", "PPOConfig", "ORPOConfig", "GRPOConfig", "KTOConfig", "PushToHubCallback",
@@ -155,29 +221,78 @@ def training_uploads(call: Call) -> Iterator[Sight]:
     """Training that uploads what it makes to a public repository."""
     if call.value("push_to_hub") is True:
         private = call.keywords.get("hub_private_repo")
-        if (private is None and not call.names.open_ended(call.node, call.scope)) or (private is not None and call.constant(private) in (None, False)):
+        if (private is None and not call.names.open_ended(call.node, call.scope)) or (
+            private is not None and call.constant(private) in (None, False)
+        ):
             yield call.sees(HUB, "push-to-hub")
 
 
 # ---- object stores
 
-_PUBLIC = frozenset({"public-read", "public-read-write", "authenticated-read", "publicRead", "publicReadWrite", "public", "website"})
-_ACL_KEYS = frozenset({"ACL", "acl", "predefined_acl", "predefinedAcl", "x-amz-acl", "CannedACL", "public_access", "PublicAccess", "default_acl"})
-_OBJECT_STORES = frozenset({"boto3", "botocore", "aioboto3", "google", "azure", "s3fs", "oss2", "minio", "boto", "gcsfs", "storages", "smart_open", "adlfs", "qcloud_cos", "libcloud"})
+_PUBLIC = frozenset(
+    {"public-read", "public-read-write", "authenticated-read", "publicRead", "publicReadWrite", "public", "website"}
+)
+_ACL_KEYS = frozenset(
+    {
+        "ACL",
+        "acl",
+        "predefined_acl",
+        "predefinedAcl",
+        "x-amz-acl",
+        "CannedACL",
+        "public_access",
+        "PublicAccess",
+        "default_acl",
+    }
+)
+_OBJECT_STORES = frozenset(
+    {
+        "boto3",
+        "botocore",
+        "aioboto3",
+        "google",
+        "azure",
+        "s3fs",
+        "oss2",
+        "minio",
+        "boto",
+        "gcsfs",
+        "storages",
+        "smart_open",
+        "adlfs",
+        "qcloud_cos",
+        "libcloud",
+    }
+)
 
 
-@on_call(keywords=[*_ACL_KEYS - {"x-amz-acl"}, "ExtraArgs", "s3_additional_kwargs", "BlockPublicAcls", "PublicAccessBlockConfiguration", "transport_params"])
+@on_call(
+    keywords=[
+        *_ACL_KEYS - {"x-amz-acl"},
+        "ExtraArgs",
+        "s3_additional_kwargs",
+        "BlockPublicAcls",
+        "PublicAccessBlockConfiguration",
+        "transport_params",
+    ]
+)
 def acls(call: Call) -> Iterator[Sight]:
     """Objects that everybody may read."""
     keywords = call.keywords
     given = [value for name, value in keywords.items() if name in _ACL_KEYS]
     for name in ("ExtraArgs", "s3_additional_kwargs"):
         if name in keywords:
-            given += [value for key, value in call.names.entries(keywords[name], call.scope).items() if key in _ACL_KEYS]
+            given += [
+                value for key, value in call.names.entries(keywords[name], call.scope).items() if key in _ACL_KEYS
+            ]
     if any(_is_public(value, call) for value in given):
         yield call.sees(OBJECT, "public-acl")
         return
-    blocks = call.names.entries(keywords["PublicAccessBlockConfiguration"], call.scope) if "PublicAccessBlockConfiguration" in keywords else {}
+    blocks = (
+        call.names.entries(keywords["PublicAccessBlockConfiguration"], call.scope)
+        if "PublicAccessBlockConfiguration" in keywords
+        else {}
+    )
     if any(call.constant(value) is False for value in blocks.values()):
         yield call.sees(OBJECT, "public-acl")
 
@@ -189,7 +304,12 @@ def _is_public(node: ast.expr, call: Call) -> bool:
             return False
         return value in _PUBLIC or value in ("blob", "container") and not call.source.tree.roots.isdisjoint({"azure"})
     written = call.names.written(node)
-    return isinstance(value, Unknown) and bool(re.search(r"(?:^|\.)PublicAccess\.(?:BLOB|CONTAINER|Blob|Container|OFF_)\b|BUCKET_ACL_PUBLIC_READ|OBJECT_ACL_PUBLIC_READ", written))
+    return isinstance(value, Unknown) and bool(
+        re.search(
+            r"(?:^|\.)PublicAccess\.(?:BLOB|CONTAINER|Blob|Container|OFF_)\b|BUCKET_ACL_PUBLIC_READ|OBJECT_ACL_PUBLIC_READ",
+            written,
+        )
+    )
 
 
 @on_node(ast.Dict, words=["ACL", "x-amz-acl", "predefinedAcl"], imports=_OBJECT_STORES)
@@ -198,7 +318,11 @@ def acl_settings(node: ast.Dict, place: Place) -> Iterator[Sight]:
     if id(node) in place.names.used:
         return
     for key, value in zip(node.keys, node.values, strict=True):
-        if isinstance(key, ast.Constant) and key.value in ("ACL", "x-amz-acl", "predefinedAcl") and place.names.constant(value, place.scope) in _PUBLIC:
+        if (
+            isinstance(key, ast.Constant)
+            and key.value in ("ACL", "x-amz-acl", "predefinedAcl")
+            and place.names.constant(value, place.scope) in _PUBLIC
+        ):
             parent = place.source.tree.parent(node)
             if not isinstance(parent, ast.keyword):
                 yield Sight(OBJECT, "public-acl", node, {"call": "A dictionary of options"})
@@ -208,13 +332,20 @@ def acl_settings(node: ast.Dict, place: Place) -> Iterator[Sight]:
          "make_bucket_public", "put_public_access_block", "delete_public_access_block", imports=_OBJECT_STORES)  # fmt: skip
 def made_public(call: Call) -> Iterator[Sight]:
     """Objects and buckets that are made public afterwards."""
-    if call.last == "make_public" or call.last == "delete_public_access_block":
-        yield call.sees(OBJECT, "public-acl")
-    elif call.last in ("set_acl", "set_canned_acl") and any(call.constant(argument) in _PUBLIC for argument in call.node.args):
+    if (
+        call.last == "make_public"
+        or call.last == "delete_public_access_block"
+        or call.last in ("set_acl", "set_canned_acl")
+        and any(call.constant(argument) in _PUBLIC for argument in call.node.args)
+    ):
         yield call.sees(OBJECT, "public-acl")
     elif call.last == "put_bucket_policy":
         policy = call.constant(call.argument(1, "Policy"))
-        if isinstance(policy, str) and re.search(r'"Principal"\s*:\s*(?:"\*"|\{\s*"AWS"\s*:\s*"\*")', policy) and '"Allow"' in policy:
+        if (
+            isinstance(policy, str)
+            and re.search(r'"Principal"\s*:\s*(?:"\*"|\{\s*"AWS"\s*:\s*"\*")', policy)
+            and '"Allow"' in policy
+        ):
             yield call.sees(OBJECT, "public-acl")
     elif "GrantRead" in call.keywords and "AllUsers" in str(call.value("GrantRead")):
         yield call.sees(OBJECT, "public-acl")

@@ -18,21 +18,96 @@ CACHE = "code/personal-data-in-cache"
 EXPORT = "code/unprotected-personal-export"
 NETWORK = "code/raw-network-identifier"
 
-_CACHES = re.compile(r"(?:^|_)(?:cache|caches|redis|memcache|memcached|mc|lru|diskcache|shelf|rdb|kv|session_store|cachetools)(?:_|$)", re.I)
-_CACHE_PATHS = ("redis.", "pymemcache.", "memcache.", "diskcache.", "django.core.cache.", "aiocache.", "cachetools.", "valkey.", "pylibmc.", "flask_caching.", "streamlit.session_state")
-_KEYED = frozenset({"set", "get", "add", "delete", "setex", "psetex", "hset", "hget", "get_or_set", "incr", "setnx", "exists", "expire", "touch", "getset", "lpush", "rpush", "sadd", "append", "hmset", "zadd", "get_many", "set_many"})
-_EXPIRES = frozenset({"ex", "px", "exat", "pxat", "ttl", "timeout", "expire", "time", "expire_time", "expiration", "max_age", "expires", "Expires", "keepttl"})
-_PUTS = frozenset({"set", "hset", "hmset", "lpush", "rpush", "sadd", "setnx", "append", "zadd", "getset", "json_set", "mset"})
+_CACHES = re.compile(
+    r"(?:^|_)(?:cache|caches|redis|memcache|memcached|mc|lru|diskcache|shelf|rdb|kv|session_store|cachetools)(?:_|$)",
+    re.I,
+)
+_CACHE_PATHS = (
+    "redis.",
+    "pymemcache.",
+    "memcache.",
+    "diskcache.",
+    "django.core.cache.",
+    "aiocache.",
+    "cachetools.",
+    "valkey.",
+    "pylibmc.",
+    "flask_caching.",
+    "streamlit.session_state",
+)
+_KEYED = frozenset(
+    {
+        "set",
+        "get",
+        "add",
+        "delete",
+        "setex",
+        "psetex",
+        "hset",
+        "hget",
+        "get_or_set",
+        "incr",
+        "setnx",
+        "exists",
+        "expire",
+        "touch",
+        "getset",
+        "lpush",
+        "rpush",
+        "sadd",
+        "append",
+        "hmset",
+        "zadd",
+        "get_many",
+        "set_many",
+    }
+)
+_EXPIRES = frozenset(
+    {
+        "ex",
+        "px",
+        "exat",
+        "pxat",
+        "ttl",
+        "timeout",
+        "expire",
+        "time",
+        "expire_time",
+        "expiration",
+        "max_age",
+        "expires",
+        "Expires",
+        "keepttl",
+    }
+)
+_PUTS = frozenset(
+    {"set", "hset", "hmset", "lpush", "rpush", "sadd", "setnx", "append", "zadd", "getset", "json_set", "mset"}
+)
 
 
-@on_call(*_KEYED, "mset", "set_cookie", "set_signed_cookie", "delete_cookie", "put_object", "upload_fileobj", "insert_one", "insert_many", personal=True)
+@on_call(
+    *_KEYED,
+    "mset",
+    "set_cookie",
+    "set_signed_cookie",
+    "delete_cookie",
+    "put_object",
+    "upload_fileobj",
+    "insert_one",
+    "insert_many",
+    personal=True,
+)
 def cached(call: Call) -> Iterator[Sight]:
     """Personal data in cookies, in keys of caches, and in stores that never forget."""
     node = call.node
     if all(value.__class__ is ast.Constant for value in (*node.args, *(k.value for k in node.keywords))):
         return
     if call.last in ("set_cookie", "set_signed_cookie"):
-        found = first([*node.args[:2], *(call.keywords[key] for key in ("key", "value") if key in call.keywords)], call.scope, call.names)
+        found = first(
+            [*node.args[:2], *(call.keywords[key] for key in ("key", "value") if key in call.keywords)],
+            call.scope,
+            call.names,
+        )
         found = found or _named_value(call)
         if found is not None:
             yield call.sees(CACHE, "cookie", term=found.label)
@@ -50,15 +125,24 @@ def cached(call: Call) -> Iterator[Sight]:
     if found is not None:
         yield call.sees(CACHE, "cache-key", term=found.label)
     elif call.last in _PUTS and _is_redis(call) and not _EXPIRES & set(call.keywords) and not _expires_later(call):
-        found = first([*node.args[1:], *(k.value for k in node.keywords if k.arg in ("value", "mapping"))], call.scope, call.names)
-        if found is not None and not (call.last == "set" and len(node.args) > 2 and not isinstance(node.args[2], ast.Constant)):
+        found = first(
+            [*node.args[1:], *(k.value for k in node.keywords if k.arg in ("value", "mapping"))], call.scope, call.names
+        )
+        if found is not None and not (
+            call.last == "set" and len(node.args) > 2 and not isinstance(node.args[2], ast.Constant)
+        ):
             yield call.sees(CACHE, "store-without-expiry", term=found.label)
 
 
 def _named_value(call: Call) -> Term | None:
     """Return what a cookie's name says of its value."""
     name, value = call.constant(call.argument(0, "key")), call.argument(1, "value")
-    if not isinstance(name, str) or value is None or call.is_constant(value) or not isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
+    if (
+        not isinstance(name, str)
+        or value is None
+        or call.is_constant(value)
+        or not isinstance(value, ast.Name | ast.Attribute | ast.Subscript)
+    ):
         return None
     return lexicon.term(name) if not is_clean(call.names.written(value)) else None
 
@@ -77,7 +161,11 @@ def _is_redis(call: Call) -> bool:
 
 def _expires_later(call: Call) -> bool:
     """Say whether the function sets an expiry in a call of its own."""
-    return any(call.source.tree.scope(other) is call.scope for name in ("expire", "pexpire", "expireat") for other in call.source.tree.calls_by_name.get(name, ()))
+    return any(
+        call.source.tree.scope(other) is call.scope
+        for name in ("expire", "pexpire", "expireat")
+        for other in call.source.tree.calls_by_name.get(name, ())
+    )
 
 
 def _object(call: Call) -> Iterator[Sight]:
@@ -88,7 +176,12 @@ def _object(call: Call) -> Iterator[Sight]:
         yield call.sees(CACHE, "file-name", term=found.label)
         return
     body = call.argument(-1, "Body")
-    if body is not None and "Expires" not in call.keywords and "ServerSideEncryption" not in call.keywords and (kept := personal(body, call.scope, call.names)):
+    if (
+        body is not None
+        and "Expires" not in call.keywords
+        and "ServerSideEncryption" not in call.keywords
+        and (kept := personal(body, call.scope, call.names))
+    ):
         yield call.sees(CACHE, "store-without-expiry", term=kept.label)
 
 
@@ -99,7 +192,11 @@ def _inserted(call: Call) -> Iterator[Sight]:
         return
     found = first(call.node.args[:1], call.scope, call.names)
     keys = set(call.names.entries(call.node.args[0], call.scope)) if call.node.args else set()
-    if found is not None and not found.network and not any(re.search(r"expire|ttl|delete_at|retention", key, re.I) for key in keys):
+    if (
+        found is not None
+        and not found.network
+        and not any(re.search(r"expire|ttl|delete_at|retention", key, re.I) for key in keys)
+    ):
         yield call.sees(CACHE, "store-without-expiry", term=found.label)
 
 
@@ -108,9 +205,24 @@ def _inserted(call: Call) -> Iterator[Sight]:
 _WRITES = {"to_csv": 0, "to_parquet": 0, "to_json": 0, "to_excel": 0, "to_feather": 0, "to_pickle": 0, "to_hdf": 0, "to_sql": 0, "to_stata": 0, "to_orc": 0, "to_xml": 0,
            "to_html": 0, "to_gbq": 0, "write_csv": 0, "write_parquet": 0, "write_json": 0, "write_ndjson": 0, "write_excel": 0, "write_ipc": 0, "sink_csv": 0, "sink_parquet": 0, "write_database": 0,
            "csv": 0, "parquet": 0, "json": 0, "orc": 0, "saveAsTable": 0, "save": 0, "insertInto": 0, "to_delta": 0, "write_delta": 0, "to_clipboard": 0, "to_latex": 0}  # fmt: skip
-_FRAME_WRITES = ("to_csv", "to_parquet", "to_json", "to_excel", "to_feather", "to_pickle", "to_hdf", "write_csv", "write_parquet", "write_json", "savetxt")
+_FRAME_WRITES = (
+    "to_csv",
+    "to_parquet",
+    "to_json",
+    "to_excel",
+    "to_feather",
+    "to_pickle",
+    "to_hdf",
+    "write_csv",
+    "write_parquet",
+    "write_json",
+    "savetxt",
+)
 _TEMP = re.compile(r"^(?:/tmp/|/var/tmp/|/dev/shm/|/usr/tmp/|[A-Za-z]:\\+(?:Windows\\+)?Temp\\+)", re.I)
-_PROTECTED = re.compile(r"\.(?:gpg|pgp|enc|age|asc|aes|crypt)$|encrypt|anonym|pseudon|redact|masked|synthetic|deident|hashed|/dev/null", re.I)
+_PROTECTED = re.compile(
+    r"\.(?:gpg|pgp|enc|age|asc|aes|crypt)$|encrypt|anonym|pseudon|redact|masked|synthetic|deident|hashed|/dev/null",
+    re.I,
+)
 
 
 @on_call(*_WRITES, personal=True)
@@ -128,7 +240,11 @@ def exported(call: Call) -> Iterator[Sight]:
     target = call.argument(0, "path_or_buf", "path", "excel_writer", "file", "name", "buf")
     name = call.constant(target)
     listed = call.keywords.get("columns")
-    chosen = frames.strings(listed, call.scope, call.names) if listed is not None else frames.columns_of(source, call.scope, call.names)
+    chosen = (
+        frames.strings(listed, call.scope, call.names)
+        if listed is not None
+        else frames.columns_of(source, call.scope, call.names)
+    )
     found = frames.term_of_columns(chosen)
     text = name if isinstance(name, str) else ""
     if found is not None and _TEMP.match(text):
@@ -138,9 +254,17 @@ def exported(call: Call) -> Iterator[Sight]:
         if in_name is not None:
             yield call.sees(CACHE, "file-name", term=in_name.label)
         return
-    if found is None or _PROTECTED.search(text) or (target is None and call.last in ("to_csv", "to_json", "to_html", "to_latex", "to_xml")):
+    if (
+        found is None
+        or _PROTECTED.search(text)
+        or (target is None and call.last in ("to_csv", "to_json", "to_html", "to_latex", "to_xml"))
+    ):
         return
-    if "encryption_properties" in call.keywords or "storage_options" in call.keywords and "encrypt" in ast.unparse(call.keywords["storage_options"]):
+    if (
+        "encryption_properties" in call.keywords
+        or "storage_options" in call.keywords
+        and "encrypt" in ast.unparse(call.keywords["storage_options"])
+    ):
         return
     if target is not None and (cleans(target) or _is_buffer(target, call)):
         return
@@ -179,13 +303,25 @@ _OPENS = frozenset({"open", "io.open", "gzip.open", "codecs.open", "pathlib.Path
                     "shutil.copy", "shutil.move", "os.rename", "aiofiles.open", "matplotlib.pyplot.savefig", "os.replace", "tempfile.NamedTemporaryFile", "tempfile.mkstemp", "tempfile.mkdtemp"})  # fmt: skip
 
 
-@on_call(*(path.rpartition(".")[2] for path in _OPENS), "write_text", "write_bytes", "upload_file", "mkdir", personal=True)
+@on_call(
+    *(path.rpartition(".")[2] for path in _OPENS), "write_text", "write_bytes", "upload_file", "mkdir", personal=True
+)
 def named_files(call: Call) -> Iterator[Sight]:
     """Personal data in names of files and folders."""
     node = call.node
     if call.path in _OPENS:
-        position = 1 if call.path in ("joblib.dump", "torch.save", "shutil.copy", "shutil.move", "os.rename", "os.replace") else 0
-        named = [value for value in (*node.args[position : position + 1], *(k.value for k in node.keywords if k.arg in ("prefix", "suffix", "file", "filename", "f")))]
+        position = (
+            1
+            if call.path in ("joblib.dump", "torch.save", "shutil.copy", "shutil.move", "os.rename", "os.replace")
+            else 0
+        )
+        named = [
+            value
+            for value in (
+                *node.args[position : position + 1],
+                *(k.value for k in node.keywords if k.arg in ("prefix", "suffix", "file", "filename", "f")),
+            )
+        ]
         if call.path in ("open", "io.open", "gzip.open", "codecs.open", "aiofiles.open"):
             mode = call.constant(call.argument(1, "mode"))
             if not (isinstance(mode, str) and set("wax+") & set(mode)):
@@ -212,7 +348,11 @@ def _in_path(node: ast.AST, scope: Scope, names: Names, depth: int = 4) -> Term 
         return _in_path(node.right, scope, names, depth - 1) or _in_path(node.left, scope, names, depth - 1)
     if isinstance(node, ast.Call) and called(node) == "Path":
         return next((found for arg in node.args if (found := _in_path(arg, scope, names, depth - 1))), None)
-    if isinstance(node, ast.Name) and (single := names.single(node.id, scope)) is not None and isinstance(single[0], ast.BinOp | ast.Call):
+    if (
+        isinstance(node, ast.Name)
+        and (single := names.single(node.id, scope)) is not None
+        and isinstance(single[0], ast.BinOp | ast.Call)
+    ):
         if called(single[0]) == "Path" if isinstance(single[0], ast.Call) else isinstance(single[0].op, ast.Div):  # type: ignore[union-attr]  # one of the two
             return _in_path(single[0], single[1], names, depth - 1)
     if isinstance(node, ast.Name) and lexicon.term(node.id) is not None:
@@ -230,7 +370,10 @@ _STORES = frozenset(
     "insert insert_one insert_many add create save put put_item write writerow upsert update_one replace_one index execute executemany append send produce publish bulk_create "  # noqa: SIM905
     "update set add_all merge record store persist lpush rpush xadd hset get_or_create update_or_create document insert_rows insert_rows_json".split()
 )
-_PLACES = re.compile(r"(?:^|_)(?:db|database|collection|table|repo|repository|session|cursor|cur|conn|connection|coll|storage|store|objects|es|redis|producer|writer|events?|visits?|requests?_log|logs?|history|dao|bucket|mongo|ledger|audit)(?:_|$)|^db\.|objects$", re.I)
+_PLACES = re.compile(
+    r"(?:^|_)(?:db|database|collection|table|repo|repository|session|cursor|cur|conn|connection|coll|storage|store|objects|es|redis|producer|writer|events?|visits?|requests?_log|logs?|history|dao|bucket|mongo|ledger|audit)(?:_|$)|^db\.|objects$",
+    re.I,
+)
 
 
 @on_call(*_STORES, words=_SOURCES | {"client", "device_id", "imei", "latitude", "geolocation", "gps"})
@@ -258,25 +401,41 @@ def _raw(node: ast.AST, call: Call, depth: int = 5) -> bool:
         return False
     if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)
-        return any(_raw(value, call, depth - 1) or (isinstance(key, ast.Constant) and key.value in _KEYS and _from_request(value, call)) for key, value in pairs)
+        return any(
+            _raw(value, call, depth - 1)
+            or (isinstance(key, ast.Constant) and key.value in _KEYS and _from_request(value, call))
+            for key, value in pairs
+        )
     if isinstance(node, ast.Attribute):
         if node.attr in _SOURCES:
             return True
         return node.attr == "host" and isinstance(node.value, ast.Attribute) and node.value.attr == "client"
     if isinstance(node, ast.Subscript):
-        return isinstance(node.slice, ast.Constant) and node.slice.value in _SOURCES or (not isinstance(node.slice, ast.Slice) and _raw(node.value, call, depth - 1))
+        return (
+            isinstance(node.slice, ast.Constant)
+            and node.slice.value in _SOURCES
+            or (not isinstance(node.slice, ast.Slice) and _raw(node.value, call, depth - 1))
+        )
     if isinstance(node, ast.Call):
         name = called(node)
         if is_clean(name):
             return False
         if name in ("get_client_ip", "get_remote_address", "get_ip"):
             return True
-        if name in ("get", "getlist") and node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value in _SOURCES:
+        if (
+            name in ("get", "getlist")
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+            and node.args[0].value in _SOURCES
+        ):
             return True
         if name in ("split", "strip", "decode", "lower", "format", "join") and isinstance(node.func, ast.Attribute):
             return _raw(node.func.value, call, depth - 1) or any(_raw(arg, call, depth - 1) for arg in node.args)
         if name in ("str", "dict", "tuple", "list", "dumps") or name[:1].isupper():
-            return any(_raw(arg, call, depth - 1) for arg in node.args) or any(_raw(k.value, call, depth - 1) or (k.arg in _KEYS and _from_request(k.value, call)) for k in node.keywords)
+            return any(_raw(arg, call, depth - 1) for arg in node.args) or any(
+                _raw(k.value, call, depth - 1) or (k.arg in _KEYS and _from_request(k.value, call))
+                for k in node.keywords
+            )
         return False
     if isinstance(node, ast.Name):
         holder = call.names.holder(node.id, call.scope)
@@ -304,7 +463,9 @@ def _from_request(value: ast.AST, call: Call) -> bool:
     if cleans(value) or isinstance(value, ast.Constant):
         return False
     written = call.names.written(value).lower()
-    return any(word in written for word in ("request", "user", "visitor", "customer", "device", "headers", "payload")) or _raw(value, call)
+    return any(
+        word in written for word in ("request", "user", "visitor", "customer", "device", "headers", "payload")
+    ) or _raw(value, call)
 
 
 CHECKS = (cached, exported, temporary, named_files, stored_addresses)

@@ -21,7 +21,20 @@ _TRACKER = re.compile(
     r"(?:log|log_\w+|logger\w*|init|update|set_tags?|add_tags?|append|track|connect\w*|report_\w+|set_\w+|upload\w*|add_\w+|text|save|next_step|"
     r"Table|Artifact|assign|store|start_run|alert|send_\w+|summary|config|Experiment|create_run|Run)$"
 )
-_METHODS = frozenset({"log_param", "log_params", "log_text", "log_dict", "log_table", "log_artifact", "log_parameters", "log_other", "log_others", "set_user_property"})
+_METHODS = frozenset(
+    {
+        "log_param",
+        "log_params",
+        "log_text",
+        "log_dict",
+        "log_table",
+        "log_artifact",
+        "log_parameters",
+        "log_other",
+        "log_others",
+        "set_user_property",
+    }
+)
 _ERRORS = re.compile(
     r"^(?:sentry_sdk\b.*\.?(?:set_user|set_tags?|set_context|set_extra|capture_message|add_breadcrumb|set_data|capture_event|capture_exception|set_attribute)"
     r"|(?:posthog|mixpanel|analytics|segment|rudderstack|rudder_analytics|amplitude|statsig|heap|heapapi|customerio|intercom|keen|braze|snowplow_tracker|ga4mp|google_analytics)\b.*?"
@@ -38,7 +51,19 @@ _ROOTS = ("wandb", "mlflow", "comet_ml", "neptune", "clearml", "aim", "dvclive",
           "elasticapm", "beeline", "langfuse", "logfire", "prometheus_client", "raygun4py", "statsd", "snowplow_tracker", "scout_apm", "azureml", "ga4mp")  # fmt: skip
 
 
-@on_call(imports=_ROOTS, personal=True)
+_NAMES = (
+    "log log_param log_params log_text log_dict log_table log_metric log_metrics log_input log_figure log_image log_artifact log_other log_others log_parameter log_parameters log_hyperparams log_event "  # noqa: SIM905
+    "log_asset log_asset_data log_dataset log_dataset_info log_html log_table logEvent init init_run update set_tag set_tags set_tag_str add_tag add_tags append track track_event connect connect_configuration report_text report_table "
+    "report_media report_single_value set_property set_comment set_name set_user set_user_properties set_experiment_tag set_terminated upload add_text add_hparams add_scalar add_scalars add_image "
+    "add_embedding text save Table Artifact assign store start_run alert Experiment create_run Run set_context set_extra capture_message add_breadcrumb set_data capture_event capture_exception set_attribute "
+    "set_attributes capture identify alias people_set people_set_once set_once group group_identify page screen Identify add_event create BaseEvent send notify configure_request add_metadata leave_breadcrumb "
+    "report_message report_exc_info set_baggage set_baggage_item add record start_span start_as_current_span increment decrement gauge event histogram add_custom_attribute add_custom_attributes "
+    "add_custom_parameter add_custom_parameters record_custom_event set_user_id notice_error set_user_context set_custom_context label tag labels add_field add_context add_context_field update_current_trace "
+    "update_current_observation update_current_span trace score generation span info debug warn warning error notice incr timing log_traces set_user_property send_exception set_experiment_tags add_run_property"
+).split()
+
+
+@on_call(*_NAMES, imports=_ROOTS, personal=True)
 def telemetry(call: Call) -> Iterator[Sight]:
     """Personal data for trackers and error services."""
     node = call.node
@@ -55,7 +80,9 @@ def telemetry(call: Call) -> Iterator[Sight]:
         if term is None and isinstance(value, ast.Dict):
             term = next((found for item in value.values if (found := _tabled(item, call)) is not None), None)
         listed = call.keywords.get("columns") if table else None
-        term = term or (frames.term_of_columns(frames.strings(listed, call.scope, call.names)) if listed is not None else None)
+        term = term or (
+            frames.term_of_columns(frames.strings(listed, call.scope, call.names)) if listed is not None else None
+        )
         if term is not None:
             yield call.sees(TELEMETRY, "tracker-table", term=term.label)
             return
@@ -82,9 +109,20 @@ def _kind(call: Call, path: str) -> str:
     if call.last in ("set_tag", "set_tags", "set_user"):
         return "errors" if not roots.isdisjoint(("ddtrace", "sentry_sdk", "datadog")) else ""
     owner = call.names.written(call.receiver).rsplit(".", 1)[-1] if call.receiver is not None else ""
-    if owner in ("run", "experiment", "tracker", "mp", "wandb_run", "wandb_logger") and call.last in ("log", "track", "log_metrics", "summary"):
+    if owner in ("run", "experiment", "tracker", "mp", "wandb_run", "wandb_logger") and call.last in (
+        "log",
+        "track",
+        "log_metrics",
+        "summary",
+    ):
         return "tracker"
-    if owner in ("posthog", "mixpanel", "analytics", "mp", "amplitude") and call.last in ("capture", "identify", "track", "people_set", "alias"):
+    if owner in ("posthog", "mixpanel", "analytics", "mp", "amplitude") and call.last in (
+        "capture",
+        "identify",
+        "track",
+        "people_set",
+        "alias",
+    ):
         return "errors"
     return ""
 
@@ -102,20 +140,35 @@ def _nested(call: Call) -> bool:
 def _tabled(item: ast.AST, call: Call) -> Term | None:
     if isinstance(item, ast.Call):
         listed = next((k.value for k in item.keywords if k.arg == "columns"), None)
-        if listed is not None and (found := frames.term_of_columns(frames.strings(listed, call.scope, call.names))) is not None:
+        if (
+            listed is not None
+            and (found := frames.term_of_columns(frames.strings(listed, call.scope, call.names))) is not None
+        ):
             return found
-    return frames.term_of_columns(frames.columns_of(item, call.scope, call.names)) if isinstance(item, ast.Call | ast.Subscript | ast.Name) else None
+    return (
+        frames.term_of_columns(frames.columns_of(item, call.scope, call.names))
+        if isinstance(item, ast.Call | ast.Subscript | ast.Name)
+        else None
+    )
 
 
 def _keyed(call: Call, values: Sequence[ast.expr]) -> Term | None:
     """Return what the key of a dictionary or the first argument names, where its value is not harmless."""
     pairs = [pair for value in values for pair in call.names.entries(value, call.scope).items()]
-    if len(call.node.args) >= 2 and re.search(r"set_tag|set_attribute|log_param|set_extra|set_data|log_other|add_text", call.path or call.last):
+    if len(call.node.args) >= 2 and re.search(
+        r"set_tag|set_attribute|log_param|set_extra|set_data|log_other|add_text", call.path or call.last
+    ):
         key = call.constant(call.node.args[0])
         pairs += [(key, call.node.args[1])] if isinstance(key, str) else []
     for key, value in pairs:
         shown = isinstance(value, ast.Name | ast.Attribute | ast.Subscript) and not call.is_constant(value)
-        if shown and (found := lexicon.term(key)) and not lexicon.is_holder(call.names.written(value)) and not cleans(value) and not _denied(value, call):
+        if (
+            shown
+            and (found := lexicon.term(key))
+            and not lexicon.is_holder(call.names.written(value))
+            and not cleans(value)
+            and not _denied(value, call)
+        ):
             return found
     return None
 
@@ -142,10 +195,20 @@ def _file(call: Call) -> Term | None:
     return found or (lexicon.Term("personal-record", "records of persons", "ordinary") if person else None)
 
 
-@on_call("log_artifact", "log_artifacts", "add_file", "upload_artifact", "log_asset", "upload", imports=("wandb", "mlflow", "comet_ml", "neptune", "clearml", "aim"))
+@on_call(
+    "log_artifact",
+    "log_artifacts",
+    "add_file",
+    "upload_artifact",
+    "log_asset",
+    "upload",
+    imports=("wandb", "mlflow", "comet_ml", "neptune", "clearml", "aim"),
+)
 def uploaded(call: Call) -> Iterator[Sight]:
     """Files that tell by their name that they are about people."""
-    kind = _kind(call, call.path.replace("()", "")) or (call.last in ("add_file", "log_artifact", "upload_artifact") and not call.path)
+    kind = _kind(call, call.path.replace("()", "")) or (
+        call.last in ("add_file", "log_artifact", "upload_artifact") and not call.path
+    )
     if kind and (term := _file(call)) is not None:
         yield call.sees(TELEMETRY, "tracker-table", term=term.label)
 
@@ -153,14 +216,24 @@ def uploaded(call: Call) -> Iterator[Sight]:
 _OPEN = frozenset({"must", "allow"})
 
 
-@on_call("init", "init_run", "init_project", "create_project", "publish", "autolog", imports=("wandb", "neptune", "comet_ml", "clearml", "sentry_sdk"))
+@on_call(
+    "init",
+    "init_run",
+    "init_project",
+    "create_project",
+    "publish",
+    "autolog",
+    imports=("wandb", "neptune", "comet_ml", "clearml", "sentry_sdk"),
+)
 def settings(call: Call) -> Iterator[Sight]:
     """Runs that anybody can see, and error services that are told who was there."""
     path = call.path
     if path in ("sentry_sdk.init", "sentry_sdk.client.Client"):
         if call.value("send_default_pii") is True:
             yield call.sees(TELEMETRY, "send-default-pii")
-    elif path == "wandb.init" and call.value("mode") not in ("offline", "disabled") and call.value("anonymous") in _OPEN:
+    elif (
+        path == "wandb.init" and call.value("mode") not in ("offline", "disabled") and call.value("anonymous") in _OPEN
+    ):
         yield call.sees(TELEMETRY, "public-tracker-run", term="the run, without an account")
     elif path.startswith("neptune.") and call.value("visibility") in ("pub", "public"):
         yield call.sees(TELEMETRY, "public-tracker-run", term="the project")
@@ -180,7 +253,10 @@ def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
         return
     path = place.names.path(target.value, place.scope).replace("()", "")
     owner = place.names.written(target.value)
-    if not (path.startswith(("wandb.", "neptune.", "aim.Run", "aim.sdk")) or owner in ("wandb.config", "wandb.run.summary", "wandb.summary")):
+    if not (
+        path.startswith(("wandb.", "neptune.", "aim.Run", "aim.sdk"))
+        or owner in ("wandb.config", "wandb.run.summary", "wandb.summary")
+    ):
         return
     found = personal(node.value, place.scope, place.names)
     if found is not None:

@@ -184,9 +184,12 @@ class Tree:
 
     def scope(self, node: ast.AST) -> Scope:
         """Return the scope in which a node stands; for a definition the one around it."""
-        where = _place(node)
-        if where < 0:
-            return self.root
+        try:
+            where: int = node.lineno << 32 | node.col_offset  # type: ignore[attr-defined]  # most nodes have a place
+        except AttributeError:
+            where = _place(node)
+            if where < 0:
+                return self.root
         starts, entries, _ = self._openers
         index = bisect_right(starts, where) - 1
         while index >= 0:

@@ -61,7 +61,9 @@ def _only_numbers(node: ast.expr) -> bool:
 @on_call(*_MARKUP, "Response")
 def markup(call: Call) -> Iterator[Sight]:
     """What a language model wrote or a caller sent, shown as a page."""
-    if not _PAGES.match(call.path) and not (call.last == "html" and call.path == "" and "streamlit" in call.source.tree.roots):
+    if not _PAGES.match(call.path) and not (
+        call.last == "html" and call.path == "" and "streamlit" in call.source.tree.roots
+    ):
         return
     body = call.argument(0, "content", "body", "data", "value", "text", "s", "html")
     if body is None or call.is_constant(body):
@@ -77,7 +79,9 @@ def markup(call: Call) -> Iterator[Sight]:
 
 def _is_page(call: Call) -> bool:
     """Say whether an answer is HTML: a web framework's plain answer without another type."""
-    kind = next((call.value(name) for name in ("content_type", "mimetype", "media_type") if name in call.keywords), None)
+    kind = next(
+        (call.value(name) for name in ("content_type", "mimetype", "media_type") if name in call.keywords), None
+    )
     if call.path == "aiohttp.web.Response":
         return kind == "text/html"
     return kind is None or kind == "text/html"
@@ -91,13 +95,21 @@ def returned_pages(node: ast.Return, place: Place) -> Iterator[Sight]:
     function = place.scope.node
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or not function.decorator_list:
         return
-    if not any(place.names.written(getattr(d, "func", d)).rpartition(".")[2] in ("route", "get", "post") for d in function.decorator_list):
+    if not any(
+        place.names.written(getattr(d, "func", d)).rpartition(".")[2] in ("route", "get", "post")
+        for d in function.decorator_list
+    ):
         return
     if {"fastapi"} & place.source.tree.roots and "HTMLResponse" not in place.source.tree.identifiers:
         return
     labels = taint.of(node.value, place.scope, place.names)
     if labels & {"model", "request"}:
-        yield Sight(INJECTION, "llm-output-as-html" if "model" in labels else "request-as-html", node, {"call": "The answer of a route"})
+        yield Sight(
+            INJECTION,
+            "llm-output-as-html" if "model" in labels else "request-as-html",
+            node,
+            {"call": "The answer of a route"},
+        )
 
 
 def _first_text(node: ast.AST) -> str:
@@ -108,23 +120,42 @@ def _first_text(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-_OFF_SETTINGS = {"server.enableXsrfProtection": False, "server.enableCORS": False, "global.disableWatchdogWarning": None}
+_OFF_SETTINGS = {
+    "server.enableXsrfProtection": False,
+    "server.enableCORS": False,
+    "global.disableWatchdogWarning": None,
+}
 
 
 @on_call("set_option", imports=["streamlit"])
 def streamlit_options(call: Call) -> Iterator[Sight]:
     """Protections of Streamlit that are switched off."""
-    if call.path.startswith("streamlit.") and call.constant(call.argument(0)) == "server.enableXsrfProtection":
-        if call.constant(call.argument(1)) is False:
-            yield call.sees(INJECTION, "streamlit-unsafe-html")
+    off = call.constant(call.argument(0)) == "server.enableXsrfProtection" and call.constant(call.argument(1)) is False
+    if off and call.path.startswith("streamlit."):
+        yield call.sees(INJECTION, "streamlit-unsafe-html")
 
 
 # ---- other origins
 
-_CORS_CALLS = frozenset({"add_middleware", "CORSMiddleware", "CORS", "cross_origin", "Middleware", "setup", "ResourceOptions", "init_app"})
+_CORS_CALLS = frozenset(
+    {"add_middleware", "CORSMiddleware", "CORS", "cross_origin", "Middleware", "setup", "ResourceOptions", "init_app"}
+)
 
 
-@on_call(*_CORS_CALLS, imports=["fastapi", "starlette", "flask_cors", "aiohttp_cors", "flask", "sanic_cors", "sanic_ext", "quart_cors", "litestar"])
+@on_call(
+    *_CORS_CALLS,
+    imports=[
+        "fastapi",
+        "starlette",
+        "flask_cors",
+        "aiohttp_cors",
+        "flask",
+        "sanic_cors",
+        "sanic_ext",
+        "quart_cors",
+        "litestar",
+    ],
+)
 def cors(call: Call) -> Iterator[Sight]:
     """Answers that every origin may read with the credentials of the visitor."""
     path, last = call.path, call.last
@@ -143,7 +174,13 @@ def cors(call: Call) -> Iterator[Sight]:
 
 def _every_origin(call: Call) -> bool:
     given = call.argument(-1, "allow_origins", "origins", "allow_origin", "resources")
-    if given is None and call.constant(call.argument(-1, "allow_origin_regex")) in (".*", "^.*$", "https?://.*", r"https?:\/\/.*", "http.*"):
+    if given is None and call.constant(call.argument(-1, "allow_origin_regex")) in (
+        ".*",
+        "^.*$",
+        "https?://.*",
+        r"https?:\/\/.*",
+        "http.*",
+    ):
         return True
     if given is None:  # what Flask-CORS does when it is not told otherwise
         return call.path.startswith(("flask_cors.", "sanic_cors.")) and not call.names.open_ended(call.node, call.scope)
@@ -174,7 +211,12 @@ def documents(call: Call) -> Iterator[Sight]:
     if path in _XML_READERS:
         yield from _tables(call)
     elif path in ("lxml.etree.XMLParser", "lxml.etree.ETCompatXMLParser", "lxml.etree.iterparse"):
-        if call.value("resolve_entities") is True or call.value("no_network") is False or call.value("load_dtd") is True or call.value("huge_tree") is True:
+        if (
+            call.value("resolve_entities") is True
+            or call.value("no_network") is False
+            or call.value("load_dtd") is True
+            or call.value("huge_tree") is True
+        ):
             yield call.sees(XML, "lxml-entities")
     elif path in ("lxml.etree.parse", "lxml.etree.fromstring", "lxml.etree.XML") and call.argument(1, "parser") is None:
         first = call.argument(0, "source", "text")
@@ -192,7 +234,9 @@ def _tables(call: Call) -> Iterator[Sight]:
     if call.last == "read_html":
         flavor = call.keywords.get("flavor")
         kinds = flavor.elts if isinstance(flavor, ast.List | ast.Tuple) else [flavor] if flavor is not None else []
-        if kinds and all(call.constant(kind) in ("bs4", "html5lib") or isinstance(call.constant(kind), Unknown) for kind in kinds):
+        if kinds and all(
+            call.constant(kind) in ("bs4", "html5lib") or isinstance(call.constant(kind), Unknown) for kind in kinds
+        ):
             return
     elif call.value("parser") == "etree":
         return
@@ -223,7 +267,20 @@ _WEB = frozenset({"flask", "fastapi", "starlette", "quart", "aiohttp", "django",
 def paths(call: Call) -> Iterator[Sight]:
     """Files whose name a caller or a language model chooses."""
     if call.path in _OPENERS:
-        name = call.argument(0, "file", "path", "path_or_file", "filename", "f", "filepath", "fp", "path_or_bytes", "filepath_or_buffer", "io", "src")
+        name = call.argument(
+            0,
+            "file",
+            "path",
+            "path_or_file",
+            "filename",
+            "f",
+            "filepath",
+            "fp",
+            "path_or_bytes",
+            "filepath_or_buffer",
+            "io",
+            "src",
+        )
     elif call.last == "save" and call.names.written(call.node.func).count(".") and call.node.args:
         name = call.argument(0, "dst")  # an upload of Flask
         if not (isinstance(call.receiver, ast.expr) and "request" in _labels(call.receiver, call)):
@@ -245,7 +302,9 @@ def _is_path(node: ast.expr, call: Call) -> bool:
         return True
     if isinstance(node, ast.Call):
         return call.names.path(node.func, call.scope) in ("pathlib.Path", "pathlib.PosixPath", "anyio.Path") or (
-            isinstance(node.func, ast.Attribute) and node.func.attr in ("joinpath", "with_suffix", "resolve") and _is_path(node.func.value, call)
+            isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("joinpath", "with_suffix", "resolve")
+            and _is_path(node.func.value, call)
         )
     if isinstance(node, ast.Name):
         single = call.names.single(node.id, call.scope)
@@ -253,7 +312,9 @@ def _is_path(node: ast.expr, call: Call) -> bool:
     return False
 
 
-_STREAMS = re.compile(r"(?:^|\.)(?:io\.)?(?:BytesIO|StringIO|file|stream|body|read|content|data|getvalue|files|json|loads|get_json)$")
+_STREAMS = re.compile(
+    r"(?:^|\.)(?:io\.)?(?:BytesIO|StringIO|file|stream|body|read|content|data|getvalue|files|json|loads|get_json)$"
+)
 
 
 def _is_number_or_stream(node: ast.expr, call: Call, depth: int = 4) -> bool:
@@ -270,7 +331,8 @@ def _is_number_or_stream(node: ast.expr, call: Call, depth: int = 4) -> bool:
             return _is_number_or_stream(single[0], call, depth - 1)
         holder = call.names.holder(node.id, call.scope)
         if holder is not None and node.id in holder.parameters:
-            written = ast.dump(holder.parameters[node.id][0].annotation) if holder.parameters[node.id][0].annotation else ""  # type: ignore[arg-type]
+            annotation = holder.parameters[node.id][0].annotation
+            written = "" if annotation is None else ast.dump(annotation)
             return "UploadFile" in written or "'bytes'" in written or "BytesIO" in written
     return isinstance(node, ast.Await) and _is_number_or_stream(node.value, call, depth)
 
@@ -303,7 +365,11 @@ def addresses(call: Call) -> Iterator[Sight]:
         return
     if isinstance(address, ast.List | ast.Tuple) and address.elts:
         address = next((item for item in address.elts if _labels(item, call) & {"request", "model"}), address.elts[0])
-    if _fixed_host(address, call) or not _labels(address, call) & {"request", "model"} or _is_number_or_stream(address, call):
+    if (
+        _fixed_host(address, call)
+        or not _labels(address, call) & {"request", "model"}
+        or _is_number_or_stream(address, call)
+    ):
         return
     yield call.sees(FORGERY, "request-url")
 

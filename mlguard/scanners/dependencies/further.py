@@ -9,7 +9,7 @@ from typing import Any
 
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
-from mlguard.findings import Detection, Gap, Location, Record
+from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners import Context, read_text
 from mlguard.scanners.dependencies import licences, names, runtimes, surroundings
 from mlguard.scanners.dependencies.inventory import Inventory
@@ -42,8 +42,8 @@ def judged(inventory: Inventory, context: Context) -> Iterator[Record]:
             yield from _names(parts, seen)
             yield from _origins(manifest, context)
             yield from _early(manifest, context)
-            yield from _python(manifest, context, today)
-        yield from _ended(parts, today)
+            yield from _disguised(manifest, context)
+        yield from _releases(manifest, parts, context, today)
     if len(seen) > MAX_JUDGED:
         reason = f"{len(seen) - MAX_JUDGED} of the names of packages were not compared with known ones"
         yield Gap("dependencies", inventory.manifests[0].path, "sampled", reason)
@@ -74,6 +74,27 @@ def _names(parts: list[Component], seen: set[str]) -> Iterator[Record]:
         if doubt is not None and not (doubt.check == "import-name" and part.source):
             facts = {"package": part.name, "meant": doubt.meant or "another one"}
             yield Detection(NAME, doubt.check, location(part.place), facts, part.name, part.name, part.name)
+
+
+_WORD = re.compile(
+    r"(?:^\s*|[\"'])(?P<name>[\w\u200b-\u200d\u2060][\w.\u200b-\u200d\u2060-]{2,99})(?=\s*(?:$|[=<>~!;\[@,\"'#]))"
+)
+
+
+def _disguised(manifest: Manifest, context: Context) -> Iterator[Record]:
+    """Yield names with letters outside ASCII that look like those of known packages: no reader takes them for a requirement."""
+    try:
+        text = read_text(context, manifest.path, surroundings.MAX_BYTES)
+    except Unreadable:
+        return
+    for number, row in enumerate(() if text.isascii() else text.split("\n"), 1):
+        if row.isascii() or row.lstrip().startswith("#"):
+            continue
+        for match in _WORD.finditer(row[: surroundings.MAX_LINE]):
+            if meant := names.disguised(match["name"]):
+                place = Location(manifest.path, number, match.start("name") + 1, 0, match.end("name") + 1)
+                facts = {"package": "a name with letters of another script", "meant": meant}
+                yield Detection(NAME, "look-alike", place, facts, meant, f"disguised {meant}", meant)
 
 
 # ---- where packages may come from
@@ -186,8 +207,16 @@ _REQUIRES = re.compile(
 )
 
 
+def _releases(manifest: Manifest, parts: list[Component], context: Context, today: date) -> Iterator[Record]:
+    """Yield what has ended, or a proof where something of the table is named and nothing has."""
+    found = [*_python(manifest, context, today), *_ended(parts, today)]
+    yield from found
+    if not found and (manifest.requires_python or any(runtimes.knows(_plain(part)) for part in parts)):
+        yield Proof(surroundings.RUNTIME, manifest.path, manifest.path)
+
+
 def _python(manifest: Manifest, context: Context, today: date) -> Iterator[Record]:
-    if manifest.kind == "lock" or not manifest.requires_python:
+    if manifest.kind in ("lock", "installed") or not manifest.requires_python:
         return
     ended = runtimes.only_ended(manifest.requires_python, today)
     if ended is not None:

@@ -171,6 +171,9 @@ _PIN = re.compile(
 )
 """The common form of a pin, where our reading is that of ``packaging`` at a small part of its cost."""
 
+_BARE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""A requirement that is a name and nothing else."""
+
 _markers: dict[str, str | None] = {}
 
 
@@ -237,6 +240,8 @@ def component(text: str, place: Place, **more: Any) -> Component | None:
     if (pin := pinned(text)) is not None:
         name, extras, version, marker = pin
         return Component(name, f"=={version}", version, place, extras=extras, marker=marker, **more)
+    if _BARE.fullmatch(text):
+        return Component(canonicalize_name(text), "", "", place, **more)
     if not _SHAPE.match(text):
         return None  # said much sooner than by the parser
     from packaging.requirements import InvalidRequirement, Requirement

@@ -130,6 +130,25 @@ def _letters(name: str) -> str:
     return "".join(sign for sign in name if not sign.isdigit() and sign != "-")
 
 
+_LETTERS = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0458\u0455\u0501\u043a\u043c\u0442\u043d\u0432\u0433\u03bf\u03b1\u03bd\u03c1\u03b9\u03ba\u03c4\u0131\u0261\u0570\u057d\u0578",
+    "aeopcxyijsdkmthbroavpiktighun",
+)
+"""Letters of Cyrillic, Greek and Armenian, and of phonetic writing, that look like those of ASCII (Unicode, confusables.txt)."""
+
+
+def disguised(text: str) -> str:
+    """Return the known package that a name with letters outside ASCII looks like, or ""."""
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text.casefold()).translate(_LETTERS))
+    plain = "".join(sign for sign in plain if not unicodedata.combining(sign) and sign.isprintable())
+    from packaging.utils import canonicalize_name
+
+    name = str(canonicalize_name(plain))
+    return name if not text.isascii() and len(text) <= MAX_NAME and known(name) else ""
+
+
 # ---- slips of the hand
 
 MIN_LENGTH = 5
@@ -172,24 +191,44 @@ def _neighbours() -> frozenset[tuple[str, str]]:
 def _slip(name: str) -> str:
     """Return the name that one slip makes this one of, two in long names, or ""."""
     plain, packages = _squeezed(name), _packages()
+    signs = _signs(plain)
     found: list[tuple[int, int, str]] = []
-    for other in dict.fromkeys(_near(plain, packages)):
+    for other in dict.fromkeys(_near(plain, packages, signs)):
         cost = _distance_of_names(name, other)
         if cost:
             found.append((cost, packages.meant[other], other))
     return min(found)[2] if found else ""
 
 
-def _near(plain: str, packages: _Packages) -> Iterator[str]:
+@lru_cache(maxsize=16_384)
+def _signs(name: str) -> int:
+    """Return which signs a name is made of, without those between its words, a bit for each."""
+    found = 0
+    for sign in _squeezed(name):
+        found |= 1 << (ord(sign) & 127)
+    return found
+
+
+def _alike(head: tuple[str, int], signs: int) -> list[str]:
+    """Return names of this first letter and length that two slips can make of these signs: each changes two at most."""
+    return [name for found, name in _marked(head) if (signs ^ found).bit_count() <= 4]
+
+
+@lru_cache(maxsize=4_096)
+def _marked(head: tuple[str, int]) -> list[tuple[int, str]]:
+    return [(_signs(name), name) for name in _packages().heads.get(head, ())]
+
+
+def _near(plain: str, packages: _Packages, signs: int) -> Iterator[str]:
     """Yield names that can be near: of the same first letter and nearly the length, or the same but for the first letters."""
     reach = 2 if len(plain) >= TWICE_LENGTH else 1
     for length in range(len(plain) - reach, len(plain) + reach + 1):
-        yield from packages.heads.get((plain[0], length), ())
+        yield from _alike((plain[0], length), signs)
     yield from packages.tails.get(plain[1:], ())  # another first letter
     yield from packages.tails.get(plain, ())  # the first one left out
     if len(plain) > 2:
-        yield from packages.heads.get((plain[1], len(plain) - 1), ())  # one too many before it
-        yield from packages.heads.get((plain[1], len(plain)), ())  # the first two in the other order
+        yield from _alike((plain[1], len(plain) - 1), signs)  # one too many before it
+        yield from _alike((plain[1], len(plain)), signs)  # the first two in the other order
 
 
 def _distance_of_names(name: str, other: str) -> int:

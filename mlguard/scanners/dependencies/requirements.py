@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mlguard.errors import Unreadable
@@ -332,6 +332,14 @@ def take_index(manifest: Manifest, option: str, value: str, place: Place) -> Non
 def take_lines(manifest: Manifest, lines: Sequence[tuple[str, Place]], load: Read, **more: object) -> None:
     """Read lines of a requirements file that stand somewhere else, each at its place, into a manifest."""
     for text, place in lines:
+        if (
+            not text.startswith("-")
+            and len(text) <= MAX_WORD
+            and not _is_archive(text)
+            and (quick := _quick(text, place, more))
+        ):
+            manifest.components.append(quick)
+            continue
         found = Manifest(manifest.path)
         file = _File(found, load)
         file.read(manifest.path, text, False, (manifest.path,))
@@ -359,6 +367,14 @@ def _hashed(line: str) -> tuple[tuple[tuple[str, str], ...], str]:
     if not at or not line[at - 1].isspace() or not _HASHES.fullmatch(line, at):
         return (), line
     return tuple((found[1].lower(), found[2].lower()) for found in _HASH.finditer(line, at)), line[:at].rstrip()
+
+
+_NAMED = re.compile(r"[A-Za-z0-9][\w.\-\[\], ]*(?:==\s*[\w.!+]+)?", re.A)
+
+
+def _quick(text: str, place: Place, more: Mapping[str, object]) -> Component | None:
+    """Return a plain pin or name without the detour through a file of one line; None for anything else."""
+    return component(text, place, **more) if _NAMED.fullmatch(text) else None
 
 
 def canonical(name: str) -> str:

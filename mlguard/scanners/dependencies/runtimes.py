@@ -121,6 +121,11 @@ def _next(numbers: list[int], index: int) -> str:
 # ---- packages and images
 
 
+def knows(name: str) -> bool:
+    """Say whether the table has something about a package."""
+    return name in _table()["packages"]
+
+
 def package(name: str, version: str, specifier: str, today: date) -> Ended | None:
     """Return that the pinned version of a package, or every version that its specifier allows, has ended."""
     entries = _table()["packages"].get(name)

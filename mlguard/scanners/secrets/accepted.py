@@ -85,6 +85,8 @@ def _digests(text: str, start: int, end: int) -> set[str]:
     forms |= {text[low:high], text[low:end], text[start:high]}
     if title := re.match(r"-+ ?(BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)", value):
         forms.add(title[1])
+        if body := re.match(r"-*([A-Za-z0-9+/\\\n]{10,}={0,3})", value[title.end() :]):
+            forms.add(body[1].strip())
     # Not for security: detect-secrets names its entries so.
     return {hashlib.sha1(form.encode("utf-8", "replace"), usedforsecurity=False).hexdigest() for form in forms}
 

@@ -21,7 +21,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 def _azure(kind: str, mark: str, before: int, after: str, alphabet: str = "A-Za-z0-9+/") -> Pattern:
     """A key of Azure whose middle names the service. https://learn.microsoft.com/purview/sit-defn-azure-storage-account-key"""
-    value = rf"(?<![{alphabet}])(?P<value>[{alphabet}]{{{before}}}{mark.replace('+', '[+]')}{after})(?![{alphabet}=])"
+    value = rf"(?<![{alphabet}])(?P<value>[{alphabet}]{{{before}}}{mark.replace('+', '[+]')}{after})(?![={alphabet}])"
     return inner(kind, mark, value)
 
 
@@ -30,7 +30,7 @@ VENDORS: tuple[Pattern, ...] = (
     own("GitHub refresh token", "ghr_", W + "{76}", False, mixed),
     own("GitHub app token", "ghs_", r"[A-Za-z0-9_.-]{80,700}", False, letters_mixed, END_U),
     own("GitHub fine-grained token", "github_pat_", W + "{22}_" + W + "{59}", False, mixed),
-    *(own("GitLab token", prefix, r"[A-Za-z0-9_-]{20}", False, mixed, r"(?![A-Za-z0-9_.-]*[A-Za-z0-9_-])")
+    *(own("GitLab token", prefix, r"[A-Za-z0-9_-]{20}", False, mixed, r"(?![A-Za-z0-9_-]|[.][A-Za-z0-9_-])")
       for prefix in ("glpat-", "gldt-", "glrt-", "glft-", "glagent-", "glimt-", "glffct-", "glwt-", "glsoat-")),
     *(own("GitLab token", prefix, r"[A-Za-z0-9_.-]{25,310}", False, mixed, END_U)
       for prefix in ("glpat-", "glptt-", "glrt-", "glcbt-", "gloas-", "glagent-", "glffct-", "glimt-", "glrtr-", "gldt-")),

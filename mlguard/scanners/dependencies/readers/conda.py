@@ -120,6 +120,8 @@ def read_recipe(path: str, text: str, load_file: Read) -> Manifest | None:
     manifest = Manifest(path, format="conda recipe")
     inside, section, depth = False, "", 0
     for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.isspace():
+            continue
         plain = line.split(" #", 1)[0].rstrip()
         if not plain.strip() or plain.lstrip().startswith("#"):
             continue
@@ -137,7 +139,7 @@ def read_recipe(path: str, text: str, load_file: Read) -> Manifest | None:
     if manifest.components or manifest.troubles:
         tell(manifest, manifest.components)
         return manifest
-    if re.search(r"^\s*requirements\s*:", text, re.M):
+    if re.search(r"^[ \t]*requirements[ \t]*:", text, re.M):
         raise Unreadable("the requirements of this recipe are written in a way that cannot be read")
     return None
 

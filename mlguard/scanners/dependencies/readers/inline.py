@@ -12,8 +12,10 @@ from mlguard.scanners.dependencies.toml import Places, load, table
 MARK = b"# /// script"
 """What every script with such metadata holds."""
 
-_BLOCK = re.compile(r"^# /// script\s*$\n(?P<content>(?:^#(?:| .*)$\n)+?)^# ///\s*$", re.M)
-_OPEN = re.compile(r"^# /// script\s*$", re.M)
+MAX_BLOCK = 64 * 2**10
+"""Characters of one block of metadata."""
+
+_OPEN = re.compile(r"^# /// script[ \t]*$", re.M)
 
 
 def read(path: str, text: str, load_file: Read) -> Manifest | None:
@@ -58,17 +60,19 @@ def read(path: str, text: str, load_file: Read) -> Manifest | None:
 def _last_ends(text: str) -> list[tuple[int, list[str]]]:
     """Return start and lines of each block. A block ends with the last ``# ///`` of its run of comments, as PEP 723 says."""
     found: list[tuple[int, list[str]]] = []
+    until = 0
     for match in _OPEN.finditer(text):
-        if found and match.start() < found[-1][0] + sum(len(line) + 1 for line in found[-1][1]):
-            continue
+        if match.start() < until:
+            continue  # inside a run of comments that was looked at
         lines: list[str] = []
         end = -1
-        for line in text[match.end() + 1 : match.end() + 1 + 64 * 2**10].split("\n"):
+        for line in text[match.end() + 1 : match.end() + 1 + MAX_BLOCK].split("\n"):
             if line.rstrip() == "# ///":
                 end = len(lines)
             if line != "#" and not line.startswith("# "):
                 break
             lines.append(line)
+        until = match.end() + sum(len(line) + 1 for line in lines)
         if end >= 0:
             found.append((match.start(), lines[:end]))
     return found

@@ -9,6 +9,7 @@ from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import MAX_REQUIREMENTS, Manifest, Place, Read, Trouble
 from mlguard.scanners.dependencies.readers import conda, inline, installs
+from mlguard.scanners.dependencies.readers.setuptools import MAX_CODE
 
 _INSTALLS = frozenset({"install", "run_install"})
 _RUNS = frozenset({"run", "run_always", "run_install"})
@@ -18,6 +19,8 @@ MAX_DEPTH = 20
 
 def read(path: str, text: str, load_file: Read) -> Manifest | None:
     """Return what the sessions install; None when that is nothing. Raises Unreadable."""
+    if len(text) > MAX_CODE:
+        raise Unreadable(f"over {MAX_CODE // 1024} KiB of code")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

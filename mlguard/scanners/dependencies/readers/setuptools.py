@@ -23,6 +23,9 @@ from mlguard.scanners.dependencies.manifests import (
 )
 from mlguard.scanners.dependencies.readers import ini, tox
 
+MAX_CODE = 512 * 2**10
+"""Characters of a setup.py or noxfile.py. Those of real projects have some thousand."""
+
 MAX_NAMES = 40
 """Names and lists that are followed from one list of a setup.py to the next."""
 
@@ -92,6 +95,8 @@ def read_py(path: str, text: str, load_file: Read) -> Manifest | None:
 
     Raises Unreadable.
     """
+    if len(text) > MAX_CODE:
+        raise Unreadable(f"over {MAX_CODE // 1024} KiB of code")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

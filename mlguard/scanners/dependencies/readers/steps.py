@@ -279,7 +279,9 @@ def read_shell(path: str, text: str, load_file: Read) -> Manifest | None:
     return _end(manifest, False)
 
 
-_MAKE_VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*(?::{1,3}|\?)?=\s*([^#$\n]*?)\s*(?:#.*)?$", re.M)
+_MAKE_VARIABLE = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*(?::{1,3}|\?)?=[ \t]*([^#$\s][^#$\n]*)?(?:#.*)?$", re.M
+)
 
 
 def read_makefile(path: str, text: str, load_file: Read) -> Manifest | None:
@@ -291,6 +293,9 @@ def read_makefile(path: str, text: str, load_file: Read) -> Manifest | None:
     rows = text.split("\n")
     number = 0
     while number < len(rows):
+        if not rows[number]:
+            number += 1
+            continue
         first, block = number, [rows[number]]
         while rows[number].endswith("\\") and number + 1 < len(rows):
             number += 1
