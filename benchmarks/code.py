@@ -4,7 +4,7 @@ The trees are packages as they are installed, ``transformers`` first: about 2,90
 in ``build/code-trees-venv``. Byte code is compiled first on every side. A run of bandit over the large tree takes a minute or
 more, so each pair (bandit, ours) is measured once unless ``--runs`` says more; the figure is the median.
 
-Usage: python benchmarks/code.py [cold] [one] [warm] [own] [memory] [--tree NAME] [--runs N]; without a name everything.
+Usage: python benchmarks/code.py [cold] [one] [rules] [parity] [warm] [own] [checks] [memory] [--tree NAME] [--runs N]; without a name everything.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PEERS = ROOT / "build" / "code-trees-venv"
 PACKAGES = ("bandit==1.9.4", "transformers", "mlflow", "scikit-learn")
 OURS = str(BIN / "mlguard")
 
-FASTER = {"cold": 5.0, "one": 3.2, "warm": 200.0}
+FASTER = {"cold": 5.0, "one": 3.2, "warm": 200.0, "rules": 3.2}
 """How many times less than bandit's: wall time of two workers, CPU time of one process, wall time of a run in which nothing changed."""
 
 OWN_SHARE = 0.35
@@ -129,6 +129,26 @@ class Bench:
             "one", lambda: cost(self.scan("-j", "0", "--no-cache")).cpu, lambda theirs: theirs.cpu, "CPU"
         )
 
+    def engine(self, *arguments: str) -> list[str]:
+        return [str(BIN / "python"), str(ROOT / "benchmarks/code_engine.py"), *arguments]
+
+    def rules(self) -> None:
+        """bandit's checks alone through our own walk, one process that does nothing else."""
+        self.beside_bandit("rules", lambda: cost(self.engine("rules", str(self.tree))).cpu, lambda theirs: theirs.cpu, "CPU")
+
+    def parity(self) -> None:
+        """Every field of every issue beside what bandit's command wrote."""
+        expected = self.scratch / "expected.json"
+        cost([str(PEERS / "bin/bandit"), "-q", "-r", str(self.tree), "-f", "json", "-o", str(expected)])
+        done = subprocess.run(self.engine("parity", str(self.tree), str(expected)), capture_output=True, text=True, check=True)
+        issues, files, different = map(int, done.stdout.split())
+        self.met &= different == 0
+        print(f"parity  {issues} issues of {files} files, {different} files differ   {'met' if not different else 'MISSED'}", flush=True)
+
+    def checks(self) -> None:
+        """What each of our checks costs; no target."""
+        print(subprocess.run(self.engine("checks", str(self.tree)), capture_output=True, text=True, check=True).stdout, flush=True)
+
     def warm(self) -> None:
         """The whole tree again, nothing changed: the median of five calls for each of bandit's."""
         home = str(self.scratch / "cache")
@@ -206,7 +226,7 @@ print(parse, both - parse)
 
 def main() -> int:
     """Run what was asked for. Returns 1 when a target is missed."""
-    names = ("cold", "one", "warm", "own", "memory")
+    names = ("cold", "one", "rules", "parity", "warm", "own", "checks", "memory")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", metavar="NAME", help=", ".join(names))
     parser.add_argument("--tree", default="transformers")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from mlguard.values import dataclass
 
 HEAD_BYTES = 64 * 2**10
 """How much of a file is looked at to tell its kind."""

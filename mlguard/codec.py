@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import types
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from mlguard import facts, findings
+from mlguard import facts, findings, values
 from mlguard.errors import UsageError
 
 _TYPES: dict[str, type] = {
@@ -26,7 +25,7 @@ _TYPES: dict[str, type] = {
 
 def encode(record: object) -> dict[str, Any]:
     """Return a record as plain JSON values, with its type's name under ``type`` when it may stand among others."""
-    assert dataclasses.is_dataclass(record)
+    assert values.fields(type(record))
     body = _plain(record)
     assert isinstance(body, dict)
     return {"type": type(record).__name__, **body} if type(record).__name__ in _TYPES else body
@@ -57,12 +56,7 @@ def _plain(value: object) -> object:
 @cache
 def _fields(kind: type) -> tuple[tuple[str, object], ...] | None:
     """Return the names of a record's fields with their defaults, None when it is no record."""
-    if not dataclasses.is_dataclass(kind):
-        return None
-    return tuple(
-        (one.name, one.default_factory() if one.default_factory is not dataclasses.MISSING else one.default)
-        for one in dataclasses.fields(kind)
-    )
+    return tuple((one.name, one.fallback()) for one in values.fields(kind)) or None
 
 
 def decode(value: Mapping[str, Any]) -> findings.Record:
@@ -101,7 +95,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _composed(hint: Any) -> bool:
-    return isinstance(hint, type) and dataclasses.is_dataclass(hint) or typing.get_origin(hint) in _COMPOSED
+    return isinstance(hint, type) and bool(values.fields(hint)) or typing.get_origin(hint) in _COMPOSED
 
 
 _UNIONS = (typing.Union, types.UnionType)
@@ -115,7 +109,7 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def _shaped(hint: Any, value: Any) -> Any:
     origin, arguments = _parts(hint)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and values.fields(hint):
         return build(hint, value)
     if origin is tuple:
         if not isinstance(value, list):
@@ -134,7 +128,7 @@ def _shaped(hint: Any, value: Any) -> Any:
             return None
         if isinstance(value, Mapping) and "type" in value:
             return decode(value)
-        inner = next((one for one in arguments if isinstance(one, type) and dataclasses.is_dataclass(one)), None)
+        inner = next((one for one in arguments if isinstance(one, type) and values.fields(one)), None)
         return build(inner, value) if inner is not None and isinstance(value, Mapping) else value
     return value
 

@@ -6,13 +6,13 @@ import datetime
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlguard.discovery import git_root
 from mlguard.errors import Unreadable, UsageError
 from mlguard.scanners import BUILT_IN
+from mlguard.values import dataclass, field
 
 NAMES = ("mlguard.yaml", "mlguard.yml")
 """The file's names. Two configurations in one folder are an error."""

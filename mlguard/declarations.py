@@ -6,7 +6,6 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from mlguard import redact, yamlish
 from mlguard.errors import Unreadable
+from mlguard.values import dataclass, field
 
 MAX_BYTES = 4 * 2**20
 """The largest declaration that is read."""

@@ -6,13 +6,13 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from mlguard.artifacts import Artifact, kind_of, read_head, regular
 from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap
+from mlguard.values import dataclass, replace
 
 IGNORE_FILE = ".mlguardignore"
 """Patterns in the syntax of .gitignore, at the root of the scan."""

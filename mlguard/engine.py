@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +14,7 @@ from mlguard.artifacts import Artifact
 from mlguard.facts import Consulted, Fact, Imports, Package, Upkeep
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
 from mlguard.rules import Catalogue, fix_for, message_for, severity_for
+from mlguard.values import dataclass, field, replace
 from mlguard.workers import Progress, Setting, Task, perform, plan
 
 if TYPE_CHECKING:
@@ -406,7 +406,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
     )
 
 
-_CELL = re.compile(r"^cell \d+(?:, output \d+)?$")
+_CELL = re.compile(r"^cell \d+(?=, (?:output|attachment) \d+$|, metadata$|$).*")
 """The place of a cell in its notebook is no part of a finding's identity: cells are moved, added and removed."""
 
 

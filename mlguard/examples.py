@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mlguard.errors import UsageError
+from mlguard.values import dataclass, field
 
 _FENCE = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1[ \t]*$", re.M | re.S)
 _MARK = re.compile(r"[ \t]*(?:#|//|--|<!--)\s*expect:\s*([a-z0-9/, -]+?)[ \t]*(?:-->)?$", re.M)

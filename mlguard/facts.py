@@ -5,8 +5,9 @@ No fact ever holds a value that was read from a record: only names, counts, cate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from mlguard.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mlguard.config import Config
 from mlguard.findings import SEVERITIES, Finding, Report, Verdict
 from mlguard.triage import idle, open_gaps, triage
+from mlguard.values import replace
 
 
 def judge(report: Report, config: Config, today: datetime.date) -> tuple[Report, Verdict]:

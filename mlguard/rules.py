@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from typing import Any, cast
 from mlguard import tables
 from mlguard.errors import UsageError
 from mlguard.findings import SEVERITIES, Confidence, OnFail, OnPass, Severity
+from mlguard.values import dataclass, field
 
 SECTIONS = ("Why it matters", "How to fix it", "Bad", "Good", "Sources")
 """Headings of a page, in this order. "What it cannot see" may stand before Sources."""

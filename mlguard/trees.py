@@ -6,10 +6,10 @@ import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlguard.scanners import MAX_TEXT_BYTES
+from mlguard.values import dataclass
 
 _FINE_NS, _COARSE_NS = 100_000_000, 2_000_000_000
 """How long before it was read a file must have been left alone, in nanoseconds, for its times to prove that it did not change since.

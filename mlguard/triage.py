@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mlguard.config import AcceptedGap, Allow, Config, Ignore, IgnoredAdvisory
 from mlguard.findings import Aside, Finding, Gap
+from mlguard.values import replace
 
 
 def matches(pattern: str, path: str) -> bool:

@@ -12,7 +12,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mlguard.findings import Aside, Detection, Edit, Gap, GapKind, Location, Pro
 from mlguard.ignores import Comment
 from mlguard.scanners import Alive, Context, Scanner, Store, read_text
 from mlguard.scanners import scanner as load_scanner
+from mlguard.values import dataclass, field, fields, replace
 
 Progress = Callable[[int, int, str, int, int], None]
 """Called with the tasks done, the tasks in all, a path, and of the table that is read there the rows read and those there are.

@@ -187,7 +187,14 @@ EXPRESSIONS = (
     "f'a {{({e})}} select b from'", 'f"""select {{\n({e})\n}} from x {{y!r:>{{z}}}}"""', "x = (({e}) if ({e}) else ({e}))", "print(*({e}), **({e}))",
     "x[({e})] = ({e})", "assert ({e}), ({e})", "({e}) < ({e}) == 'x'", "(w := ({e}))", "return_ = not -({e})", "d: ({e}) = ({e})", "del a[({e})]",
 )  # fmt: skip
-COMMENTS = ("  # nosec", "  # nosec B101", "  # nosec: B105, B403", "  # x # nosec B608", "  #nosec B307,B602 why", " # nosec exec_used")
+COMMENTS = (
+    "  # nosec",
+    "  # nosec B101",
+    "  # nosec: B105, B403",
+    "  # x # nosec B608",
+    "  #nosec B307,B602 why",
+    " # nosec exec_used",
+)
 
 
 def _spelled(literal: str, how: int) -> str:
@@ -256,7 +263,9 @@ def changed(draw: st.DrawFn) -> str:
 @example("subprocess.run(f({[1]}), shell=True)\nf(shell=True, x={[1]})")
 @example("f(**'password')\nf(password='a', **'b')")
 @example("q = f'sel{\"x\"}ect a from b'\nq = f'ſelect {a} from b'")
-@example("@os.system(x)\ndef f():\n  from os import system as s\n  s(y)\ns(z)\ndef g(a=s(1), *, b=s(2)): import os as o\no.system(x)")
+@example(
+    "@os.system(x)\ndef f():\n  from os import system as s\n  s(y)\ns(z)\ndef g(a=s(1), *, b=s(2)): import os as o\no.system(x)"
+)
 def test_whatever_is_done_to_the_samples_the_issues_are_those_of_bandits_manager(code: str) -> None:
     data = code.encode()
     expected = by_manager("./x.py", data)
@@ -265,7 +274,10 @@ def test_whatever_is_done_to_the_samples_the_issues_are_those_of_bandits_manager
         assert driven("./x.py", data) == expected
 
 
-@given(st.text(st.sampled_from("# nosec:B101,B3assert_usedxy\t-"), max_size=30), st.sampled_from(["# nosec", "#nosec:", ""]))
+@given(
+    st.text(st.sampled_from("# nosec:B101,B3assert_usedxy\t-"), max_size=30),
+    st.sampled_from(["# nosec", "#nosec:", ""]),
+)
 def test_a_comment_is_read_as_bandit_reads_it(text: str, before: str) -> None:
     from bandit.core.manager import _parse_nosec_comment
 
@@ -314,6 +326,7 @@ def test_a_comment_that_names_nothing_bandit_knows_sets_nothing_aside(comment: s
 
 
 # ---- installed code
+
 
 def _some_installed() -> Iterator[Path]:
     """Yield 150 files of the packages that are installed beside this one, the same ones every time."""

@@ -187,6 +187,7 @@ def test_change_within_one_tick_of_the_clock_is_seen(
 
     monkeypatch.setattr(trees, "state_of", frozen)
     monkeypatch.setattr(cache, "state_of", frozen)
+    monkeypatch.setattr(trees, "_FINE_NS", 2 * 10**12)  # a clock that ticks every quarter of an hour
     scan(tree, tmp_path / "kept")
     write(tree, {"app/run.py": "import os\n\n\ndef go(name):\n    os.remove('cp ' + name)\n"})
 

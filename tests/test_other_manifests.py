@@ -55,7 +55,11 @@ def test_a_lock_of_pipenv_pins_the_pipfile_beside_it(tmp_path: Path) -> None:
 def test_pip_packages_of_a_conda_environment_are_read_and_its_own_are_a_gap(tmp_path: Path) -> None:
     text = "name: x\ndependencies:\n  - python=3.11\n  - numpy=1.26\n  - pip:\n    - left==2.0\n    - -r nowhere.txt\n"
 
-    assert packages(tmp_path, {"environment.yml": text}) == {("environment.yml", "left", "2.0")}
+    assert packages(tmp_path, {"environment.yml": text}) == {
+        ("environment.yml", "left", "2.0"), ("environment.yml", "python", ""), ("environment.yml", "numpy", ""),
+    }  # fmt: skip
+    purls = {fact.purl for fact in scan(tmp_path, {"environment.yml": text}) if isinstance(fact, Package)}
+    assert purls == {"pkg:pypi/left@2.0", "pkg:conda/python", "pkg:conda/numpy"}  # none is taken for a Python package of that name
     reasons = gaps(tmp_path, {"environment.yml": text})
     assert "1 packages come from conda, for which there is no audit" in reasons
     assert "line 7 includes a file that does not exist" in reasons

@@ -651,3 +651,12 @@ def test_hostile_text_takes_time_in_line_with_its_length(text: str) -> None:
     find(HOSTILE[text], Style(bare=True, spaces=True))
 
     assert time.process_time() - start < 4
+
+
+def test_a_key_is_not_cut_where_a_piece_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlguard.scanners.secrets.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("mlguard.scanners.secrets.PIECE_BYTES", 1200)
+
+    (hit,) = detections(scan(tmp_path, "a.txt", "fine\n" * 150 + private_key() + "fine\n" * 500))
+
+    assert (hit.location.line, hit.location.end_line) == (151, 164)

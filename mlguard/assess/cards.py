@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from mlguard.facts import Fact, ModelCard, ModelFile
 from mlguard.findings import Detection, Location, Proof, Record
 from mlguard.scanners.dataset import places
 from mlguard.tables import table
+from mlguard.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlguard import tables
 from mlguard.artifacts import Artifact
 from mlguard.facts import DataFlow, Fact, Imports, Library, Package, Switch
 from mlguard.findings import Detection, Location, Proof, Record
+from mlguard.values import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard.artifacts import Artifact
 from mlguard.assess.governance import matches
 from mlguard.evidence import digests
+from mlguard.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

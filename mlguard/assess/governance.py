@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlguard.artifacts import Artifact
 from mlguard.facts import Dataset, Fact, Field
 from mlguard.findings import Detection, Location, Proof, Record
 from mlguard.scanners.dataset import places
+from mlguard.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

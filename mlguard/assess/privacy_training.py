@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from mlguard.artifacts import Artifact
 from mlguard.assess.declared import models_of
@@ -11,6 +10,7 @@ from mlguard.evidence import private_training
 from mlguard.facts import Fact, ModelCard, Package, PrivateTraining
 from mlguard.findings import Detection, Location, Proof, Record
 from mlguard.scanners.dataset import places
+from mlguard.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

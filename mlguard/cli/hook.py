@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from mlguard import rules
@@ -12,6 +11,7 @@ from mlguard.cli.run import catalogue, configuration, examine, folder
 from mlguard.errors import UsageError
 from mlguard.findings import Report
 from mlguard.gate import blocks, judge
+from mlguard.values import replace
 
 SCANNERS = ("code", "secrets", "model", "infra")
 """The scanners that look at one file at a time, and fast."""

@@ -7,13 +7,13 @@ import datetime
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from mlguard.errors import UsageError
 from mlguard.findings import Location, Report, Verdict
 from mlguard.rules import Catalogue
+from mlguard.values import replace
 
 Render = Callable[[Report, Verdict, Catalogue, str], Iterable[str]]
 """Gives a report in pieces: of a large one the whole would be held several times while it is written."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -13,6 +12,7 @@ import click
 
 from mlguard.cli import output
 from mlguard.errors import UsageError
+from mlguard.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

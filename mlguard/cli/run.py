@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from mlguard.config import Config
 from mlguard.engine import Job, run
 from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap, Report
+from mlguard.values import replace
 from mlguard.workers import Progress
 
 if TYPE_CHECKING:

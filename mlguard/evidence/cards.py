@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
@@ -19,6 +18,7 @@ from mlguard.errors import Unreadable
 from mlguard.evidence import private_training
 from mlguard.facts import ModelCard
 from mlguard.tables import table
+from mlguard.values import dataclass
 
 MAX_BYTES = 4 * 2**20
 """The largest card that is read."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mlguard.evidence import digests
+from mlguard.values import dataclass
 
 MAX_BYTES = 16 * 2**20
 """The largest list that is read."""

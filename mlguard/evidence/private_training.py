@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from mlguard.values import dataclass
 
 MAX_DEPTH = 12
 """Levels of a configuration that are looked at."""

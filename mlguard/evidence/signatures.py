@@ -17,12 +17,12 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlguard.errors import Unreadable
 from mlguard.evidence import digests
+from mlguard.values import dataclass
 
 if TYPE_CHECKING:
     from cryptography import x509

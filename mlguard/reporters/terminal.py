@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from mlguard.findings import SEVERITIES, Finding, Gap, Location, Proof, Report, Severity, Verdict
 from mlguard.redact import MASK
 from mlguard.reporters import read_by, sources
 from mlguard.reporters.text import ascii_only, counted, cut, harmless, visible, why, width, wrap
 from mlguard.rules import Catalogue
+from mlguard.values import dataclass
 
 MOST_ALIKE = 10
 """Findings of one rule that are shown for one file."""

@@ -6,11 +6,11 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.notebook_strings import BREAK, File, Lines, Node, Piece, Text, joined, tree_of, written
+from mlguard.values import dataclass, field
 
 MAX_CELLS = 50_000
 """Cells of one notebook. Real ones hold hundreds."""
@@ -148,7 +148,9 @@ def _cells(root: dict[str, Node]) -> Iterator[dict[str, Node]]:
         yield cell
 
 
-_KINDS: dict[str, CellKind] = {"code": "code", "markdown": "markdown", "heading": "markdown", "html": "markdown"}
+_KINDS: dict[str, CellKind] = {
+    "code": "code", "markdown": "markdown", "heading": "markdown", "html": "markdown", "raw": "raw",
+}  # fmt: skip
 
 
 def _cell(number: int, node: dict[str, Node], language: str, file: File) -> Cell:

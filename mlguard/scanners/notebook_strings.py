@@ -6,9 +6,9 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
+from mlguard.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

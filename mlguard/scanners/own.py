@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from mlguard import rules
 from mlguard.errors import ConditionError, Unreadable, UsageError
 from mlguard.rules import Catalogue, Rule, parse
+from mlguard.values import replace
 
 MAX_PAGES = 2_000
 """Pages of one folder."""

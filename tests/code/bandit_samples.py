@@ -240,5 +240,10 @@ def files(blacklists: dict[str, list[dict[str, list[str]]]]) -> Iterator[tuple[s
         names = {name for entry in blacklists[kind] for name in entry["qualnames"]}
         for number, name in enumerate(sorted(names)):
             parts = name.rstrip(".").split(".")
-            words = {"name": ".".join(parts), "first": parts[0], "last": parts[-1], "module": ".".join(parts[:-1]) or "builtins"}
+            words = {
+                "name": ".".join(parts),
+                "first": parts[0],
+                "last": parts[-1],
+                "module": ".".join(parts[:-1]) or "builtins",
+            }
             yield f"{kind.lower()}_{number}.py", form.format(**words)

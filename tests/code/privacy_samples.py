@@ -70,6 +70,57 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("def f(u):\n    name = f'{u.first_name} {u.last_name}'\n    print(f'Hello {name}')", 3),
         ("while True:\n    email = input('Email: ')\n    print(email)", 3),
         ("import logging\nlog = logging.getLogger()\nlog.info('%(email)s', {'email': e})", 3),
+        (
+            "import logging\nlogger = logging.getLogger(__name__)\nclass Svc:\n    def __init__(self):\n        self.log = logging.getLogger('a')\n    def go(self, patient):\n        self.log.warning('No record for %s', patient['name'])",
+            7,
+        ),
+        (
+            "from flask import request, current_app\ndef f():\n    current_app.logger.info('login from %s', request.remote_addr)",
+            3,
+        ),
+        ("def f(df):\n    for idx, row in df.iterrows():\n        print(f\"{row.first_name} {row['last_name']}\")", 3),
+        ("def f(records):\n    for r in records:\n        print(f\"{r['geburtsdatum']}\")", 3),
+        (
+            "import pandas as pd\ndf = pd.read_sql('SELECT name, email, phone FROM customers', con)\nprint(df.head(5))",
+            3,
+        ),
+        ("import logging\nlogging.debug('Payload: {}'.format(customer.__dict__))", 2),
+        (
+            "try:\n    go()\nexcept ValueError:\n    raise RuntimeError('cannot process %s' % patient.social_security_number)",
+            4,
+        ),
+        (
+            "import logging\ndef handle(event):\n    email = event['user']['email']\n    subject = 'x'\n    logging.info('Sending to ' + email)",
+            5,
+        ),
+        (
+            "from dataclasses import dataclass\n@dataclass\nclass Customer:\n    name: str\n    iban: str\nc = Customer('a','b')\nprint(c)",
+            7,
+        ),
+        (
+            "from dataclasses import dataclass, asdict\n@dataclass\nclass Customer:\n    cid: int\n    iban: str\ndef p(c: Customer):\n    print(asdict(c))",
+            7,
+        ),
+        ("logger.info('nowy pacjent: %s %s', pacjent.imie, pacjent.nazwisko)", 1),
+        ("logger.info(f'utilisateur {utilisateur.courriel}')", 1),
+        ("logger.info(f'usuario {usuario.correo_electronico} {usuario.telefono}')", 1),
+        ("logger.info('dipendente: %s', dipendente['codice_fiscale'])", 1),
+        ("logger.info('klant %s', klant.burgerservicenummer)", 1),
+        ("logger.info('cliente %s', cliente['cpf'])", 1),
+        ("print('Name:', customer['full_name'], 'DOB:', customer['dob'])", 1),
+        ("import logging\nlog = logging.getLogger()\nfor u in User.objects.all():\n    log.info(u.email)", 4),
+        ("def notify(user):\n    phone = user.phone\n    print('calling', phone)", 3),
+        ("emails = [u.email for u in users]\nprint(emails)", 2),
+        ("emails = {}\nfor u in users:\n    emails[u.id] = u.email\nprint(emails)", 4),
+        ("lines = []\nfor u in users:\n    lines.append(u.email)\nprint('\\n'.join(lines))", 4),
+        (
+            "import logging\nlogger = logging.getLogger()\ndef log_it(message):\n    logger.info(message)\ndef g(user):\n    log_it('x ' + user.email)",
+            4,
+        ),
+        ("import streamlit as st\nprint(st.session_state['email'])", 2),
+        ("import logging\nlogging.error('Failed: %s', {'name': patient.name, 'ward': 1})", 2),
+        ("logger.info('user.login', extra={'props': {'email': user.email}})", 1),
+        ("logger.bind(email=user.email).info('x')", 1),
     ),
     "code/personal-data-in-telemetry": (
         ("import mlflow\ndef f(user):\n    mlflow.log_param('user_email', user.email)", 3),
@@ -102,6 +153,21 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("from datadog import statsd\nstatsd.increment('x', tags=[f'email:{user.email}'])", 2),
         ("from aim import Run\nrun = Run()\nrun.track(patient.ssn, name='x')", 3),
         ("import sentry_sdk\nPII=True\nsentry_sdk.init('d', send_default_pii=PII)", 3),
+        ("import mlflow\nwith mlflow.start_run():\n    mlflow.log_dict({'patient': patient.full_name}, 'a.json')", 3),
+        ("import mlflow\nmlflow.log_text(f'{customer.name} {customer.email}', 'x.txt')", 2),
+        ("import wandb\nwandb.init(config=dict(user_email=email))", 2),
+        ("import wandb\nt = wandb.Table(dataframe=df[['nombre','dni']])\nwandb.log({'t': t})", 2),
+        ("import wandb\nart = wandb.Artifact('x','dataset')\nart.add_file('patients.csv')", 3),
+        ("import sentry_sdk\nsentry_sdk.set_context('patient', {'diagnosis': patient.diagnosis})", 2),
+        ("from sentry_sdk import set_user\nset_user({'email': request.user.email, 'id': 1})", 2),
+        ("import newrelic.agent\nnewrelic.agent.add_custom_attribute('email', user.email)", 2),
+        ("from ddtrace import tracer\nspan = tracer.current_span()\nspan.set_tag('user.email', user.email)", 3),
+        ("import segment.analytics as analytics\nanalytics.track('u', 'x', {'phone_number': user.phone_number})", 2),
+        ("from neptune import init_run\nrun = init_run(project='p')\nrun['data/patient_name'] = patient_name", 3),
+        (
+            "from pytorch_lightning.loggers import WandbLogger\nlogger = WandbLogger()\nlogger.experiment.config.update({'email': user.email})",
+            3,
+        ),
     ),
     "code/undeclared-personal-data-recipient": (
         (
@@ -166,6 +232,42 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
             3,
         ),
         ("import replicate\nreplicate.run('a/b', input={'prompt': patient.clinical_notes})", 2),
+        (
+            "from openai import OpenAI\nclient = OpenAI()\nfor _, row in df.iterrows():\n    client.chat.completions.create(model='x', messages=[{'role':'user','content': f\"Summarise: {row['patient_name']} {row['diagnosis']}\"}])",
+            4,
+        ),
+        (
+            "from openai import OpenAI\nclass A:\n    def __init__(self):\n        self.client = OpenAI()\n    def go(self, cv):\n        return self.client.chat.completions.create(model='x', messages=[{'role':'system','content':'x'},{'role':'user','content':cv.applicant_name + cv.email}])",
+            6,
+        ),
+        (
+            "from langchain.chains import LLMChain\nfrom langchain_openai import ChatOpenAI\nchain = LLMChain(llm=ChatOpenAI(), prompt=p)\nchain.run(customer_name=customer.full_name)",
+            4,
+        ),
+        (
+            "from langchain_core.messages import HumanMessage\nfrom langchain_anthropic import ChatAnthropic\nllm = ChatAnthropic(model='x')\nllm.invoke([HumanMessage(content=f'{employee.salary} {employee.name}')])",
+            4,
+        ),
+        (
+            "from llama_index.llms.openai import OpenAI\nllm = OpenAI()\nllm.complete(f'note: {patient.clinical_note}')",
+            3,
+        ),
+        (
+            "import google.generativeai as genai\nmodel = genai.GenerativeModel('g')\nchat = model.start_chat()\nchat.send_message(f'{user.email}')",
+            4,
+        ),
+        (
+            "import anthropic\nclient = anthropic.Anthropic()\nwith client.messages.stream(model='x', max_tokens=9, messages=[{'role':'user','content': user.home_address}]) as s:\n    pass",
+            3,
+        ),
+        (
+            "import httpx\nhttpx.post('https://api.mistral.ai/v1/chat/completions', json={'messages':[{'role':'user','content': kunde.nachname}]})",
+            2,
+        ),
+        (
+            "import openai\nopenai.api_key='x'\nresp = openai.Completion.create(engine='d', prompt=f'Write to {client_email}')",
+            3,
+        ),
     ),
     "code/personal-data-in-url": (
         (
@@ -180,6 +282,10 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ),
         ("import urllib.request\nurllib.request.urlopen('https://x.io/?dob=' + patient.date_of_birth)", 2),
         ("import httpx\nclient = httpx.Client()\nclient.get('https://x.io', params={'nachname': kunde.nachname})", 3),
+        (
+            "import requests\ndef f(customer):\n    url = f'https://api.x.io/v1/customers?phone={customer.phone}'\n    return requests.get(url, timeout=3)",
+            4,
+        ),
     ),
     "code/personal-data-in-cache": (
         ("from django.core.cache import cache\ncache.set('u:' + user.email, 1, 60)", 2),
@@ -190,6 +296,12 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("from pathlib import Path\nPath(f'out/{user.email}.json').write_text(data)", 2),
         ("import boto3\ns3 = boto3.client('s3')\ns3.put_object(Bucket='b', Key=f'u/{user.email}', Body=x)", 3),
         ("df[['email']].to_csv('/tmp/x.csv')", 1),
+        ("@lru\ndef f(redis_client, user):\n    redis_client.set(f'session:{user.email}', 'x')", 3),
+        ("def f(response, user):\n    response.set_cookie(key='email', value=user.email)", 2),
+        (
+            "import pickle\ndef f(user, m):\n    with open(f'models/{user.email}.pkl', 'wb') as fh:\n        pickle.dump(m, fh)",
+            3,
+        ),
     ),
     "code/unsalted-identifier-hash": (
         ("import hashlib\ndef f(email):\n    return hashlib.md5(email.encode()).hexdigest()", 3),
@@ -202,6 +314,15 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("from hashlib import sha256\nx = sha256(bytes(phone_number, 'utf8')).hexdigest()", 2),
         ("import hashlib\nh = hashlib.sha256()\nh.update(user.email.encode())", 3),
         ("import hashlib\ndf['h'] = df.apply(lambda r: hashlib.sha256(r['email'].encode()).hexdigest(), axis=1)", 2),
+        (
+            "import hashlib\ndef pseudonymize(email: str) -> str:\n    return hashlib.sha256(email.lower().strip().encode('utf-8')).hexdigest()",
+            3,
+        ),
+        (
+            "import hashlib\nfor col in ['email','ssn']:\n    df[col] = df[col].apply(lambda v: hashlib.md5(str(v).encode()).hexdigest())",
+            3,
+        ),
+        ("import hashlib\ndf['h'] = [hashlib.md5(x.encode()).hexdigest() for x in df.phone_number]", 2),
     ),
     "code/exposed-pseudonym-key": (
         (
@@ -215,6 +336,14 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         (
             "import hashlib\ndf['p'] = df['email'].map(lambda e: hashlib.pbkdf2_hmac('sha256', e.encode(), b'salt', 1000).hex())",
             2,
+        ),
+        (
+            "import hmac\nSECRET = 'my-secret'\ndef p(email):\n    return hmac.new(SECRET.encode(), email.encode(), 'sha256').hexdigest()",
+            4,
+        ),
+        (
+            "import hashlib\nSALT = b'static'\ndef p(email):\n    return hashlib.sha256(SALT + email.encode()).hexdigest()",
+            4,
         ),
     ),
     "code/sensitive-attribute-as-feature": (
@@ -241,17 +370,40 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("X = df[['edad','afiliacion_politica']]\nm.fit(X,y)", 1),
         ("cols = ['a']\ncols += ['union_member']\nX = df[cols]\nm.fit(X, y)", 3),
         ("X = df[['age','criminal_record']].values\nmodel.fit(X, y, epochs=3)", 1),
+        (
+            "TARGET='y'\nfeatures = [c for c in ['age','religion','y'] if c != TARGET]\nmodel.fit(df[features], df[TARGET])",
+            3,
+        ),
+        ("numeric = ['income']\ncategorical = ['ethnicity','job']\nX = df[numeric + categorical]\nclf.fit(X, y)", 3),
+        (
+            "from sklearn.compose import ColumnTransformer\nCAT = ['race','job']\npre = ColumnTransformer(transformers=[('cat', OneHotEncoder(), CAT)])",
+            3,
+        ),
+        (
+            "class T:\n    FEATURES = ['age', 'union_membership']\n    def go(self, df):\n        X = df[self.FEATURES]\n        self.m.fit(X, df.y)",
+            4,
+        ),
+        ("def build(df):\n    return df[['age','religion']]\nX = build(df)\nclf.fit(X, y)", 2),
+        (
+            "import pandas as pd\ndf = pd.read_csv('x.csv', usecols=['age','disability','y'])\ny = df.pop('y')\nclf.fit(df, y)",
+            2,
+        ),
+        ("X_train = train[['alter','religionszugehoerigkeit']]\nclf.fit(X_train, y)", 1),
+        ("X = df[['age','orientamento_sessuale']].to_numpy()\nclf.fit(X, y)", 1),
     ),
     "code/protected-attribute-proxy": (
         ("X = df[['income','postal_code','age']]\nclf.fit(X,y)", 1),
         ("X = df.filter(items=['first_name','tenure'])\nclf.fit(X,y)", 1),
         ("X = df[['staatsangehorigkeit','x']]\nclf.fit(X,y)", 1),
+        ("features = ['plz', 'geburtsort', 'einkommen']\nclf.fit(df[features], y)", 2),
     ),
     "code/identifier-as-feature": (
         ("X = df[['customer_id','income']]\nclf.fit(X,y)", 1),
         ("X = df[['email','age']].copy()\nX['z'] = 1\nclf.fit(X,y)", 1),
         ("import lightgbm as lgb\nds = lgb.Dataset(df[['phone_number','age']], y)", 2),
         ("X = df[['nachname','alter']]\nclf.fit(X, y)", 1),
+        ("X = df[['user_id','email','clicks']].values\nclf.fit(X, y)", 1),
+        ("ids = ['email']\nX = df[ids + ['age']]\nlgb_model.fit(X, y)", 2),
     ),
     "code/unprotected-personal-export": (
         ("df[['iban','amount']].to_parquet('x.parquet')", 1),
@@ -261,6 +413,9 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("df.to_csv('x.csv', columns=['email','x'])", 1),
         ("df.select('email').write.csv('s3://b/x')", 1),
         ("merged = df[['pesel']].merge(o, on='x')\nmerged.to_json('x.json')", 2),
+        ("df = df[['name','email']]\ndf.to_csv('export.csv', index=False)", 2),
+        ("cols=['vorname','iban']\ndf[cols].to_excel('k.xlsx')", 2),
+        ("import polars as pl\ndf.select('email','ssn').write_csv('x.csv')", 2),
     ),
     "code/reidentification-join": (
         (
@@ -268,6 +423,7 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
             4,
         ),
         ("import pandas as pd\nm = pd.merge(pseudo_df, mapping_df, on='pseudo_id')", 2),
+        ("import pandas as pd\ndf = pd.merge(pseudonymised, id_map, on='pseudonym', how='left')", 2),
     ),
     "code/decision-without-human-review": (
         ("def f(c):\n    score = model.predict_proba(c.x)[0,1]\n    if score < 0.3:\n        deny_loan(c)", 4),
@@ -279,6 +435,18 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("for emp in employees:\n    if model.predict(emp.x) > .9:\n        terminate_contract(emp)", 3),
         ("risk = model.predict(x)\nif risk > T:\n    account.suspend()", 3),
         ("if model.predict(x)[0] == 'bad':\n    candidate.status = 'rejected'", 2),
+        (
+            "def process(application):\n    prob = model.predict_proba(application.features)[0][1]\n    if prob > 0.7:\n        application.status = 'denied'\n        application.save()",
+            4,
+        ),
+        (
+            "prediction = model.predict(X)\nfor customer, p in zip(customers, prediction):\n    if p == 0:\n        reject_customer(customer)",
+            4,
+        ),
+        (
+            "@app.post('/loan')\ndef loan(req):\n    if clf.predict([req.features])[0] == 0:\n        return {'status': 'rejected'}\n    return {'status':'approved'}",
+            4,
+        ),
     ),
     "code/undeclared-biometric-use": (
         ("import face_recognition", 1),
@@ -312,6 +480,14 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ),
         ("async def f(request, db):\n    await db.visits.insert_one({'ip': request.client.host})", 2),
         ("def f(req, events):\n    events.append({'device_id': req.device_id, 'ip': user_ip})", 2),
+        (
+            "from flask import request\ndef f(db):\n    entry = {'ip': request.remote_addr}\n    db.logs.insert_one(entry)",
+            4,
+        ),
+        (
+            "def f(request):\n    AccessLog.objects.create(user_agent=request.META['HTTP_USER_AGENT'], ip_address=get_client_ip(request))",
+            2,
+        ),
     ),
     "code/unused-anonymization": (
         (
@@ -321,6 +497,10 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
         ("from presidio_anonymizer.entities import OperatorConfig\no = OperatorConfig('keep', {})", 2),
         ("df['email'].apply(mask_email)\ndf.to_csv('x')", 1),
         ("import scrubadub\nscrubadub.clean(text)\nsend(text)", 2),
+        (
+            "from presidio_anonymizer import AnonymizerEngine\nclass P:\n    def __init__(self):\n        self.engine = AnonymizerEngine()\n    def go(self, t, r):\n        self.engine.anonymize(text=t, analyzer_results=r)\n        return t",
+            6,
+        ),
     ),
     "data/personal-data-in-tests": (
         ("def test_a():\n    x = 'maria.gonzalez@telefonica-movistar.es'", 2),
@@ -329,6 +509,12 @@ BAD: dict[str, tuple[tuple[str, int], ...]] = {
             4,
         ),
         ("def test_c():\n    u = dict(email='p.kowalski@wp.pl', pesel='44051401458')", 2),
+    ),
+    "code/unredacted-prompt-logging": (
+        (
+            "import logging\nimport openai\nlogger = logging.getLogger(__name__)\ndef ask(user_prompt):\n    r = openai.chat.completions.create(model='x', messages=[{'role':'user','content':user_prompt}])\n    logger.info(f'Prompt: {user_prompt} Response: {r.choices[0].message.content}')",
+            6,
+        ),
     ),
 }
 
@@ -382,4 +568,69 @@ GOOD: tuple[str, ...] = (
     "print(user_agent_class.__name__)",
     "import tarfile\nfor member in archive:\n    print(member.name)",
     "def export(catalog, schema, table):\n    full_name = f'{catalog}.{schema}.{table}'\n    raise ValueError(f'no table {full_name}')",
+    "from sklearn.datasets import load_diabetes\nd = load_diabetes(as_frame=True)\nX, y = d.data, d.target\nprint(d.feature_names, X.head())\nmodel.fit(X, y)",
+    "import pandas as pd\ndf = pd.read_csv('titanic.csv')\nfeatures = ['Pclass', 'Sex', 'Age', 'SibSp', 'Fare', 'Embarked']\nX = pd.get_dummies(df[features])\nmodel.fit(X, df['Survived'])\nprint(df[features].head())",
+    "df = df.drop(columns=['PassengerId', 'Name', 'Ticket', 'Cabin'])\nX = df.drop('Survived', axis=1)\nclf.fit(X, df['Survived'])",
+    "X = df[['sqft_living','bedrooms','zipcode','lat','long']]\nmodel.fit(X, df['price'])",
+    "X = df[['age','sex','cp','trestbps','chol','thalach']]\nclf.fit(X, df.target)",
+    "for name, param in model.named_parameters():\n    print(f'{name}: {param.shape}')",
+    "print(f'User: {os.environ[\"USER\"]}')\nimport logging\nlogging.info('user %s', getpass.getuser())",
+    "parser.add_argument('--username')\nargs = parser.parse_args()\nprint(f'Logging in as {args.username}')",
+    "import smtplib\nfrom email.message import EmailMessage\nmsg = EmailMessage()\nmsg['Subject'] = 'x'\nserver.send_message(msg)\nprint('email sent', msg['Subject'])",
+    "import logging\nlogger = logging.getLogger()\ndef send_email(to, subject, body):\n    logger.info('Sending email: %s', subject)",
+    "EMAIL_REGEX = r'x'\nprint(EMAIL_REGEX)\nemail_pattern = re.compile('x')\nprint(email_pattern.pattern)",
+    "for token in doc:\n    print(token.text, token.pos_, token.morph.get('Gender'))",
+    "print(f'address: {hex(id(obj))}')\nprint('IP', socket.gethostbyname(host))",
+    "from faker import Faker\nfake = Faker()\nrows = [{'name': fake.name(), 'email': fake.email()} for _ in range(10)]\nprint(rows)",
+    "from openai import OpenAI\nclient = OpenAI()\nr = client.chat.completions.create(model='x', messages=[{'role':'user','content': user_input}])\nprint(r.choices[0].message.content)",
+    "from langchain_openai import ChatOpenAI\nllm = ChatOpenAI()\nprint(llm.invoke(f'Translate {text} into {language}').content)",
+    "import wandb\nwandb.init(project='p', name=run_name, entity=team, config=vars(args))\nwandb.log({'acc': acc})",
+    "import mlflow\nmlflow.log_params(vars(args))\nmlflow.set_tag('developer', 'x')\nmlflow.log_artifact('model.pkl')",
+    "df = pd.read_csv('iris.csv')\ndf.to_csv('/tmp/iris.csv')",
+    "import hashlib\ndef etag(content):\n    return hashlib.md5(content).hexdigest()",
+    "import hashlib\nkey = hashlib.sha256(f'{model}-{prompt}-{temperature}'.encode()).hexdigest()",
+    "cache.set(f'embedding:{hashlib.md5(text.encode()).hexdigest()}', vec)",
+    "r = redis.Redis()\nr.set(f'model:{model_name}', payload)",
+    "with open(f'{output_dir}/{model_name}.json', 'w') as f:\n    json.dump(metrics, f)",
+    "pred = model.predict(X)\nif pred[0] == 1:\n    print('positive')\nelse:\n    print('negative')",
+    "if model.predict(img).argmax() == 3:\n    robot.stop()",
+    "score = detector.predict(packet)\nif score > .9:\n    firewall.block(packet.src)",
+    "merged = orders.merge(users, on='user_id')\nmerged = a.join(b, how='left')",
+    "train, test = train_test_split(ratings[['user_id','movie_id','rating']])",
+    "from pydantic import BaseModel\nclass Item(BaseModel):\n    name: str\n    price: float\ndef f(item: Item):\n    print(item)",
+    "class Animal:\n    def __init__(self, name, age):\n        self.name = name\n        self.age = age\n    def speak(self):\n        print(f'{self.name} is {self.age}')",
+    "print('Diagnosis complete')\nlog.info('health check: %s', health)",
+    "disease_classes = ['blight','rust']\nprint(f'predicted disease: {disease_classes[i]}')",
+    "import requests\nr = requests.get('https://api.github.com/repos/x/y', params={'name': repo_name, 'per_page': 3})",
+    "import requests\nr = requests.post('https://api.openai.com/v1/embeddings', json={'input': text, 'model': m}, headers={'Authorization': f'Bearer {key}'})",
+    "df.groupby('country')['population'].sum().plot()\nprint(df[['country','population','gdp']].head())",
+    "print(df[['city','temperature']])\ndf[['station_name','city']].to_csv('s.csv')",
+    "df[['company_name','address','revenue']].to_csv('companies.csv')",
+    "X = df[['product_name','price']]\nprint(X)",
+    "def test_login():\n    user = User(email='test@example.com', phone='+1-555-0100', ssn='123-45-6789')\n    assert user.email == 'test@example.com'",
+    "def test_mail():\n    send(to='user@domain.com', cc='admin@company.com')\n    assert x == '2023-01-15 12:30:45.123456'\n    y = '1234567890123456'",
+    "users = User.query.all()\nprint(len(users), 'users')\nprint(f'{users.count()} users')",
+    "logger.info('user %s created', user.id)\nlogger.info('customer_id=%s', customer_id)",
+    "raise ValueError(f'Unknown field name: {field_name}')",
+    "raise HTTPException(status_code=404, detail=f'User {user_id} not found')",
+    "raise ValueError('Invalid email address')",
+    "if not is_valid_email(email):\n    raise ValueError('Invalid email')",
+    "first, last = name.split()[0], name.split()[-1]\nlast_name_length = len(last)\nprint(last_name_length)",
+    "print(classification_report(y, p, target_names=['religion','politics','sport']))",
+    "categories = ['alt.atheism','soc.religion.christian']\nn = fetch_20newsgroups(categories=categories)\nprint(n.target_names)",
+    "political = df[df.topic == 'politics']\nprint(len(political))",
+    "import torch\nx = torch.tensor([[1,2]])\nds = TensorDataset(x, y)",
+    "def log_request(request):\n    logger.info('%s %s', request.method, request.path)",
+    "anonymized = anonymizer.anonymize(text=t, analyzer_results=r)\nprint(anonymized.text)",
+    "credit_card_features = ['V1','V2','Amount']\nX = df[credit_card_features]\nmodel.fit(X, df['Class'])\nprint(f'fraud rate {rate}')",
+    "accounts = [('a',1)]\nfor account, balance in accounts:\n    print(account, balance)",
+    'print(f"Speaker: {speaker_name}")\nprint(author.name, book.title)',
+    "student_model = distill(teacher_model)\nprint(student_model.name, teacher.name)\nprint(f'student loss {student.loss}')",
+    "patient_ids = df['patient_id'].unique()\nprint(f'{len(patient_ids)} patients')",
+    "dicom = pydicom.dcmread(p)\nprint(dicom.Modality, dicom.Rows)",
+    "resp.set_cookie('session_id', sid)\nresp.set_cookie('theme','dark')",
+    "df['age_group'] = pd.cut(df['age'], bins)\nprint(df['age_group'].value_counts())",
+    "fairness = MetricFrame(metrics=m, y_true=y, y_pred=p, sensitive_features=df['race'])\nprint(fairness.by_group)",
+    "import instructor_tools\nfrom myapp.face import detect\n",
+    "events.append({'ip': server_ip, 'port': port})",
 )

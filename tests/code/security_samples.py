@@ -97,7 +97,7 @@ BAD: dict[str, list[str]] = {
         "import numexpr\nfrom flask import request\ndef f():\n    return numexpr.evaluate(request.args['e'])  # <-",
         "import numpy.f2py as f2py\ndef f(src):\n    f2py.compile(src, modulename='m')  # <-",
         "from langchain_community.tools import ShellTool\ntool = ShellTool()  # <-",
-        "from langchain.chains import LLMMathChain\nchain = LLMMathChain.from_llm(llm)\nfrom langchain_experimental.agents import create_pandas_dataframe_agent as agent\na = agent(llm, df, allow_dangerous_code=True)  # <-",
+        "from langchain.chains import LLMMathChain\nchain = LLMMathChain.from_llm(llm)  # <-\nfrom langchain_experimental.agents import create_pandas_dataframe_agent as agent\na = agent(llm, df, allow_dangerous_code=True)  # <-",
         "from llama_index.experimental.query_engine import PandasQueryEngine\nengine = PandasQueryEngine(df=df)  # <-",
         "from autogen import UserProxyAgent\nagent = UserProxyAgent('u', code_execution_config={'work_dir': 'x', 'use_docker': False})  # <-",
         "from crewai import Agent\na = Agent(role='r', goal='g', backstory='b', allow_code_execution=True)  # <-",

@@ -31,7 +31,9 @@ def findings(root: Path, code: str, config: Config | None = None) -> list[Findin
     ("comment", "reason"),
     [("# nosec", "no reason is given"), ("# nosec B101 checked by the caller", "checked by the caller"), ("# nosec: assert_used", "no reason is given")],
 )  # fmt: skip
-def test_what_a_comment_of_bandit_silences_stays_in_the_report_set_aside(tmp_path: Path, comment: str, reason: str) -> None:
+def test_what_a_comment_of_bandit_silences_stays_in_the_report_set_aside(
+    tmp_path: Path, comment: str, reason: str
+) -> None:
     (found,) = findings(tmp_path, f"\nassert x  {comment}\n")
 
     assert (found.state, found.location.line) == ("ignored", 2)
@@ -127,7 +129,9 @@ def test_the_installed_version_is_one_of_those_that_were_compared() -> None:
 
 
 def test_neither_settings_nor_plugins_of_the_scanned_tree_count(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text('[tool.bandit]\nskips = ["B101"]\nexclude_dirs = ["."]\n[tool.bandit.assert_used]\nskips = ["*.py"]\n')
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.bandit]\nskips = ["B101"]\nexclude_dirs = ["."]\n[tool.bandit.assert_used]\nskips = ["*.py"]\n'
+    )
     (tmp_path / ".bandit").write_text("[bandit]\nskips: B101\nexclude: /\n")
     (tmp_path / "bandit.yaml").write_text("skips: [B101]\nassert_used:\n  skips: ['*.py']\n")
 

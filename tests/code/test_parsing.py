@@ -181,7 +181,10 @@ def _half(text: str) -> str:
             return "\n".join(lines)
 
 
-@pytest.mark.parametrize("text", ["(" * 200_000, "a" + ".b" * 300_000, "-" * 500_000 + "1", "if a:\n" * 5, "x = 1\n" * 3 + "\x00", "f'{" * 3000])
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 200_000, "a" + ".b" * 300_000, "-" * 500_000 + "1", "if a:\n" * 5, "x = 1\n" * 3 + "\x00", "f'{" * 3000],
+)
 def test_what_nests_too_deeply_or_is_no_python_is_unreadable_or_a_tree_and_never_an_end(text: str) -> None:
     try:
         tree: Tree | None = parse(text)

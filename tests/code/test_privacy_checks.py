@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlguard.scanners.code import lexicon, own, source
 from mlguard.scanners.code.names import Names
@@ -47,7 +50,7 @@ def test_nine_thousand_lines_of_ordinary_machine_learning_hold_nothing_about_a_p
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("kundenEmail", "email"), ("numero_de_telephone", "phone"), ("fechaNacimiento", "birth-date"), ("codice_fiscale", "tax-id"), ("geboortedatum", "birth-date"),
+    [("kundenEmail", "email"), ("numero_de_telephone", "phone"), ("fechaNacimiento", "birth-date"), ("codice_fiscale", "national-id"), ("geboortedatum", "birth-date"),
      ("orientacao_sexual", "sexual-orientation"), ("numer_dowodu", "national-id"), ("Gewerkschaftszugehörigkeit", "union-membership"), ("phonenumbers", "phone"), ("SSN", "social-security")],
 )  # fmt: skip
 def test_names_in_eight_languages_are_known(name: str, kind: str) -> None:
@@ -113,3 +116,28 @@ def test_literals_of_people_are_reported_once_a_line_in_test_code(path: str) -> 
 
     assert sights(code, path) == [("data/personal-data-in-tests", "literal-in-test", 1)]
     assert sights(code, "app/users.py") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x = df[['email']]\nprint(x)\n", "x.drop(columns=['email'], inplace=True)\nprint(x)\n", "if model.predict(x)[0]:\n    reject(loan)\n", "y = f(y)\nprint(y, user.email)\n",
+     "hash_of.update(user.email)\n", "cache.set(user.email, x)\n", "print(a" + ".b()" * 300 + ")\n", "del x['email']\nx.fit(x)\n", "d['email'] = d\nprint(d)\n"],
+)  # fmt: skip
+def test_a_quarter_of_a_megabyte_of_one_construct_takes_seconds_and_not_minutes(line: str) -> None:
+    code = (
+        "import hashlib\nx = df[['email', 'a']]\nhash_of = hashlib.sha256()\ndef run(x, y, d, loan):\n"
+        + textwrap.indent(line * (120_000 // len(line)), "    ")
+    )
+    began = time.process_time()
+
+    sights(code)
+
+    assert time.process_time() - began < 20
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_name_that_is_looked_up_without_trouble(text: str) -> None:
+    lexicon.term(text, text)
+    lexicon.strength(text)
+
+    assert all(part.isascii() for part in lexicon.words(text))

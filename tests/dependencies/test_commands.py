@@ -225,7 +225,8 @@ def test_read_the_docs_installs_from_files() -> None:
         ("pipenv install a", [("", "a")]), ("pipx inject b a", [("", "a")]), ("pip-sync a.txt b.txt", [("-r", "a.txt"), ("-r", "b.txt")]), ("poetry self add a", [("", "a")]),
         ("env X=1 pip install a", [("", "a")]), ("timeout 5 pip install a", [("", "a")]), ("/usr/bin/pip install a", [("", "a")]), ("$PYTHON -m pip install a", [("", "a")]),
         ("pip install a > log", [("", "a")]), ("pip install a 2>&1", [("", "a")]), ("pip install --group dev a", [("", "a")]), ("uv add --dev a", [("", "a")]),
-        ("uv add --script x.py a", [("", "a")]), ("easy_install a", [("", "a")]), ("rye add a", [("", "a")]),
+        ("uv add --script x.py a", [("", "a")]), ("easy_install a", [("", "a")]), ("rye add a", [("", "a")]), ("docker exec -it c pip install a", [("", "a")]),
+        ("xargs -n1 pip install a", [("", "a")]), ("srun --pty python -m pip install a", [("", "a")]),
     ],
 )  # fmt: skip
 def test_what_a_command_installs(command: str, arguments: list[tuple[str, str]]) -> None:

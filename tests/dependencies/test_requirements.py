@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from pip._internal.exceptions import PipError
 from pip._internal.network.session import PipSession
 from pip._internal.req.constructors import install_req_from_parsed_requirement
 from pip._internal.req.req_file import parse_requirements
@@ -401,8 +402,8 @@ def test_a_file_tells_whether_it_names_all_that_is_installed(text: str, complete
     [
         ("a==1  # ü\n".encode(), ""), ("\ufeffa==1\n".encode(), ""), ("\ufeffa==1\n".encode("utf-16-le"), ""), ("\ufeffa==1\n".encode("utf-16-be"), ""),
         ("\ufeffa==1\n".encode("utf-32-le"), ""), ("# -*- coding: latin-1 -*-\na==1 # ü\n".encode("latin-1"), ""),
-        ("# x\n# coding=cp1252\na==1 # €\n".encode("cp1252"), ""), ("# coding: nonsense\na==1\n".encode(), ""), ("# coding: zip\na==1\n".encode(), ""),
-        ("# coding: unicode_escape\na==1\n".encode(), ""), ("a==1 # ü\n".encode("latin-1"), "not valid utf-8"),
+        ("# x\n# coding=cp1252\na==1 # €\n".encode("cp1252"), ""), (b"# coding: nonsense\na==1\n", ""), (b"# coding: zip\na==1\n", ""),
+        (b"# coding: unicode_escape\na==1\n", ""), ("a==1 # ü\n".encode("latin-1"), "not valid utf-8"),
     ],
 )  # fmt: skip
 def test_encodings_are_those_that_pip_knows_and_others_are_said(data: bytes, said: str) -> None:
@@ -464,11 +465,11 @@ def test_what_pip_sees_in_a_damaged_file_is_a_component_or_said(
         for parsed in parse_requirements(str(path), session=PipSession()):
             try:
                 made = install_req_from_parsed_requirement(parsed)
-            except Exception:
+            except (PipError, InvalidRequirement, ValueError):
                 continue  # pip ends here; what it would not install needs no audit
             line = int(re.search(r"\(line (\d+)\)", parsed.comes_from)[1])  # type: ignore[index]
             seen.append((canonicalize_name(made.req.name) if made.req else "", line))
-    except Exception:
+    except (PipError, InvalidRequirement, ValueError, OSError):
         return
 
     for package, line in seen:

@@ -32,13 +32,6 @@ datasets:
 """
 
 
-def write(root: Path, **files: str) -> None:
-    for name, text in files.items():
-        path = root / name.replace("__", "/").replace("_DOT_", ".")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
 def tree(root: Path, files: dict[str, str]) -> Report:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -249,7 +242,7 @@ def test_modules_of_python_and_of_the_tree_are_not_listed(tmp_path: Path) -> Non
 
 
 def test_imports_of_a_notebook_have_its_lines(tmp_path: Path) -> None:
-    cells = [
+    cells: list[dict[str, object]] = [
         {
             "cell_type": "code",
             "metadata": {},
@@ -293,3 +286,27 @@ def test_nothing_is_said_of_imports_when_no_code_was_looked_at(tmp_path: Path) -
     assert [finding.facts.get("imported") for finding in report.findings if finding.rule in components.FLAWS] == [
         None
     ] * sum(f.rule in components.FLAWS for f in report.findings)
+
+
+def test_report_holds_modules_and_not_what_each_file_imports(tmp_path: Path) -> None:
+    from mlguard.findings import Verdict
+    from mlguard.reporters import jsonreport
+
+    report = tree(
+        tmp_path,
+        {
+            "a.py": "import numpy\n",
+            "b.py": "import numpy\n",
+            "requirements.txt": "numpy==2.0\n",
+            "bom.json": '{"bomFormat": "CycloneDX"}',
+        },
+    )
+
+    text = jsonreport.render(report, Verdict("pass", 0, ()))
+    assert jsonreport.parse(text)[0] == report
+    assert (
+        {type(fact).__name__ for fact in report.facts} >= {"Library", "Package"}
+        and "Imports" not in text
+        and "Upkeep" not in text
+    )
+    assert libraries(report)["numpy"].files == 2

@@ -36,10 +36,20 @@ _DANGEROUS = ("allow_dangerous_code", "allow_dangerous_requests", "allow_dangero
 _SAFE_EXECUTORS = frozenset({"docker", "e2b", "modal", "blaxel", "wasm"})
 
 
-@on_call(*_TOOLS, imports=_FRAMEWORK_ROOTS)
+@on_call(
+    *_TOOLS,
+    "from_llm",
+    "from_math_prompt",
+    "from_colored_object_prompt",
+    "from_bash_question",
+    imports=_FRAMEWORK_ROOTS,
+)
 def tools(call: Call) -> Iterator[Sight]:
     """Tools with which a language model runs code, commands or requests."""
-    path, last = call.path, call.path.rpartition(".")[2]
+    path = call.path
+    last = path.rpartition(".")[2]
+    if last.startswith("from_"):
+        last = path.split(".")[-2] if path.count(".") else ""
     if last not in _TOOLS or not path.startswith(tuple(f"{name}." for name in _FRAMEWORKS)):
         return
     if last == "CodeAgent" and (not path.startswith("smolagents") or call.value("executor_type") in _SAFE_EXECUTORS):
@@ -90,6 +100,16 @@ def named_tools(call: Call) -> Iterator[Sight]:
 
 _SYSTEM = frozenset({"system", "developer"})
 _TEXT_KEYS = frozenset({"content", "text"})
+
+
+@on_call("dict", words=["role"])
+def message_calls(call: Call) -> Iterator[Sight]:
+    """Messages of the operator, written as calls of ``dict``, that hold what somebody else wrote."""
+    text = call.keywords.get("content")
+    if text is None or isinstance(text, ast.Constant) or call.path != "dict" or call.value("role") not in _SYSTEM:
+        return
+    if _holds_foreign_text(text, call.scope, Place(call.scope, call.source, call.names)):
+        yield call.sees(PROMPT, "concatenated-prompt")
 
 
 @on_node(ast.Dict, words=["role"])
@@ -323,10 +343,16 @@ _CAPS = (
 )
 
 
-@on_call("create", "complete", "ChatOpenAI", imports=["openai", "groq", "together", "mistralai", "cohere", "litellm"])
+@on_call("create", "complete", imports=["openai", "groq", "together", "mistralai", "cohere", "litellm"])
 def caps(call: Call) -> Iterator[Sight]:
     """Calls of a paid service in a loop over data, with no limit on the tokens."""
-    if call.last == "ChatOpenAI" or not _PAID.match(call.path) or call.names.open_ended(call.node, call.scope):
+    if not _PAID.match(call.path) or call.names.open_ended(call.node, call.scope):
+        return
+    if any(
+        name in call.keywords and call.value(name) is None
+        for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")
+    ):
+        yield call.sees(UNBOUNDED, "unlimited-loop")
         return
     if call.keywords.keys() & set(_CAPS):
         return
@@ -379,7 +405,7 @@ def _disclosed_elsewhere(call: Call) -> bool:
         "set_page_config",
         "subheader",
     ):
-        for other in tree.calls_by_name.get(name, ()):
+        for other in tree.calls_by_name.get(name, ())[:100]:
             texts = [*other.args, *(keyword.value for keyword in other.keywords)]
             if any(_DISCLOSES.search(leading_text(text, call)) for text in texts):
                 return True
@@ -422,6 +448,7 @@ CHECKS = (
     dangers,
     named_tools,
     messages,
+    message_calls,
     system_prompts,
     pairs,
     loops,

@@ -11,7 +11,6 @@ import ast
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard.scanners.code import bandit_gates as gates
@@ -19,6 +18,7 @@ from mlguard.scanners.code.bandit_library import VERIFIED, Checks, holding, is_v
 from mlguard.scanners.code.bandit_library import checks as _checks
 from mlguard.scanners.code.nosec import Mark, marks, silencing
 from mlguard.scanners.code.tree import Tree
+from mlguard.values import dataclass
 
 __all__ = ["VERIFIED", "Broken", "Found", "Seen", "Silenced", "found", "issues", "seen", "version"]
 

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from mlguard.scanners.code.bandit_library import Checks, checks
+from mlguard.scanners.code.screening import Screen
 from mlguard.scanners.code.tree import MAX_NAME_CHARS, Tree
 
 _HTTP = ["get", "options", "head", "post", "put", "patch", "delete", "request", "stream", "Client", "AsyncClient"]
@@ -156,18 +157,13 @@ _PASSWORD = re.compile(r"pas+wo?r?d|pass|pwd|token|secrete?", re.IGNORECASE)
 
 _SQL = (("select", "from"), ("delete", "from"), ("insert", "values"), ("update", "set"))
 
-_known_names: dict[str, bool] = {}
-_MAX_KNOWN_NAMES = 200_000
-"""Names of which it is remembered whether they may be those of passwords."""
 
-
+@lru_cache(maxsize=65_536)
 def _is_password(name: str) -> bool:
-    known = _known_names.get(name)
-    if known is None:
-        if len(_known_names) >= _MAX_KNOWN_NAMES:
-            _known_names.clear()
-        known = _known_names[name] = _PASSWORD.search(name) is not None
-    return known
+    return _PASSWORD.search(name) is not None
+
+
+_names = Screen(_PASSWORD.search)
 
 
 class _Texts:
@@ -192,11 +188,7 @@ class _Texts:
 
     def has_password(self) -> bool:
         """Say whether anything is called like a password."""
-        names = self.tree.identifiers
-        if not _known_names.keys() >= names:
-            for name in names:
-                _is_password(name)
-        return any(map(_known_names.get, names)) or any(
+        return _names.any(self.tree.identifiers) or any(
             len(node.value) > MAX_NAME_CHARS and _PASSWORD.search(node.value) for node in self.nodes
         )
 

@@ -15,9 +15,10 @@ import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from mlguard.values import dataclass
 
 VERIFIED = frozenset({"1.8.3", "1.8.5", "1.8.6", "1.9.1", "1.9.2", "1.9.3", "1.9.4"})
 """Versions of bandit for which the results are known to be those of its command line, by ``tests/test_bandit_parity.py``."""

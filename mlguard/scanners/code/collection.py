@@ -96,14 +96,18 @@ _FACES = frozenset({"detect_faces", "compare_faces", "index_faces", "search_face
 def recognisers(call: Call) -> Iterator[Sight]:
     """Recognisers of faces, voices and emotions inside of general libraries."""
     path = call.path
-    if path.startswith(("cv2.face.", "cv2.FaceRecognizerSF")) or path in (
-        "cv2.face_LBPHFaceRecognizer.create",
-        "dlib.face_recognition_model_v1",
+    if (
+        path.startswith(("cv2.face.", "cv2.FaceRecognizerSF"))
+        or path
+        in (
+            "cv2.face_LBPHFaceRecognizer.create",
+            "dlib.face_recognition_model_v1",
+        )
+        or path.startswith("mediapipe.")
+        and call.last in ("FaceMesh", "FaceLandmarker")
+        or path.startswith("google.cloud.vision")
+        and call.last == "face_detection"
     ):
-        yield call.sees(BIOMETRIC, "biometric-library")
-    elif path.startswith("mediapipe.") and call.last in ("FaceMesh", "FaceLandmarker"):
-        yield call.sees(BIOMETRIC, "biometric-library")
-    elif path.startswith("google.cloud.vision") and call.last == "face_detection":
         yield call.sees(BIOMETRIC, "biometric-library")
     elif call.last in ("pipeline", "from_hparams") and path.startswith(("transformers.", "speechbrain.")):
         texts = [call.constant(value) for value in (*call.node.args, *call.keywords.values())]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from weakref import WeakKeyDictionary
 
 from mlguard.scanners.code import lexicon, taint
-from mlguard.scanners.code.personal import called
+from mlguard.scanners.code.hiding import called
+from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Place, Sight, on_node
-from mlguard.scanners.code.tree import FUNCTIONS, inside
+from mlguard.scanners.code.tree import FUNCTIONS, Function, inside
 
 DECISIONS = "code/decision-without-human-review"
 
@@ -53,8 +56,7 @@ def decided(node: ast.If, place: Place) -> Iterator[Sight]:
     if not _is_prediction(node.test, place):
         return
     function = place.scope.node
-    body = function.body if isinstance(function, (*FUNCTIONS,)) else node.body + node.orelse
-    if _asks_somebody(body) or (body is not node.body and _asks_somebody([node])):
+    if _is_reviewed(function, place) if isinstance(function, FUNCTIONS) else _asks_somebody([node]):
         return
     for branch in (node.body, node.orelse):
         for statement in inside(branch):
@@ -70,12 +72,12 @@ def chosen(node: ast.IfExp, place: Place) -> Iterator[Sight]:
     outcome = next((name for side in (node.body, node.orelse) if (name := _outcome(side) or _verb(side))), "")
     if outcome and _is_prediction(node.test, place):
         function = place.scope.node
-        if not (isinstance(function, FUNCTIONS) and _asks_somebody(function.body)) and _on_people(place, node):
+        if not (isinstance(function, FUNCTIONS) and _is_reviewed(function, place)) and _on_people(place, node):
             yield Sight(DECISIONS, "predict-to-decision", node, {"call": outcome})
 
 
 _APPLIED_FOR = re.compile(
-    r"applicant|application_|loan|credit|mortgage|claim|candidate|customer|employee|student|tenant|patient|borrower|insur|benefit|visa|hiring|hire|admission|user|person|account|antrag|bewerb|kunde|kredit|client|pret|prestamo|prestito|lening|emprestimo|wniosek|kredyt|solicit|demande|member|citizen|subscriber|driver|resume|policyholder",
+    r"applicant|application_|application|loan|credit|mortgage|claim|candidate|customer|employee|student|tenant|patient|borrower|insur|benefit|visa|hiring|hire|admission|user|person|account|antrag|bewerb|kunde|kredit|client|pret|prestamo|prestito|lening|emprestimo|wniosek|kredyt|solicit|demande|member|citizen|subscriber|driver|resume|policyholder",
     re.I,
 )
 _GRANTED = re.compile(
@@ -88,7 +90,7 @@ def _on_people(place: Place, node: ast.AST) -> bool:
     """Say whether an outcome is about somebody who applies for something, rather than about a part on a belt."""
     function = place.scope.node
     whole: ast.AST = function if isinstance(function, FUNCTIONS) else node
-    for inner in ast.walk(whole):
+    for inner in islice(ast.walk(whole), 2000):
         name = (
             inner.id
             if isinstance(inner, ast.Name)
@@ -120,7 +122,19 @@ def _is_prediction(test: ast.expr, place: Place) -> bool:
                 for part in ast.walk(value)
             ):
                 return True
+            sources = holder.parts.get(inner.id, ())[:3]
+            looked = [sub for part in sources for sub in ast.walk(part) if isinstance(sub, ast.Name)]
+            if any(_is_predicted(name, place) for name in looked[:6]):
+                return True
     return False
+
+
+def _is_predicted(name: ast.Name, place: Place) -> bool:
+    """Say whether a name holds what a model predicted."""
+    single = place.names.single(name.id, place.scope)
+    return single is not None and any(
+        isinstance(part, ast.Call) and called(part) in _PREDICTS for part in ast.walk(single[0])
+    )
 
 
 def _decision(statement: ast.AST) -> tuple[ast.AST, str] | None:
@@ -147,12 +161,17 @@ def _verb(node: ast.AST | None) -> str:
     name = "_".join(lexicon.words(called(node)))
     if not _VERBS.search(name):
         return ""
-    owner = ast.unparse(node.func.value)[:80] if isinstance(node.func, ast.Attribute) else ""
-    given = [
-        ast.unparse(arg)[:40] for arg in node.args[:2] if isinstance(arg, ast.Name | ast.Attribute | ast.Subscript)
-    ]
-    about = "_".join("_".join(lexicon.words(text)) for text in (name, owner, *given))
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    given = [arg for arg in node.args[:2] if isinstance(arg, ast.Name | ast.Attribute | ast.Subscript)]
+    about = "_".join([name, *(word for part in (owner, *given) for word in _words(part))])
     return called(node) if _SUBJECTS.search(about) else ""
+
+
+def _words(node: ast.AST | None) -> Iterator[str]:
+    """Yield the words of the names in an expression."""
+    for inner in islice(ast.walk(node), 40) if node is not None else ():
+        name = inner.id if isinstance(inner, ast.Name) else inner.attr if isinstance(inner, ast.Attribute) else ""
+        yield from lexicon.words(name)
 
 
 def _outcome(node: ast.AST | None) -> str:
@@ -176,6 +195,17 @@ def _outcome(node: ast.AST | None) -> str:
                 if key.value == "approved" and isinstance(value, ast.Constant) and value.value is False:
                     return "not approved"
     return ""
+
+
+_known: WeakKeyDictionary[Names, dict[int, bool]] = WeakKeyDictionary()
+
+
+def _is_reviewed(function: Function, place: Place) -> bool:
+    """Say whether a person has a part in a function, which is looked through once."""
+    known = _known.setdefault(place.names, {})
+    if id(function) not in known:
+        known[id(function)] = _asks_somebody(function.body)
+    return known[id(function)]
 
 
 def _asks_somebody(body: Sequence[ast.AST]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mlguard.scanners.code import retrieval, routes, taint
 from mlguard.scanners.code.routes import Route
-from mlguard.scanners.code.seeing import Place, Sight, on_node
+from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import FUNCTIONS, Function
 
@@ -30,6 +30,14 @@ def endpoint(node: Function, place: Place) -> Iterator[Sight]:
             return
 
 
+@on_call(*routes.REGISTERS, imports=routes.FRAMEWORKS)
+def registered(call: Call) -> Iterator[Sight]:
+    """Functions that a call makes routes, and whose answer is a model's."""
+    found = routes.registered(call)
+    if found is not None:
+        yield from _judged(found)
+
+
 def _judged(route: Route) -> Iterator[Sight]:
     facts = {"call": route.label}
     predicts = routes.prediction(route)
@@ -46,7 +54,7 @@ def _judged(route: Route) -> Iterator[Sight]:
         yield Sight(INPUT, "unchecked-body", route.node, facts)
     if _is_consequential(route) and not _records(route):
         yield Sight(TRACE, "predict-without-record", route.node, facts)
-    if _returns_generated(route) and retrieval.has_personal_source(route.source) and not _is_filtered(route.source):
+    if _returns_generated(route) and route.source.once("personal-unfiltered", 0, lambda: _is_unfiltered(route.source)):
         yield Sight(UNFILTERED, "unfiltered-answer", route.node, facts)
 
 
@@ -64,8 +72,8 @@ def _limited(route: Route) -> bool:
     written = [route.names.written(getattr(other, "func", other)) for other in route.node.decorator_list]
     if any(_LIMITING.search(name) for name in written):
         return True
-    return any(
-        _LIMITING.search(name) and name not in ("limit", "limits") for name in tree.identifiers if 5 < len(name) < 40
+    return route.source.once(
+        "limited", 0, lambda: any(_LIMITING.search(name) for name in tree.identifiers if 6 < len(name) < 40)
     )
 
 
@@ -233,11 +241,13 @@ _FILTERS = re.compile(
 )
 
 
+def _is_unfiltered(source: Source) -> bool:
+    return retrieval.has_personal_source(source) and not _is_filtered(source)
+
+
 def _is_filtered(source: Source) -> bool:
-    tree = source.tree
-    return any(_FILTERS.search(name) for name in tree.roots) or any(
-        _FILTERS.search(name) for name in tree.identifiers if len(name) < 50
-    )
+    names = {*source.tree.roots, *(name for name in source.tree.identifiers if len(name) < 50)}
+    return any(map(_FILTERS.search, names))
 
 
-CHECKS = (endpoint,)
+CHECKS = (endpoint, registered)

@@ -11,10 +11,10 @@ import posixpath
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import Context, read_bytes
+from mlguard.values import dataclass, field
 
 MAX_BYTES = 2**20
 """The largest file that is read for its names."""

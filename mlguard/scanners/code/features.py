@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlguard.scanners.code import frames, lexicon
-from mlguard.scanners.code.seeing import Call, Sight, on_call
+from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 
 SENSITIVE = "code/sensitive-attribute-as-feature"
 IDENTIFIER = "code/identifier-as-feature"
@@ -159,4 +159,36 @@ def _named(labels: Iterable[str]) -> str:
     return " and ".join(sorted(set(labels)))
 
 
-CHECKS = (features, formulas, feature_columns)
+_LISTED = frozenset(
+    f"{before}{name}"
+    for before in ("", "numeric_", "categorical_", "model_", "input_", "train_", "cat_", "num_", "all_")
+    for name in (
+        "features",
+        "feature_cols",
+        "feature_columns",
+        "feature_names",
+        "feature_list",
+        "predictors",
+        "x_cols",
+        "x_columns",
+    )
+)
+
+
+@on_node(ast.Assign, words=_LISTED | {name.upper() for name in _LISTED}, personal=True)
+def listed(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """Lists of features that another file uses: FEATURES = ["age", "ethnicity"]."""
+    name = getattr(node.targets[0], "id", "")
+    if name.lower() not in _LISTED or not isinstance(node.value, ast.List | ast.Tuple):
+        return
+    tree = place.source.tree
+    if any(other.id == name and isinstance(other.ctx, ast.Load) for other in tree.of(ast.Name)):
+        return  # where it is used, it is seen
+    if any(other.attr == name for other in tree.of(ast.Attribute)):
+        return
+    chosen = frames.strings(node.value, place.scope, place.names)
+    call = Call(ast.Call(ast.Name(name, ast.Load()), [], []), place.scope, name, place.source, place.names)
+    yield from _columns(chosen, node, call)
+
+
+CHECKS = (features, formulas, feature_columns, listed)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mlguard.scanners.code import lexicon
+from mlguard.scanners.code.hiding import called, cleans
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import Names
-from mlguard.scanners.code.personal import called, cleans
 from mlguard.scanners.code.tree import Scope
+from mlguard.values import dataclass, replace
 
 MAX_DEPTH = 10
 """Steps into an expression and from name to name."""
+
+MAX_CHANGES = 50
+"""Calls of one name that change a frame or a list in place."""
+
+MAX_VALUES = 200
+"""Assignments to one name."""
 
 MAX_COLUMNS = 2000
 """Columns of one frame that are looked at."""
@@ -66,6 +72,9 @@ def frame(node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEP
             return _attribute(node, scope, names, depth)
         return frame(node.value, scope, names, depth - 1) if node.attr in _ROWS else None
     if isinstance(node, ast.Call):
+        given = _given(node, scope, names, depth)
+        if given is not None:
+            return given
         return (
             _method(node, scope, names, depth)
             if isinstance(node.func, ast.Attribute)
@@ -82,6 +91,17 @@ def frame(node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEP
             [item for item in node.elts if isinstance(item, ast.Call | ast.Subscript | ast.Name)], scope, names, depth
         )
     return None
+
+
+def _given(node: ast.Call, scope: Scope, names: Names, depth: int) -> Frame | None:
+    """Return the columns of what a function of this file gives back."""
+    function = names.function(node.func, scope)
+    if function is None or depth < 4:
+        return None
+    inner = names.tree.inner(function)
+    return next(
+        (known for value in names.returned(function)[:4] if (known := frame(value, inner, names, depth - 3))), None
+    )
 
 
 def columns_of(node: ast.AST | None, scope: Scope, names: Names) -> Sequence[str] | None:
@@ -102,7 +122,7 @@ def term_of_columns(chosen: Sequence[str] | None) -> Term | None:
 def _before(name: str, scope: Scope, names: Names, use: ast.AST) -> tuple[ast.AST, Scope] | None:
     """Return the last expression that a name is bound to before a place, with its scope."""
     holder = names.holder(name, scope)
-    if holder is None or name in holder.imports:
+    if holder is None or name in holder.imports or len(holder.values.get(name, ())) > MAX_VALUES:
         return None
     values = [value for value in holder.values.get(name, ()) if value is not None and hasattr(value, "lineno")]
     if holder is scope:
@@ -145,19 +165,19 @@ def _changed(node: ast.Name, holder: Scope, known: Frame | None, names: Names) -
     if known is None:
         return None
     for method in ("drop", "pop", "rename", "insert"):
-        for call in names.tree.calls_by_name.get(method, ()):
+        for call in names.tree.calls_by_name.get(method, ())[:MAX_CHANGES]:
             if getattr(getattr(call.func, "value", None), "id", "") != name or (call.lineno, call.col_offset) > where:
                 continue
             keywords = {keyword.arg: keyword.value for keyword in call.keywords}
             inplace = getattr(keywords.get("inplace"), "value", False) is True
             if method == "pop" or (method == "drop" and inplace):
-                known = known.without(_dropped(call, holder, names))
+                known = known and known.without(_dropped(call, holder, names))
             elif method == "rename" and inplace:
-                known = _renamed(known, call, holder, names)
-    for gone in names.tree.of(ast.Delete):
+                known = _renamed(known, call, holder, names) or known
+    for gone in names.tree.of(ast.Delete)[:MAX_CHANGES]:
         for target in gone.targets:
             if isinstance(target, ast.Subscript) and getattr(target.value, "id", "") == name:
-                known = known.without(strings(target.slice, holder, names))
+                known = known and known.without(strings(target.slice, holder, names))
     return known
 
 
@@ -411,7 +431,7 @@ def _listed(node: ast.Name, scope: Scope, names: Names, depth: int) -> list[str]
     for grown in holder.grown.get(node.id, ()):
         listed = listed + strings(grown, holder, names, depth - 1)
     if listed:
-        for call in names.tree.calls_by_name.get("remove", ()):
+        for call in names.tree.calls_by_name.get("remove", ())[:MAX_CHANGES]:
             if getattr(getattr(call.func, "value", None), "id", "") == node.id and call.args:
                 gone = strings(call.args[0], holder, names, 2)
                 listed = [name for name in listed if name not in gone]

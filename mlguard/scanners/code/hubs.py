@@ -84,6 +84,22 @@ def _has_flag(text: object) -> bool:
     return isinstance(text, str) and not _COMMAND_FLAGS.isdisjoint(text.split())
 
 
+@on_call(
+    "add_argument",
+    "Option",
+    "option",
+    words=["--trust-remote-code", "--trust_remote_code", "--trust-remote-code/--no-trust-remote-code"],
+)
+def options(call: Call) -> Iterator[Sight]:
+    """Options of a command line that switch code of a repository on unless somebody says otherwise."""
+    named = any(
+        str(call.constant(argument)).startswith(("--trust-remote-code", "--trust_remote_code"))
+        for argument in call.node.args
+    )
+    if named and (_on(call.value("default")) or call.value("action") == "store_false"):
+        yield call.sees(REMOTE, "trust-remote-code")
+
+
 def unused_settings(source: Source, names: Names) -> Iterator[Sight]:
     """Yield the dictionaries that switch remote code on and were not read as the keywords of a call."""
     if "trust_remote_code" in source.tree.identifiers:
@@ -324,4 +340,4 @@ def _written_targets(call: Call) -> frozenset[str]:
     return tree.written
 
 
-CHECKS = (remote_code, scripts, commands, unpinned)
+CHECKS = (remote_code, scripts, commands, options, unpinned)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from mlguard.scanners.code import taint
+from mlguard.scanners.code.screening import Screen
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 
 SECRET = "code/secret-in-logs"
@@ -30,9 +31,9 @@ _LOGGER = re.compile(
 @on_call(*_LOG_METHODS, *(path.rpartition(".")[2] for path in _PRINTS))
 def printed(call: Call) -> Iterator[Sight]:
     """Secrets that are printed, logged or kept by a tracker."""
-    path = call.path
     if not call.node.args and not call.node.keywords or not _has_secrets(call):
         return
+    path = call.path
     if path not in _PRINTS and not (
         call.last in _LOG_METHODS and call.receiver is not None and _LOGGER.search(call.names.written(call.receiver))
     ):
@@ -55,12 +56,15 @@ def printed(call: Call) -> Iterator[Sight]:
         yield call.sees(SECRET, "printed-secret")
 
 
+_secret_names = Screen(taint.SECRET_NAME.search)
+
+
 def _has_secrets(call: Call) -> bool:
     """Say whether a name or short text of the file is that of a credential."""
     source = call.source
     if source.secrets is None:
         names = source.tree.identifiers
-        source.secrets = "environ" in names or any(map(taint.SECRET_NAME.search, names))
+        source.secrets = "environ" in names or _secret_names.any(names)
     return source.secrets
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
 from mlguard import tables
+from mlguard.values import dataclass
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
 
@@ -128,12 +128,34 @@ def term(name: str, owner: str = "") -> Term | None:
     if not parts or (owner and is_holder(owner)):
         return None
     found, rest = _match(parts)
+    if rest and rest[0] in _BEFORE and rest[0] == parts[0]:
+        rest = rest[1:]  # client_email is one, email_client is none
     if found is None or not _words_of("deny").isdisjoint(rest):
         return None
     if found.weak:
         beside = _about_person(rest) or (not rest and is_person(owner))
         return found if beside and parts[:2] != ("user", "name") else None
     return found
+
+
+_BEFORE = frozenset(
+    {
+        "client",
+        "sender",
+        "subject",
+        "account",
+        "job",
+        "check",
+        "group",
+        "service",
+        "test",
+        "response",
+        "result",
+        "update",
+        "device",
+    }
+)
+"""Words that make something else of a name only where they follow."""
 
 
 @lru_cache(maxsize=65_536)
@@ -162,7 +184,7 @@ _TRAINS = frozenset(
 @lru_cache(maxsize=65_536)
 def strength(name: str) -> int:
     """Return how a name speaks of persons: 2 personal data, 1 a weak word for it, 3 a weak word beside a person, 4 a person, 5 a person's key, 0 not."""
-    if len(name) > MAX_NAME_CHARS or name.count(" ") > _MAX_SPACES:
+    if len(name) > MAX_NAME_CHARS or (name.count(" ") > _MAX_SPACES and name[:6].lower() != "select"):
         return 0
     parts = words(name)
     if _beginnings().isdisjoint(parts):
@@ -213,7 +235,7 @@ def _match(parts: Sequence[str]) -> tuple[Term | None, Sequence[str]]:
     return weak, around
 
 
-_ON_PERSONS = frozenset({"age", "gender", "sex", "income-person", "marital-status"})
+_ON_PERSONS = frozenset({"age", "gender", "income", "performance", "household", "credit-standing"})
 
 
 def columns(names: Iterable[str]) -> list[tuple[str, Term]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from mlguard.scanners import lazy
+from mlguard.values import dataclass
 
 MAX_FOUND = 500
 """Things that are told of one file."""

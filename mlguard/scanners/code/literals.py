@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Sight
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import FUNCTIONS, Scope
@@ -49,7 +48,7 @@ def concerns(source: Source) -> bool:
     return bool(_TESTS.search(source.path)) or b"def test" in source.data or b"class Test" in source.data
 
 
-def literals(source: Source, names: Names) -> Iterator[Sight]:
+def literals(source: Source) -> Iterator[Sight]:
     """Yield the literals in test code that look like somebody's: addresses, identity numbers, accounts, cards, telephone numbers."""
     everywhere = bool(_TESTS.search(source.path))
     told: set[int] = set()
@@ -70,7 +69,6 @@ def literals(source: Source, names: Names) -> Iterator[Sight]:
         ):
             told.add(node.lineno)
             yield Sight(RULE, "literal-in-test", node, {"what": found})
-    del names
 
 
 def _is_docstring(node: ast.AST, source: Source) -> bool:
@@ -158,17 +156,13 @@ def _number(text: str) -> str:
     if not grouped:
         return ""
     for shape in shapes.CHECKED:
-        if shape.entity not in _CERTAIN or shape.layout is None or not shape.layout.fullmatch(_layout(text.strip())):
+        if shape.entity not in _CERTAIN or shape.layout is None or not shape.layout.fullmatch(text.strip()):
             continue
         if checksums.passes(shape.check, compact) and (
             shape.entity != "CREDIT_CARD" or " " in text or "-" in text or len(compact) == 16
         ):
             return _WHAT.get(shape.entity, "an identity number")
     return ""
-
-
-def _layout(text: str) -> str:
-    return text
 
 
 def _is_ssn(area: str, group: str, serial: str) -> bool:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from mlguard.scanners.code import frames
+from mlguard.scanners.code.hiding import called, is_clean
 from mlguard.scanners.code.names import Names
-from mlguard.scanners.code.personal import called, first, is_clean, personal
+from mlguard.scanners.code.personal import first, personal
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.source import Source
 

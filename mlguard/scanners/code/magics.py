@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from mlguard.scanners.notebook import Cell
+from mlguard.values import dataclass
 
 KEEPS = frozenset(
     [

@@ -11,9 +11,9 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from mlguard.scanners.code.tree import Tree
+from mlguard.values import dataclass
 
 _COMMENT = re.compile(r"#\s*nosec:?\s*([^#]+)?#?")
 _WORDS = re.compile(r"(?:(B\d+|[a-z\d_]+),?)+", re.IGNORECASE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection, Gap, Location, Record
@@ -14,6 +13,7 @@ from mlguard.scanners.code.seeing import Watch
 from mlguard.scanners.code.source import MAX_SOURCE_BYTES, Source
 from mlguard.scanners.code.tree import parse
 from mlguard.scanners.notebook import Cell
+from mlguard.values import dataclass, replace
 
 Rows = tuple[tuple[Cell, int], ...]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -28,20 +27,21 @@ from mlguard.scanners.code import (
     private,
     pseudonyms,
     queries,
-    retrieval,
     recipients,
+    retrieval,
     running,
     servers,
     storage,
-    toolservers,
     stores,
     telemetry,
+    toolservers,
     web,
 )
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Call, Place, Sight, Watch
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Tree
+from mlguard.values import dataclass, field
 
 WATCHES: tuple[Watch, ...] = (
     *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *queries.CHECKS, *fetching.CHECKS, *agents.CHECKS,
@@ -75,33 +75,36 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
     yield from collection.libraries(source)
     yield from private.libraries(source)
     if literals.concerns(source):
-        yield from literals.literals(source, names)
+        yield from literals.literals(source)
     index = _index((*WATCHES, *more))
     wanted = _wanted(index, tree)
     for call, watches in _calls(source, names, index, wanted):
         for watch in watches:
-            yield from _new(watch.check(call), told)
+            for sight in watch.check(call):
+                if _is_new(sight, told):
+                    yield sight
     for kind, watching in index.by_node.items():
         watches = [watch for watch in watching if watch in wanted]
         for node in tree.of(kind) if watches else ():
             place = Place(None, source, names, node)
             for watch in watches:
-                yield from _new(watch.check(node, place), told)
+                for sight in watch.check(node, place):
+                    if _is_new(sight, told):
+                        yield sight
     if source.rows is not None:
         yield from logs.shown_at_the_end(source, names)
     yield from hubs.unused_settings(source, names)
 
 
-def _new(
-    seen: Iterator[Sight | DataFlow | PrivateTraining], told: set[tuple[int, str]]
-) -> Iterator[Sight | DataFlow | PrivateTraining]:
-    """Yield what is new. One expression may feed several sinks, as the columns of a frame that is fitted twice."""
-    for sight in seen:
-        if isinstance(sight, Sight):
-            if (id(sight.node), sight.rule) in told:
-                continue
-            told.add((id(sight.node), sight.rule))
-        yield sight
+def _is_new(sight: Sight | DataFlow | PrivateTraining, told: set[tuple[int, str]]) -> bool:
+    """Say whether nothing was told of it yet. One expression may feed several sinks, as the columns of a frame that is fitted twice."""
+    if not isinstance(sight, Sight):
+        return True
+    key = id(sight.node), sight.rule
+    if key in told:
+        return False
+    told.add(key)
+    return True
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,8 +8,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mlguard.scanners.code import lexicon
+from mlguard.scanners.code.hiding import called, fakes, is_clean, is_made_up, owner_of
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import BUILTINS, Names, Unknown
+from mlguard.scanners.code.objects import class_of, fields
 from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope
 
 MAX_DEPTH = 8
@@ -33,18 +35,9 @@ _BUILDS = frozenset({"str", "repr", "format", "ascii", "list", "tuple", "set", "
                      "Series", "array", "asarray", "Text", "escape", "quote", "quote_plus", "urlencode", "bytes"})  # fmt: skip
 """Functions whose result shows what they are given."""
 
-_CARRIERS = ("Message", "Prompt", "Part", "Content", "Text", "Document", "Block", "Event")
+_CARRIERS = ("Message", "Prompt", "Part", "Content", "Text", "Document", "Block", "Event", "Exception", "Error")
 """Ends of names of classes whose objects are passed on whole."""
 
-_CLEAN_WORDS = frozenset({"len", "is", "has", "bool", "check", "verify", "type", "id", "sum", "isinstance", "any", "all", "nunique", "sha", "uuid",
-                          "sha1", "sha256", "sha512", "md5", "uuid5", "uuid4", "blake2b", "int", "float", "compare", "matches", "describe", "mean",
-                          "hex", "digest", "shape", "size", "startswith", "endswith", "isna", "isnull", "notna", "find", "index", "length", "blur"})  # fmt: skip
-_CLEAN_STEMS = ("mask", "hash", "anonym", "pseudon", "redact", "encrypt", "scrub", "hmac", "obfusc", "sanit", "censor", "truncat", "hide", "hidden",
-                "count", "valid", "exist", "fake", "synth", "tokeniz", "deident", "generali", "bucket", "bcrypt", "cipher", "crypt", "digest", "salt",
-                "analyz", "detect", "embed", "vector", "similar", "predict", "classif", "train", "fit", "anonim", "maskier", "verschlussel", "enmascar",
-                "maschera", "mascar", "ofusca", "offusc", "hacher", "chiffr", "cifra", "versleutel", "zamaskuj", "szyfruj", "schwarz", "suppress",
-                "filter_pii", "clean", "without", "minimi", "noise", "privat")  # fmt: skip
-_FAKES = frozenset({"fake", "faker", "mimesis", "random", "factory", "synthetic", "dummy", "mock", "generator", "rng"})
 _ASKS = frozenset({"get", "fetch", "load", "read", "lookup", "find", "retrieve", "extract", "resolve", "query", "decrypt", "select", "input", "ask",
                    "holen", "hole", "lese", "obtenir", "lire", "obtener", "leer", "ottieni", "leggi", "haal", "lees", "obter", "pobierz"})  # fmt: skip
 _DUMPS = frozenset({"asdict", "vars", "model_dump", "model_dump_json", "dict", "to_dict", "json", "as_dict", "astuple", "serialize", "to_json", "model_to_dict"})  # fmt: skip
@@ -66,33 +59,6 @@ def first(nodes: Iterable[ast.AST | None], scope: Scope, names: Names, depth: in
         if node.__class__ is not ast.Constant and (found := personal(node, scope, names, depth - 1)) is not None:
             return found
     return None
-
-
-def is_clean(name: str) -> bool:
-    """Say whether a function's name tells that its result shows no value: mask_email, sha256, len."""
-    parts = lexicon.words(name)
-    return any(part in _CLEAN_WORDS or part.startswith(_CLEAN_STEMS) for part in parts)
-
-
-def cleans(node: ast.AST) -> bool:
-    """Say whether a function that hides values is named somewhere in an expression."""
-    return any(
-        isinstance(inner, ast.Call) and is_clean(called(inner))
-        or (isinstance(inner, ast.Call) and any(isinstance(a, ast.Name) and is_clean(a.id) for a in inner.args))
-        for inner in ast.walk(node)
-    )  # fmt: skip
-
-
-def called(call: ast.Call) -> str:
-    """Return the last part of the called name."""
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
-def owner_of(node: ast.AST, names: Names) -> str:
-    """Return the last name in what something belongs to, as written."""
-    parts = [part for part in names.written(node).split(".") if part != "()"]
-    return parts[-1] if parts else ""
 
 
 def _clear(found: Term | None, names: Names) -> Term | None:
@@ -155,7 +121,7 @@ def _bound(name: str, holder: Scope, names: Names, depth: int) -> Term | None:
     for value in holder.grown.get(name, ())[:MAX_VALUES]:
         if (found := personal(value, holder, names, depth - 1)) is not None:
             return found
-    for key, value in holder.entries.get(name, {}).items():
+    for key, value in list(holder.entries.get(name, {}).items())[:200]:
         if (found := _entry(key, value, name, holder, names, depth - 1)) is not None:
             return found
     if name in holder.parameters and depth > MAX_DEPTH // 2:
@@ -194,22 +160,18 @@ def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
     if isinstance(value, ast.List | ast.Tuple | ast.Set):
         return all(_harmless(item, names, scope) for item in value.elts) and bool(value.elts)
     if isinstance(value, ast.Dict):
-        return all(item is not None and _harmless(item, names, scope) for item in value.values)
+        return bool(value.values) and all(_harmless(item, names, scope) for item in value.values)
     if isinstance(value, ast.Call):
         name = called(value)
         return (
             is_clean(name)
             or name[:1].isupper()
-            or _fakes(value, names)
+            or fakes(value, names)
             or (name in ("compile", "match", "search", "getenv"))
         )
     if isinstance(value, ast.IfExp):
         return _harmless(value.body, names, scope) and _harmless(value.orelse, names, scope)
     return False
-
-
-def _fakes(call: ast.Call, names: Names) -> bool:
-    return not _FAKES.isdisjoint(lexicon.words(names.written(call.func)))
 
 
 def _owner(node: ast.Call | ast.Subscript | ast.Attribute, names: Names) -> str:
@@ -298,7 +260,7 @@ def term_of(name: str, owner: ast.AST, scope: Scope, names: Names) -> Term | Non
     if lexicon.is_holder(written):
         return None
     last = owner_of(owner, names)
-    if not _FAKES.isdisjoint(lexicon.words(written)):
+    if is_made_up(written):
         return None
     found = lexicon.term(name, last)
     if (
@@ -371,14 +333,32 @@ def _item(node: ast.Subscript, scope: Scope, names: Names, depth: int) -> Term |
     if isinstance(part, ast.Tuple):
         return next((found for item in part.elts if (found := _key(item, node.value, scope, names)) is not None), None)
     if isinstance(part, ast.List):
-        found = lexicon.columns(
+        listed = lexicon.columns(
             [item.value for item in part.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
         )
-        return found[0][1] if found else None
+        return listed[0][1] if listed else None
     key = names.constant(part, scope)
     if isinstance(key, str):
         return term_of(key, node.value, scope, names) or _held(key, node.value, scope, names, depth)
-    return personal(node.value, scope, names, depth - 1) if isinstance(key, int | Unknown) else None
+    if not isinstance(key, int | Unknown):
+        return None
+    return personal(node.value, scope, names, depth - 1) or _looped(part, node.value, scope, names)
+
+
+def _looped(key: ast.AST, owner: ast.AST, scope: Scope, names: Names) -> Term | None:
+    """Return what ``row[column]`` is in a loop over names of columns."""
+    holder = names.holder(key.id, scope) if isinstance(key, ast.Name) else None
+    for part in holder.parts.get(key.id, ())[:2] if holder is not None and isinstance(key, ast.Name) else ():
+        if (
+            isinstance(part, ast.Name)
+            and (single := names.single(part.id, holder or scope)) is not None
+            and isinstance(single[0], ast.expr)
+        ):
+            part = single[0]
+        for item in part.elts[:50] if isinstance(part, ast.List | ast.Tuple) else ():
+            if (found := _key(item, owner, scope, names)) is not None:
+                return found
+    return None
 
 
 def _key(item: ast.AST, owner: ast.AST, scope: Scope, names: Names) -> Term | None:
@@ -439,7 +419,7 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
         ):
             key = names.constant(node.args[0], scope)
             if isinstance(key, str):
-                return None if _fakes(node, names) else term_of(key, function.value, scope, names)
+                return None if fakes(node, names) else term_of(key, function.value, scope, names)
         if name in ("format", "join", "format_map"):
             return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
         if name in _SAME:
@@ -458,7 +438,7 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
     known = names.function(function, scope)
     if known is not None:
         return _returned(known, names, depth)
-    return None if _fakes(node, names) else _asked(name, node, scope, names, method)
+    return None if fakes(node, names) else _asked(name, node, scope, names, method)
 
 
 def _asked(name: str, node: ast.Call, scope: Scope, names: Names, method: bool) -> Term | None:
@@ -489,15 +469,12 @@ def _returned(function: Function, names: Names, depth: int) -> Term | None:
 
 # Objects that are shown whole
 
-_RECORDS = ("dataclass", "define", "attrs", "frozen", "mutable", "s", "pydantic_dataclass")
-_BASES = frozenset({"BaseModel", "SQLModel", "NamedTuple", "Struct", "TypedDict", "Document", "Schema", "BaseDoc"})
-
 
 def _dumped(node: ast.AST, scope: Scope, names: Names) -> Term | None:
     """Return what the fields of an object show: ``vars(user)``, ``user.model_dump()``."""
-    found = _class_of(node, scope, names)
+    found = class_of(node, scope, names)
     if found is not None:
-        return _fields(found, dumped=True)
+        return fields(found, dumped=True)
     owner = owner_of(node, names)
     return (
         RECORD
@@ -512,81 +489,21 @@ def _single(name: str) -> bool:
 
 def _record(node: ast.AST, scope: Scope, names: Names) -> Term | None:
     """Return what the text form of an object shows, when this file has its class."""
-    kind = _class_of(node, scope, names)
+    kind = class_of(node, scope, names)
     if kind is None:
         return None
     texts = [item for item in kind.body if isinstance(item, ast.FunctionDef) and item.name in ("__repr__", "__str__")]
     if texts:
         scope = names.tree.inner(texts[-1])
         return first(names.returned(texts[-1])[:MAX_VALUES], scope, names, MAX_DEPTH // 2)
-    return _fields(kind)
-
-
-def _class_of(node: ast.AST, scope: Scope, names: Names, depth: int = 3) -> ast.ClassDef | None:
-    if isinstance(node, ast.Call):
-        single = names.single(node.func.id, scope) if isinstance(node.func, ast.Name) else None
-        return single[0] if single and isinstance(single[0], ast.ClassDef) else None
-    if not isinstance(node, ast.Name) or depth == 0:
-        return None
-    if node.id == "self":
-        holder = scope.around_class()
-        return holder.node if holder is not None and isinstance(holder.node, ast.ClassDef) else None
-    holder = names.holder(node.id, scope)
-    if holder is None:
-        return None
-    annotation = holder.annotations.get(node.id)
-    if annotation is None and node.id in holder.parameters:
-        annotation = holder.parameters[node.id][0].annotation
-    for part in ast.walk(annotation) if annotation is not None else ():
-        text = part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else getattr(part, "id", "")
-        single = names.single(text, names.tree.root) if text.isidentifier() else None
-        if single and isinstance(single[0], ast.ClassDef):
-            return single[0]
-    values = holder.values.get(node.id, [])
-    if len(values) == 1 and isinstance(values[0], ast.Call):
-        return _class_of(values[0], holder, names, depth - 1)
-    parts = holder.parts.get(node.id, [])
-    return _class_of(parts[0], holder, names, depth - 1) if len(parts) == 1 and isinstance(parts[0], ast.Name) else None
-
-
-def _fields(kind: ast.ClassDef, dumped: bool = False) -> Term | None:
-    bases = {getattr(base, "id", getattr(base, "attr", "")) for base in kind.bases}
-    if not (bases & _BASES or any(_makes_text(item) for item in kind.decorator_list) or (dumped and not kind.bases)):
-        return None
-    for item in kind.body:
-        if not (isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)):
-            continue
-        found = lexicon.term(item.target.id, kind.name)
-        if found is not None and (dumped or not _hidden(item)):
-            return found
-    return None
-
-
-def _makes_text(decorator: ast.expr) -> bool:
-    if isinstance(decorator, ast.Call):
-        if any(
-            k.arg == "repr" and isinstance(k.value, ast.Constant) and k.value.value is False for k in decorator.keywords
-        ):
-            return False
-        decorator = decorator.func
-    return getattr(decorator, "id", getattr(decorator, "attr", "")) in _RECORDS
-
-
-def _hidden(item: ast.AnnAssign) -> bool:
-    secret = any("Secret" in getattr(part, "id", "") for part in ast.walk(item.annotation))
-    flags = ast.unparse(item.annotation) in ("bool", "int", "float")
-    value = item.value
-    quiet = isinstance(value, ast.Call) and any(
-        k.arg in ("repr", "exclude") and getattr(k.value, "value", None) is (k.arg == "exclude") for k in value.keywords
-    )
-    return secret or flags or quiet
+    return fields(kind)
 
 
 # The rest
 
 
 def _dictionary(node: ast.Dict, scope: Scope, names: Names, depth: int) -> Term | None:
-    for key, value in zip(node.keys, node.values, strict=True):
+    for key, value in list(zip(node.keys, node.values, strict=True))[:500]:
         text = key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
         if (found := _entry(text, value, "", scope, names, depth - 1)) is not None:
             return found
@@ -616,8 +533,7 @@ def _entry(key: str, value: ast.AST, owner: str, scope: Scope, names: Names, dep
             return None if holder is not None else named
         values = holder.values.get(value.id, [])
         if values and all(
-            v is not None and (_harmless(v, names, holder) or isinstance(v, ast.Call) or isinstance(v, _DEFINITIONS))
-            for v in values
+            v is not None and (_harmless(v, names, holder) or isinstance(v, (ast.Call, *_DEFINITIONS))) for v in values
         ):
             return None
         return None if _flag(value.id, holder) else named

@@ -7,14 +7,18 @@ import re
 from collections.abc import Iterator
 
 from mlguard.scanners.code import frames, lexicon
+from mlguard.scanners.code.hiding import called, cleans, is_clean
 from mlguard.scanners.code.lexicon import Term
-from mlguard.scanners.code.personal import called, cleans, is_clean, personal
+from mlguard.scanners.code.personal import personal
 from mlguard.scanners.code.seeing import Call, Sight, on_call
 
 HASHES = "code/unsalted-identifier-hash"
 KEYS = "code/exposed-pseudonym-key"
 UNUSED = "code/unused-anonymization"
 JOINS = "code/reidentification-join"
+
+MAX_CALLS = 12
+"""Calls of one name that are looked at for one hash."""
 
 _HASHES = re.compile(
     r"^(?:hashlib\.(?:md5|sha1|sha224|sha256|sha384|sha512|sha3_\d+|blake2[bs]|new)|xxhash\.xxh\w+|mmh3\.hash\w*|zlib\.(?:crc32|adler32)|binascii\.crc32|hash|uuid\.uuid[35]"
@@ -69,7 +73,7 @@ def _made_with_key(call: Call) -> bool:
         made = single[0] if single else None
         others = [
             other
-            for other in call.source.tree.calls_by_name.get("update", ())
+            for other in call.source.tree.calls_by_name.get("update", ())[:MAX_CALLS]
             if getattr(getattr(other.func, "value", None), "id", "") == getattr(call.receiver, "id", "-")
         ]
         if any(_salts(other, call) for other in others):
@@ -303,7 +307,7 @@ _PSEUDONYM = re.compile(
     re.I,
 )
 _IDENTITY = re.compile(
-    r"identit|mapping|lookup|master|crm|key_?table|registry|people|persons?|customers?|patients?|users?|members?|employees?|contacts?|names?|pii|stammdaten|linkage|crosswalk|reident|re_ident|roster",
+    r"identit|id_?map|key_?map|mapping|lookup|master|crm|key_?table|registry|people|persons?|customers?|patients?|users?|members?|employees?|contacts?|names?|pii|stammdaten|linkage|crosswalk|reident|re_ident|roster",
     re.I,
 )
 _ALLOWED = re.compile(r"authori[sz]ed|erasure|access_request|subject_access|dsar|delete|gdpr|right", re.I)
@@ -313,7 +317,12 @@ _ALLOWED = re.compile(r"authori[sz]ed|erasure|access_request|subject_access|dsar
 def joined(call: Call) -> Iterator[Sight]:
     """Joins of pseudonymous data with a table that says who is who."""
     node = call.node
-    if not node.keywords and len(node.args) < 2 or call.receiver.__class__ is ast.Constant:
+    if (
+        not node.keywords
+        and len(node.args) < 2
+        or call.receiver.__class__ is ast.Constant
+        or call.path.startswith("os.")
+    ):
         return  # ", ".join(…)
     if (
         call.receiver is None

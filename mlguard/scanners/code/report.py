@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from mlguard.scanners.code.own import sights
 from mlguard.scanners.code.seeing import Sight, Watch
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import FUNCTIONS, Scope, Tree
+from mlguard.values import replace
 
 
 def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:

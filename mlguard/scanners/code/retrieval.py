@@ -20,7 +20,7 @@ _STORES = frozenset({"chromadb", "pinecone", "qdrant_client", "weaviate", "pymil
 
 def has_personal_source(source: Source) -> bool:
     """Say whether a file reads a collection or table that is named after persons."""
-    return any(_PERSONS.search(name) for name in _collections(source))
+    return source.once("personal-collection", 0, lambda: any(_PERSONS.search(name) for name in _collections(source)))
 
 
 def _collections(source: Source) -> Iterator[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import Names
-from mlguard.scanners.code.seeing import Place
+from mlguard.scanners.code.seeing import Call, Place
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope
+from mlguard.values import dataclass
 
 _VERBS = frozenset({"post", "get", "put", "patch", "route", "api_route", "websocket", "view", "api"})
 _ROUTERS = re.compile(
@@ -127,6 +127,28 @@ _PREDICTING = re.compile(
 )
 
 
+_REGISTERS = {
+    "add_url_rule": 2,
+    "add_api_route": 1,
+    "add_post": 1,
+    "add_get": 1,
+    "add_route": 1,
+    "add_api_websocket_route": 1,
+}
+"""Methods that make a function a route, with the position of the function."""
+
+REGISTERS = frozenset(_REGISTERS)
+
+
+def registered(call: Call) -> Route | None:
+    """Return the route that a call makes of a function of this file."""
+    handler = call.argument(_REGISTERS[call.last], "view_func", "endpoint", "handler", "route")
+    function = call.names.function(handler, call.scope) if handler is not None else None
+    if function is None or function.decorator_list:
+        return None  # what is decorated is looked at there
+    return Route(function, call.node, call.scope, call.source, call.names, call.path)
+
+
 def prediction(route: Route) -> ast.Call | None:
     """Return the call with which a route, or a function of the file that it calls, asks a model."""
     found = _asks(route.calls, route.scope, route)
@@ -134,14 +156,19 @@ def prediction(route: Route) -> ast.Call | None:
         return found
     for call in route.calls[:40]:
         function = route.names.function(call.func, route.scope)
-        if function is not None and function is not route.node:
-            inner = [part for part in ast.walk(function) if isinstance(part, ast.Call)]
-            if _asks(inner, route.source.tree.inner(function), route) is not None:
-                return call
+        if function is None or function is route.node:
+            continue
+        if route.source.once("asks", id(function), partial(_function_asks, function, route)):
+            return call
     if _PREDICTING.search(route.address):
         written = ((call, route.names.written(call.func)) for call in route.calls)
         return next((call for call, name in written if MODEL.search(name.rsplit(".", 1)[-1])), None)
     return None
+
+
+def _function_asks(function: Function, route: Route) -> bool:
+    inner = [part for part in ast.walk(function) if isinstance(part, ast.Call)]
+    return _asks(inner, route.source.tree.inner(function), route) is not None
 
 
 def _asks(calls: list[ast.Call], scope: Scope, route: Route) -> ast.Call | None:

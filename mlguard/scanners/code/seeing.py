@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.facts import DataFlow, PrivateTraining
 from mlguard.scanners.code.names import Constant, Names, Unknown
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import Scope
+from mlguard.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,11 @@ class Call:
 
     @property
     def last(self) -> str:
-        """The last part of the called name as written."""
+        """The last part of the called name, without an alias where that is known."""
         function = self.node.func
         kind = function.__class__
+        if kind is ast.Name and self.path and self.path[-1] != ")":
+            return self.path.rpartition(".")[2]
         return function.attr if kind is ast.Attribute else function.id if kind is ast.Name else ""  # type: ignore[attr-defined]  # as just asked
 
     @property

@@ -81,18 +81,21 @@ _APP_NAMES = re.compile(r"^(?:app|application|server|api|socketio)$")
 
 def _is_app(call: Call) -> bool:
     """Say whether the receiver is the application that a factory of this or another file makes."""
-    if call.last not in ("run", "run_server") or call.path or not isinstance(call.receiver, ast.Name):
+    if (
+        call.last not in ("run", "run_server")
+        or not isinstance(call.receiver, ast.Name)
+        or not _APP_NAMES.match(call.receiver.id)
+    ):
         return False
-    roots = call.source.tree.roots
-    return (
-        bool(_APP_NAMES.match(call.receiver.id))
-        and not roots.isdisjoint({"flask", "quart", "sanic", "dash", "connexion"})
-        or (
-            call.receiver.id == "app"
-            and {"host", "debug"} <= set(call.keywords)
-            and not roots.isdisjoint({"app", "create_app", "server", "application"})
-        )
-    )
+    if not call.path and not call.source.tree.roots.isdisjoint({"flask", "quart", "sanic", "dash", "connexion"}):
+        return True
+    made_elsewhere = not call.path or _MADE_ELSEWHERE.search(call.path)
+    return bool(made_elsewhere) and not call.keywords.keys().isdisjoint({"debug", "host", "use_reloader"})
+
+
+_MADE_ELSEWHERE = re.compile(
+    r"(?:^|\.)(?:app|application|server|api|(?:create|make|build|get)_(?:app|server|application)\(\))\.run\w*$"
+)
 
 
 @on_call("launch", "queue", "run", imports=["gradio"])
@@ -247,7 +250,8 @@ def dashboards(call: Call) -> Iterator[Sight]:
         rule = "bind-all-interfaces" if call.path.startswith("litserve.") else "dashboard-without-token"
         yield call.sees(SERVER, rule, also=host)
     elif any(
-        isinstance(argument, ast.List) and any(call.constant(item) in _EVERYWHERE for item in argument.elts)
+        isinstance(argument, ast.List)
+        and any(call.constant(item) in (*_EVERYWHERE, "--bind_all", "--host=0.0.0.0") for item in argument.elts)
         for argument in call.keywords.values()
     ):
         yield call.sees(SERVER, "dashboard-without-token")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from mlguard.findings import Detection, Location
 from mlguard.scanners import lazy
 from mlguard.scanners.code.magics import Part
 from mlguard.scanners.notebook import Cell, file_place
+from mlguard.values import dataclass
 
 MAX_TEXT = 200_000
 """Characters of shell text of one cell that are looked at."""

@@ -6,14 +6,14 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Location
 from mlguard.scanners import notebook
 from mlguard.scanners.code import pins
 from mlguard.scanners.code.tree import Tree, parse
+from mlguard.values import dataclass, field
 
 MAX_SOURCE_BYTES = 16 * 2**20
 """The largest Python file that is parsed. Its tree takes about a hundred times as much memory."""
@@ -34,6 +34,16 @@ class Source:
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     secrets: bool | None = None  # a name of a credential stands in it, once somebody asked
     guarded: bool | None = None  # something looks at every caller of the application, once somebody asked
+    answers: dict[tuple[str, int], bool] = field(
+        default_factory=dict
+    )  # of questions on the whole file or on a node, by its id
+
+    def once(self, question: str, about: int, answer: Callable[[], bool]) -> bool:
+        """Return the answer to a question on the file (``about`` is 0) or on the node with this id; it is found out once."""
+        known = self.answers.get((question, about))
+        if known is None:
+            known = self.answers[question, about] = answer()
+        return known
 
     def at_least(self, library: str, version: str) -> bool:
         """Say whether every version of a library that may be installed is at least this one, as far as the repository says."""

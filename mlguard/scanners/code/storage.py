@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
@@ -44,6 +45,24 @@ def archives(call: Call) -> Iterator[Sight]:
             yield call.sees(ARCHIVE, "extract-all")
 
 
+@on_call("extractall", imports=["zipfile"])
+def downloads(call: Call) -> Iterator[Sight]:
+    """Zip archives that are unpacked straight out of an answer: nothing bounds how much they hold."""
+    if not call.path.startswith("zipfile.") or "members" in call.keywords:
+        return
+    made: ast.AST | None = call.receiver
+    if isinstance(made, ast.Name):
+        single = call.names.single(made.id, call.scope)
+        made = single[0] if single else None
+    inner = made.args[0] if isinstance(made, ast.Call) and made.args else None
+    if isinstance(inner, ast.Call) and call.names.path(inner.func, call.scope) == "io.BytesIO" and inner.args:
+        body = inner.args[0]
+        fetched = body.func if isinstance(body, ast.Call) else body
+        network = not call.source.tree.roots.isdisjoint({"requests", "httpx", "urllib"})
+        if network and isinstance(fetched, ast.Attribute) and fetched.attr in ("content", "read"):
+            yield call.sees(ARCHIVE, "extract-all")
+
+
 def _is_tar(call: Call) -> bool:
     """Say whether a receiver that is not resolved is named as a tar archive is."""
     if call.path or "tarfile" not in call.source.tree.roots or call.receiver is None:
@@ -66,33 +85,45 @@ def _in_loop(call: Call) -> bool:
     node: ast.AST | None = call.node
     while node is not None and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
         if isinstance(node, ast.For | ast.While):
-            return not any(isinstance(inner, ast.If) for inner in ast.walk(node))
+            return not call.source.once("chooses", id(node), partial(_chooses, node))
         node = call.source.tree.parent(node)
     return False
+
+
+def _chooses(loop: ast.AST) -> bool:
+    return any(isinstance(inner, ast.If) for inner in ast.walk(loop))
 
 
 def _guarded(call: Call) -> bool:
     """Say whether the function compares the targets of members with its folder before it unpacks them."""
     function = call.scope.node
-    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) or _CONFINES.isdisjoint(
+        call.source.tree.identifiers
+    ):
         return False
+    return call.source.once("confines", id(function), lambda: _confines(function))
+
+
+_CONFINES = frozenset(
+    {
+        "is_relative_to",
+        "commonpath",
+        "commonprefix",
+        "is_within_directory",
+        "_is_within_directory",
+        "safe_members",
+        "_safe_members",
+    }
+)
+
+
+def _confines(function: ast.AST) -> bool:
     names = {
         getattr(inner.func, "attr", None) or getattr(inner.func, "id", None)
         for inner in ast.walk(function)
         if isinstance(inner, ast.Call)
     }
-    return bool(
-        names
-        & {
-            "is_relative_to",
-            "commonpath",
-            "commonprefix",
-            "is_within_directory",
-            "_is_within_directory",
-            "safe_members",
-            "_safe_members",
-        }
-    )
+    return not names.isdisjoint(_CONFINES)
 
 
 _OTHERS_WRITE = 0o002
@@ -127,6 +158,21 @@ def permissions(call: Call) -> Iterator[Sight]:
         and mode & (_OTHERS_WRITE | _GROUP_WRITES)
         and (mode & _OTHERS_WRITE or mode & 0o7)
     ):
+        yield call.sees(PERMISSIONS, "world-writable")
+
+
+_CHMOD = re.compile(r"\bchmod\b(?: -\S+)* (?:0?[0-7]?(?:777|666|[0-7][0-7][2367])|a\+\S*w|o\+\S*w|ugo\+\S*w)\b")
+
+
+@on_call("run", "Popen", "call", "check_call", "check_output", "system", imports=["subprocess", "os"])
+def commands(call: Call) -> Iterator[Sight]:
+    """The same by a command."""
+    if not call.path.startswith(("subprocess.", "os.")) or not call.node.args:
+        return
+    first = call.node.args[0]
+    items = first.elts if isinstance(first, ast.List | ast.Tuple) else [first]
+    words = [str(value) for item in items if isinstance(value := call.constant(item), str)]
+    if words and "chmod" in words[0] and _CHMOD.search(" ".join(words)):
         yield call.sees(PERMISSIONS, "world-writable")
 
 
@@ -351,4 +397,4 @@ def made_public(call: Call) -> Iterator[Sight]:
         yield call.sees(OBJECT, "public-acl")
 
 
-CHECKS = (archives, permissions, hub_uploads, training_uploads, acls, acl_settings, made_public)
+CHECKS = (archives, downloads, commands, permissions, hub_uploads, training_uploads, acls, acl_settings, made_public)

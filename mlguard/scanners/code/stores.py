@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from mlguard.scanners.code import frames, lexicon
+from mlguard.scanners.code.hiding import called, cleans, is_clean
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import Names
-from mlguard.scanners.code.personal import called, cleans, first, is_clean, personal
-from mlguard.scanners.code.seeing import Call, Sight, on_call
+from mlguard.scanners.code.personal import first, personal
+from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.tree import Scope
 
 CACHE = "code/personal-data-in-cache"
@@ -134,6 +135,23 @@ def cached(call: Call) -> Iterator[Sight]:
             yield call.sees(CACHE, "store-without-expiry", term=found.label)
 
 
+@on_node(ast.Assign, words={"cache", "_cache", "session", "redis", "redis_client", "lru", "caches"}, personal=True)
+def kept(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """Personal data as the key of a cache that is a mapping, and in a session that is kept in a cookie."""
+    target = node.targets[0]
+    if not isinstance(target, ast.Subscript):
+        return
+    owner = place.names.written(target.value).rsplit(".", 1)[-1]
+    if _CACHES.search(owner):
+        found = personal(target.slice, place.scope, place.names) if not isinstance(target.slice, ast.Constant) else None
+        if found is not None:
+            yield Sight(CACHE, "cache-key", node, {"call": owner, "term": found.label})
+    elif place.names.path(target.value, place.scope) == "flask.session" and not isinstance(node.value, ast.Constant):
+        found = personal(node.value, place.scope, place.names)
+        if found is not None:
+            yield Sight(CACHE, "cookie", node, {"call": "flask.session", "term": found.label})
+
+
 def _named_value(call: Call) -> Term | None:
     """Return what a cookie's name says of its value."""
     name, value = call.constant(call.argument(0, "key")), call.argument(1, "value")
@@ -164,7 +182,7 @@ def _expires_later(call: Call) -> bool:
     return any(
         call.source.tree.scope(other) is call.scope
         for name in ("expire", "pexpire", "expireat")
-        for other in call.source.tree.calls_by_name.get(name, ())
+        for other in call.source.tree.calls_by_name.get(name, ())[:50]
     )
 
 
@@ -263,7 +281,7 @@ def exported(call: Call) -> Iterator[Sight]:
     if (
         "encryption_properties" in call.keywords
         or "storage_options" in call.keywords
-        and "encrypt" in ast.unparse(call.keywords["storage_options"])
+        and _encrypts(call.keywords["storage_options"])
     ):
         return
     if target is not None and (cleans(target) or _is_buffer(target, call)):
@@ -277,6 +295,11 @@ def temporary(call: Call) -> Iterator[Sight]:
     text = call.constant(call.argument(0, "path_or_buf", "path", "file"))
     if isinstance(text, str) and _TEMP.match(text) and call.receiver is not None and _about_persons(text):
         yield call.sees(CACHE, "predictable-temp-file", term="records of persons")
+
+
+def _encrypts(options: ast.AST) -> bool:
+    texts = (inner.value for inner in ast.walk(options) if isinstance(inner, ast.Constant))
+    return any(isinstance(text, str) and "encrypt" in text.lower() for text in texts)
 
 
 def _written_frame(receiver: ast.AST) -> ast.AST | None:
@@ -316,11 +339,8 @@ def named_files(call: Call) -> Iterator[Sight]:
             else 0
         )
         named = [
-            value
-            for value in (
-                *node.args[position : position + 1],
-                *(k.value for k in node.keywords if k.arg in ("prefix", "suffix", "file", "filename", "f")),
-            )
+            *node.args[position : position + 1],
+            *(k.value for k in node.keywords if k.arg in ("prefix", "suffix", "file", "filename", "f")),
         ]
         if call.path in ("open", "io.open", "gzip.open", "codecs.open", "aiofiles.open"):
             mode = call.constant(call.argument(1, "mode"))
@@ -340,6 +360,12 @@ def named_files(call: Call) -> Iterator[Sight]:
             return
 
 
+def _is_path(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return called(node) == "Path"
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+
+
 def _in_path(node: ast.AST, scope: Scope, names: Names, depth: int = 4) -> Term | None:
     """Return what a path shows: also ``folder / f"{email}.json"`` and ``Path(…)``."""
     if depth == 0:
@@ -348,13 +374,9 @@ def _in_path(node: ast.AST, scope: Scope, names: Names, depth: int = 4) -> Term 
         return _in_path(node.right, scope, names, depth - 1) or _in_path(node.left, scope, names, depth - 1)
     if isinstance(node, ast.Call) and called(node) == "Path":
         return next((found for arg in node.args if (found := _in_path(arg, scope, names, depth - 1))), None)
-    if (
-        isinstance(node, ast.Name)
-        and (single := names.single(node.id, scope)) is not None
-        and isinstance(single[0], ast.BinOp | ast.Call)
-    ):
-        if called(single[0]) == "Path" if isinstance(single[0], ast.Call) else isinstance(single[0].op, ast.Div):  # type: ignore[union-attr]  # one of the two
-            return _in_path(single[0], single[1], names, depth - 1)
+    single = names.single(node.id, scope) if isinstance(node, ast.Name) else None
+    if single is not None and _is_path(single[0]):
+        return _in_path(single[0], single[1], names, depth - 1)
     if isinstance(node, ast.Name) and lexicon.term(node.id) is not None:
         return personal(node, scope, names) if not re.search(r"path|file|dir", node.id) else None
     return personal(node, scope, names)
@@ -468,4 +490,4 @@ def _from_request(value: ast.AST, call: Call) -> bool:
     ) or _raw(value, call)
 
 
-CHECKS = (cached, exported, temporary, named_files, stored_addresses)
+CHECKS = (cached, kept, exported, temporary, named_files, stored_addresses)

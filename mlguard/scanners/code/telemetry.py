@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from mlguard.scanners.code import frames, lexicon
+from mlguard.scanners.code.hiding import called, cleans
 from mlguard.scanners.code.lexicon import Term
-from mlguard.scanners.code.personal import cleans, first, personal
+from mlguard.scanners.code.personal import first, personal
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 
 TELEMETRY = "code/personal-data-in-telemetry"
@@ -51,8 +52,8 @@ _ROOTS = ("wandb", "mlflow", "comet_ml", "neptune", "clearml", "aim", "dvclive",
           "elasticapm", "beeline", "langfuse", "logfire", "prometheus_client", "raygun4py", "statsd", "snowplow_tracker", "scout_apm", "azureml", "ga4mp")  # fmt: skip
 
 
-_NAMES = (
-    "log log_param log_params log_text log_dict log_table log_metric log_metrics log_input log_figure log_image log_artifact log_other log_others log_parameter log_parameters log_hyperparams log_event "  # noqa: SIM905
+_NAMES = (  # noqa: SIM905
+    "log log_param log_params log_text log_dict log_table log_metric log_metrics log_input log_figure log_image log_artifact log_other log_others log_parameter log_parameters log_hyperparams log_event "
     "log_asset log_asset_data log_dataset log_dataset_info log_html log_table logEvent init init_run update set_tag set_tags set_tag_str add_tag add_tags append track track_event connect connect_configuration report_text report_table "
     "report_media report_single_value set_property set_comment set_name set_user set_user_properties set_experiment_tag set_terminated upload add_text add_hparams add_scalar add_scalars add_image "
     "add_embedding text save Table Artifact assign store start_run alert Experiment create_run Run set_context set_extra capture_message add_breadcrumb set_data capture_event capture_exception set_attribute "
@@ -75,6 +76,7 @@ def telemetry(call: Call) -> Iterator[Sight]:
     if not kind or call.last == "Table" and _nested(call):
         return
     table = call.last in ("Table", "log_table")
+    values = [value for value in values if not _is_table(value, call)]
     for value in values:
         term = frames.term_of_columns(frames.columns_of(value, call.scope, call.names))
         if term is None and isinstance(value, ast.Dict):
@@ -125,6 +127,14 @@ def _kind(call: Call, path: str) -> str:
     ):
         return "errors"
     return ""
+
+
+def _is_table(value: ast.AST, call: Call) -> bool:
+    """Say whether a value is a table of a tracker that is made, and reported, elsewhere."""
+    if isinstance(value, ast.Dict):
+        return bool(value.values) and all(_is_table(item, call) for item in value.values)
+    single = call.names.single(value.id, call.scope) if isinstance(value, ast.Name) else None
+    return single is not None and isinstance(single[0], ast.Call) and called(single[0]) == "Table"
 
 
 def _nested(call: Call) -> bool:

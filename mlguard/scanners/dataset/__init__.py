@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from mlguard.facts import Dataset, Field
 from mlguard.findings import Detection, Gap, GapKind, Location, Record
 from mlguard.scanners import Context
 from mlguard.scanners.dataset import places
+from mlguard.values import replace
 
 if TYPE_CHECKING:
     from mlguard.scanners.dataset.sketch import Sketch

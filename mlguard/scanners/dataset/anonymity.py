@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from mlguard.scanners.dataset import hashing
 from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.hashing import Codes, Hashes
+from mlguard.values import dataclass, field
 
 MOST = 2 * 2**20
 """Classes, and pairs of a class and a sensitive value, that are counted exactly (about 40 MB each).

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlguard.values import dataclass
 
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]

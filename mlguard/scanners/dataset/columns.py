@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from mlguard.scanners.dataset import fits, look, shapes, terms, types
 from mlguard.scanners.dataset.cells import matching
 from mlguard.scanners.dataset.layouts import Hits
 from mlguard.scanners.dataset.table import MAX_COLUMNS, MAX_DEPTH, PROSE
+from mlguard.values import dataclass, field
 
 SAMPLE = 1000
 """Distinct values of a column that are kept for tests of distribution; counts never come from them."""

@@ -14,12 +14,12 @@ import site
 import sysconfig
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from mlguard.scanners.dataset import languages, terms
+from mlguard.values import dataclass, replace
 
 FOLDERS = "MLGUARD_NER_MODELS"
 """Environment variable with folders of models: ``de=/opt/models/de_core_news_lg-3.8.0``, several parted as in PATH."""

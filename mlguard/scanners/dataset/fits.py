@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlguard import tables
 from mlguard.scanners.dataset.cells import matching, values_of
+from mlguard.values import dataclass
 
 Flags = NDArray[np.bool_]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
@@ -18,6 +17,7 @@ from mlguard.scanners import Context
 from mlguard.scanners.dataset import source as sources
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
+from mlguard.values import dataclass
 
 Form = Literal["delta", "iceberg", "lance", "hudi", "shards"]
 """What holds files together. ``shards`` are files of one kind with one meaning each after the other."""

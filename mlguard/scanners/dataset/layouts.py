@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import shapes
 from mlguard.scanners.dataset.cells import Bytes, Cells, Flags, Index, matching
+from mlguard.values import dataclass
 
 BEFORE, AFTER = 4, 8
 """Bytes around a stretch that belong to its layout: letters of a code, and what a number must not touch."""

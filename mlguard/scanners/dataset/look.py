@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from mlguard.scanners.dataset import addresses, layouts, lettered, shapes
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset.cells import Cells, Flags, Index, Traits, matching
 from mlguard.scanners.dataset.layouts import Hits
+from mlguard.values import dataclass
 
 MAX_CELL = 2**20
 """Bytes of one cell that are looked at in one piece; longer cells are cut into pieces that overlap."""

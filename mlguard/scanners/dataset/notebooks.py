@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from mlguard.artifacts import Artifact
 from mlguard.facts import Dataset, Field
@@ -12,20 +12,20 @@ from mlguard.scanners import Context, notebook, read_text
 from mlguard.scanners.dataset import frames, places, report, verdict
 from mlguard.scanners.dataset.columns import Profile
 from mlguard.scanners.dataset.table import PROSE
+from mlguard.values import replace
 
 
 def scan(artifact: Artifact, context: Context) -> Iterator[Record]:
     """Yield a detection for each category that an output of a cell shows, and one fact for the notebook."""
     kept: list[Field] = []
     rows = 0
-    for cell in notebook.read(read_text(context, artifact.path)):
-        texts = [(output.text, output.lines, f"cell {cell.index}, output {output.index}") for output in cell.outputs]
-        if cell.kind == "markdown":
-            texts.append((cell.source, cell.lines, f"cell {cell.index}"))
+    whole = notebook.read_whole(read_text(context, artifact.path))
+    outputs: dict[str, str | int] = {"outputs": whole.outputs, "output_characters": whole.output_characters}
+    for texts, prose in _texts(whole):
         seen: set[tuple[str, str]] = set()
         for text, lines, place in texts:
             rows += len(lines)
-            for field in _fields(text, lines, prose=cell.kind == "markdown"):
+            for field in _fields(text, lines, prose):
                 key = (place, field.category)
                 if key in seen or places.is_test(artifact.path) and field.strength == "context":
                     continue
@@ -35,12 +35,36 @@ def scan(artifact: Artifact, context: Context) -> Iterator[Record]:
                 yield replace(
                     found,
                     location=replace(found.location, within=place),
-                    scope=place,
-                    facts={**found.facts, "place": place, "column": place},
+                    scope=_kind(place),
+                    facts={**found.facts, "place": place, "column": place, **outputs},
                     excerpt=("",),
                 )
     if kept:
         yield Dataset(artifact.path, "notebook", rows, 1, verdict.merged(kept))
+
+
+Place = tuple[str, tuple[int, ...], str]
+"""A text with the lines of the file for each of its own, and where in the notebook it is."""
+
+
+def _texts(whole: notebook.Notebook) -> Iterator[tuple[list[Place], bool]]:
+    """Yield the texts of each cell, and those of metadata; the second says whether they are prose."""
+    for cell in whole.cells:
+        name = f"cell {cell.index}"
+        texts = [(output.text, output.lines, f"{name}, output {output.index}") for output in cell.outputs]
+        texts += [(hung.text, hung.lines, f"{name}, attachment {hung.index}") for hung in cell.attachments]
+        if cell.metadata is not None:
+            texts.append((cell.metadata.text, cell.metadata.lines, f"{name}, metadata"))
+        if cell.kind in ("markdown", "raw"):
+            texts.append((cell.source, cell.lines, name))
+        yield texts, cell.kind in ("markdown", "raw")
+    if whole.metadata is not None:
+        yield [(whole.metadata.text, whole.metadata.lines, "metadata")], False
+
+
+def _kind(place: str) -> str:
+    """Return what a place is, without the numbers that change when cells are moved."""
+    return re.sub(r" \d+", "", place)
 
 
 def _fields(text: str, lines: tuple[int, ...], prose: bool) -> Iterator[Field]:

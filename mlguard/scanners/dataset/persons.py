@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from mlguard import tables
 from mlguard.scanners.dataset import terms
+from mlguard.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

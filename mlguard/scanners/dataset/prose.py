@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from mlguard.scanners.dataset import entities, languages, look, terms
 from mlguard.scanners.dataset.cells import values_of
 from mlguard.scanners.dataset.columns import Profile
 from mlguard.scanners.dataset.entities import Choice, Mention, Model, Models, Reader
+from mlguard.values import dataclass, field
 
 MAX_TOLD = 4_000
 """Characters of one text in which told facts are looked for."""

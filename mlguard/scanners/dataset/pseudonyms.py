@@ -14,13 +14,13 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import chain, pairwise, product
 from typing import Any
 from urllib.parse import unquote
 
 from mlguard.scanners.dataset import terms
+from mlguard.values import dataclass
 
 BUDGET = 2_000_000
 """Hashes that are computed for one table, at about a microsecond each. Counted, not timed, so that every run finds the same."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 
 from mlguard.scanners.dataset import checksums
 from mlguard.scanners.dataset.checksums import Check
+from mlguard.values import dataclass
 
 Pattern = re.Pattern[str]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import Context, open_path
+from mlguard.values import dataclass, replace
 
 HEAD_BYTES = 64 * 2**10
 """How much of a source is looked at to tell its kind."""

@@ -136,9 +136,8 @@ def vectors_in(schema: Any) -> list[str]:
 
 def told(path: str, place: str, fields: Sequence[Field]) -> Iterator[Detection]:
     """Yield a detection for each field of personal data beside vectors; ``place`` is what ``where`` returned, "" tells nothing."""
-    from dataclasses import replace
-
     from mlguard.scanners.dataset import report
+    from mlguard.values import replace
 
     for field in fields if place else ():
         if field.strength != "ner":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from mlguard.values import dataclass, field
 
 PROSE = "(text)"
 """Name of the one column of a table of prose. No header is shown like that."""

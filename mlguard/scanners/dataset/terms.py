@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
 from mlguard import tables
 from mlguard.scanners.dataset.fits import FITS, STREET, Fit
+from mlguard.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

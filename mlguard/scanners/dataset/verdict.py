@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -25,6 +24,7 @@ from mlguard.scanners.dataset import (
 )
 from mlguard.scanners.dataset.columns import Profile, Tally
 from mlguard.scanners.dataset.context import Confidence, context_field
+from mlguard.values import replace
 
 Strength = Literal["checksum", "pattern", "context", "ner"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from mlguard import tables
@@ -11,6 +10,7 @@ from mlguard.facts import Field
 from mlguard.scanners.dataset import codes, terms
 from mlguard.scanners.dataset.columns import Profile
 from mlguard.scanners.dataset.context import context_field
+from mlguard.values import dataclass
 
 PROBE = 20
 """Values that are tried before all of a sample are."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mlguard.artifacts import Artifact
 from mlguard.scanners import Context
 from mlguard.scanners.dependencies import readers
 from mlguard.scanners.dependencies.manifests import Component, Index, Manifest, Trouble
+from mlguard.values import dataclass, field
 
 _Placed = TypeVar("_Placed", Component, Index)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
 from mlguard import tables
+from mlguard.values import dataclass
 
 MAX_EXPRESSION = 2_000
 """Characters of an expression; longer text is the licence itself, which is not read."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
+from mlguard.values import dataclass, field
 
 MAX_MANIFEST_BYTES = 16 * 2**20
 """The largest lock files of real projects are a few MiB."""
@@ -311,14 +311,3 @@ def direct(url: str, place: Place, name: str = "", **more: Any) -> Component:
     more.setdefault("revision", commit.group(1) if commit else "")
     name = canonicalize_name(name)
     return Component(name, "", version, place, origin, commit is not None, hashed, **more)
-
-
-def is_range(specifier: str) -> bool:
-    """Say whether text is a set of version specifiers of PEP 440."""
-    from packaging.specifiers import SpecifierSet
-
-    try:
-        SpecifierSet(specifier)
-    except ValueError:
-        return False
-    return True

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Literal
 
 from mlguard import tables
+from mlguard.values import dataclass, field
 
 MAX_NAME = 100
 """Characters of a name that is compared; longer ones are no slips of the hand."""

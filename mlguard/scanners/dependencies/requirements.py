@@ -6,7 +6,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies.manifests import (
@@ -28,6 +27,7 @@ from mlguard.scanners.dependencies.manifests import (
     strong,
 )
 from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
+from mlguard.values import replace
 
 MAX_INCLUDES = 200
 """Files that one requirements file may include, directly or not."""

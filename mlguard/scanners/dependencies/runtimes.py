@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlguard import tables
+from mlguard.values import dataclass
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet

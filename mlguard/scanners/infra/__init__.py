@@ -30,7 +30,6 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -41,6 +40,7 @@ from mlguard.scanners import Context, lazy
 from mlguard.scanners.infra import pipelines
 from mlguard.scanners.infra.rendered import KUSTOMIZATIONS, Rendered, is_test
 from mlguard.scanners.infra.resources import Position, Resource, public
+from mlguard.values import replace
 
 _TERRAFORM = lazy.pattern(r"\.(?:tf|tofu)(?:\.json)?$|\.tfvars(?:\.json)?$|(?:^|/)terragrunt\.hcl$")
 

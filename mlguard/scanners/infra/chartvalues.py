@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,6 +11,7 @@ from mlguard.errors import Unreadable
 from mlguard.scanners import Context, lazy, read_text
 from mlguard.scanners.infra.resources import Path, Position, Resource
 from mlguard.scanners.infra.yamltree import Tree, parse
+from mlguard.values import replace
 
 MAX_BYTES = 2**20
 """The largest file of values that is read."""

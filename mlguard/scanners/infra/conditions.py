@@ -49,7 +49,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.errors import ConditionError
@@ -77,6 +76,7 @@ from mlguard.scanners.infra.truth import (
     quantified,
     related,
 )
+from mlguard.values import dataclass, field
 
 _ASKS_WHETHER_SET = frozenset({"exists", "empty", "own_key"})
 """Operators that an input without a default satisfies, as far as that lets a check pass: never to select or to fail."""

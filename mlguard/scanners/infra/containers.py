@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlguard.scanners.infra.images import ended, floating
@@ -11,6 +10,7 @@ from mlguard.scanners.infra.operators import image_parts, registry_of
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Unknown
 from mlguard.scanners.infra.services import WORDS, open_services
 from mlguard.scanners.infra.workloads import described
+from mlguard.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)

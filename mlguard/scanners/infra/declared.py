@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners.infra.meaning import classes_of, members
 from mlguard.scanners.infra.resources import Resource
+from mlguard.values import replace
 
 _NAMES = (
     "bucket", "name", "identifier", "cluster_identifier", "dataset_id", "table_id", "database", "topic", "repository", "metadata",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import PurePosixPath
@@ -22,6 +21,7 @@ from mlguard.scanners.infra.fetches import CHECKS, Fetch, code_fetches, model_fe
 from mlguard.scanners.infra.images import floating
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position, Resource, Unknown
+from mlguard.values import dataclass, field
 
 MAX_FOLDERS = 4
 """The folder of a Dockerfile and those above it in which a Compose file is looked for."""

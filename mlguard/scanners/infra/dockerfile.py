@@ -6,12 +6,12 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Position, reference
+from mlguard.values import dataclass
 
 MAX_EXPANSION = 10_000
 """Characters that a text may grow to when variables are put in."""

@@ -7,12 +7,12 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import REFERENCE, Path, Position
+from mlguard.values import replace
 
 MAX_LEVELS = 100
 """Objects and lists inside each other."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +19,7 @@ from mlguard.scanners.infra.policies.statements import statements
 from mlguard.scanners.infra.resources import Open, Path, Position, Resource, Unknown, public, shown
 from mlguard.scanners.infra.startscripts import downloads
 from mlguard.scanners.infra.terraform.functions import merge, text_of
+from mlguard.values import replace
 
 TAGS = ("tags", "labels", "user_labels", "resource_labels")
 """The attributes that hold tags, in the order in which they count."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mlguard.scanners import lazy
+from mlguard.values import dataclass
 
 MAX_PROGRAM = 4_000
 """Instructions of one pattern; RE2 repeats at most 1000 times."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from mlguard import redact
 from mlguard.scanners import lazy
+from mlguard.values import dataclass, field
 
 Path = tuple[str | int, ...]
 """Where an attribute stands: ``("spec", "containers", 0, "image")``."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard.scanners import lazy
+from mlguard.values import dataclass
 
 WORDS = -2
 """In place of the index of a word: the block of words as a whole, or the container where it has none."""

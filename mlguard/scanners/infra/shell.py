@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard.scanners import lazy
+from mlguard.values import dataclass
 
 MAX_TEXT = 200_000
 """Characters of one script that are looked at."""

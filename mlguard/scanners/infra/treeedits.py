@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners.infra.resources import Position
 from mlguard.scanners.infra.yamltree import Tree
+from mlguard.values import replace
 
 Keys = tuple[str | int, ...]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.operators import image_parts
 from mlguard.scanners.infra.resources import Open, Path, Position
+from mlguard.values import dataclass
 
 MAX_TEXT = 20_000
 """Characters of one word or variable that are looked at."""

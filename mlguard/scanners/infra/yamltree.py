@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mlguard.errors import Unreadable
 from mlguard.scanners import lazy
 from mlguard.scanners.infra.resources import Path, Position
+from mlguard.values import dataclass
 
 if TYPE_CHECKING:
     import yaml

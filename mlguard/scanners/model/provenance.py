@@ -9,7 +9,6 @@ names, a file that a signed folder should not hold) is left to mlguard.assess, w
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,6 +20,7 @@ from mlguard.evidence.signatures import Bundle, Judgement, Malformed, Resource, 
 from mlguard.facts import FileDigest, Seal
 from mlguard.findings import Detection, Gap, Location, Proof, Record
 from mlguard.scanners import Context, open_path, read_bytes
+from mlguard.values import dataclass, field
 
 FAILED, MISSING = "model/failed-integrity-check", "model/missing-digest-or-signature"
 

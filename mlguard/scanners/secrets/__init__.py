@@ -21,8 +21,16 @@ from mlguard.scanners.secrets.search import find
 KEY_STORE_BYTES = 1 * 2**20
 """A key store or a key in DER is far smaller."""
 
-PIECE_BYTES = 16 * 2**20
-"""A text file over the limit for one read is searched in pieces of about this size, cut at line ends."""
+PIECE_BYTES = 8 * 2**20
+"""A larger text file is searched in pieces of about this size, cut at line ends, so that it needs little memory."""
+
+WHOLE_BYTES = 12 * 2**20
+"""Files up to this size are read whole, and up to the limit for one read those with a structure."""
+
+KEY_BYTES = 32 * 2**10
+"""A private key that a cut would go through moves into the next piece, up to this size."""
+
+_STRUCTURED = frozenset({"notebook", "json", "kubernetes", "yaml", "terraform", "cloudformation", "dockerfile"})
 
 _KEY_STORES = (".p12", ".pfx", ".jks", ".keystore", ".bks", ".der", ".key", ".kdbx", ".pkcs8", ".p8")
 
@@ -117,7 +125,7 @@ class SecretScanner:
                 yield from _history(context, accepted)
             elif _may_be_key_store(artifact):
                 yield from _key_store(artifact, context)
-            elif artifact.size > MAX_TEXT_BYTES:
+            elif artifact.size > MAX_TEXT_BYTES or artifact.size > WHOLE_BYTES and _may_be_cut(artifact, context):
                 yield from _in_pieces(artifact, context, accepted)
             else:
                 yield from _text_file(artifact, context, accepted)
@@ -165,18 +173,34 @@ def _text_file(artifact: Artifact, context: Context, accepted: Accepted) -> Iter
         yield from _plain(artifact, text, accepted)
 
 
+def _may_be_cut(artifact: Artifact, context: Context) -> bool:
+    if artifact.kind in _STRUCTURED:
+        return False
+    with open(open_path(context, artifact.path), "rb") as file:
+        return file.read(2) not in (b"\xff\xfe", b"\xfe\xff")
+
+
 def _in_pieces(artifact: Artifact, context: Context, accepted: Accepted) -> Iterator[Record]:
     style, first = _style(artifact), 1
     with open(open_path(context, artifact.path), "rb") as file:
         rest = b""
         while piece := file.read(PIECE_BYTES):
-            cut = piece.rfind(b"\n") + 1 or len(piece)
-            text = (rest + piece[:cut]).decode("utf-8", "replace")
-            rest = piece[cut:]
+            rest += piece
+            cut = _cut(rest)
+            text, rest = rest[:cut].decode("utf-8", "replace"), rest[cut:]
             yield from _detections(artifact, text, find(text, style), accepted, first)
             first += text.count("\n")
         text = rest.decode("utf-8", "replace")
         yield from _detections(artifact, text, find(text, style), accepted, first)
+
+
+def _cut(data: bytes) -> int:
+    """Return where a piece may end: behind a line, and not inside a private key."""
+    cut = data.rfind(b"\n") + 1 or len(data)
+    begun = data.rfind(b"-----BEGIN", max(0, cut - KEY_BYTES), cut)
+    if begun != -1 and data.find(b"-----END", begun, cut) == -1:
+        return data.rfind(b"\n", 0, begun) + 1 or cut
+    return cut
 
 
 def _history(context: Context, accepted: Accepted) -> Iterator[Record]:

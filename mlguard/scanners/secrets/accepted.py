@@ -12,12 +12,12 @@ import posixpath
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Aside
 from mlguard.scanners import Context, read_text
+from mlguard.values import dataclass, field
 
 BASELINE, IGNORE, CONFIGURATION = ".secrets.baseline", ".gitleaksignore", ".gitleaks.toml"
 FILES = (BASELINE, IGNORE, CONFIGURATION)

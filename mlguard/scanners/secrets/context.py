@@ -6,12 +6,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mlguard.scanners import lazy
 from mlguard.scanners.secrets.gate import Key
 from mlguard.scanners.secrets.hits import Hit
 from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_random, is_token, is_uuid
+from mlguard.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

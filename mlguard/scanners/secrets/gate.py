@@ -15,6 +15,10 @@ MAX_MEMORY = 64 * 2**20
 """Bytes of states that RE2 may keep of the automaton."""
 
 
+MARK_CHARS = 3
+"""A shorter mark is found nearly everywhere."""
+
+
 class Key(NamedTuple):
     """What is looked for: a literal that each match holds (``folded``: in small letters), and an expression that each match holds too."""
 
@@ -34,6 +38,7 @@ def gate(keys: Sequence[Key]) -> Gate:
 
 @cache
 def _by_automaton(keys: tuple[Key, ...]) -> Gate | None:
+    """Return the gate of two automata: those without a mark to speak of would make far more states together with the others."""
     try:
         import re2
     except ImportError:
@@ -42,20 +47,30 @@ def _by_automaton(keys: tuple[Key, ...]) -> Gate | None:
     options.max_mem = MAX_MEMORY
     options.log_errors = False
     options.encoding = re2.Options.Encoding.LATIN1
-    automaton: Any = re2.Set.SearchSet(options)
+    groups = (
+        [n for n, key in enumerate(keys) if len(key.mark) >= MARK_CHARS],
+        [n for n, key in enumerate(keys) if len(key.mark) < MARK_CHARS],
+    )
+    automata: list[tuple[Any, int, list[int]]] = []
     try:
-        for key in keys:
-            automaton.Add(f"(?i){key.gate}" if key.folded else key.gate)
-        always = automaton.Add("")
-        automaton.Compile()
+        for group in groups:
+            automaton: Any = re2.Set.SearchSet(options)
+            for number in group:
+                automaton.Add(f"(?i){keys[number].gate}" if keys[number].folded else keys[number].gate)
+            always = automaton.Add("")
+            automaton.Compile()
+            automata.append((automaton, always, group))
     except re2.error:
         return None
     simple = by_marks(keys)
 
     def opened(text: str, lowered: str) -> frozenset[int]:
-        found = automaton.Match(text.encode("utf-8", "replace"))
-        if not found or always not in found:  # it ran out of memory
-            return simple(text, lowered)
+        data, found = text.encode("utf-8", "replace"), list[int]()
+        for automaton, always, group in automata:
+            hits = automaton.Match(data)
+            if not hits or always not in hits:  # it ran out of memory
+                return simple(text, lowered)
+            found += [group[hit] for hit in hits if hit != always]
         return frozenset(found)
 
     return opened
@@ -63,7 +78,6 @@ def _by_automaton(keys: tuple[Key, ...]) -> Gate | None:
 
 # Every vendor's token is a long run of these characters, so most of a text need not be searched for hundreds of marks.
 RUN = re.compile(r"[A-Za-z0-9_+/.:~=%$-]{16,}")
-MARK_CHARS = 3
 
 
 def by_marks(keys: Sequence[Key]) -> Gate:

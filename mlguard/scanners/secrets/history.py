@@ -136,7 +136,7 @@ class _Looker:
         """Return the day of a commit, as it says itself."""
         if commit not in self.dates:
             try:
-                self.dates[commit] = self.git.ask("log", "--no-walk", "--format=%cs", "--end-of-options", commit).decode("ascii", "replace").strip()[:10]  # fmt: skip
+                self.dates[commit] = self.git.ask("log", "--no-walk", "--format=%cd", "--date=format:%d %b %Y", "--end-of-options", commit).decode("ascii", "replace").strip()[:11]  # fmt: skip
             except Unreadable:
                 self.dates[commit] = "an unknown day"
         return self.dates[commit]

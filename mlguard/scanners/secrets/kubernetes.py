@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import yaml
 
@@ -14,6 +13,7 @@ from mlguard import yamlish
 from mlguard.errors import Unreadable
 from mlguard.scanners import lazy
 from mlguard.scanners.secrets.values import is_made_of_words, is_placeholder
+from mlguard.values import dataclass
 
 _SECRET = lazy.pattern(
     r"^[ \t-]*[\"']?kind[\"']?\s*:\s*[\"']?Secret[\"']?\s*,?\s*(?:#.*)?$|[\"']kind[\"']\s*:\s*[\"']Secret[\"']", re.M

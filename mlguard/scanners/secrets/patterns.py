@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mlguard.scanners import lazy
 from mlguard.scanners.secrets.checks import crc32_matches, jwt_is_valid, pypi_is_valid
 from mlguard.scanners.secrets.values import is_placeholder, is_regular
+from mlguard.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

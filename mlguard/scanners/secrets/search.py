@@ -6,7 +6,6 @@ import base64
 import binascii
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from mlguard.scanners.secrets.gate import Gate, Key, gate
 from mlguard.scanners.secrets.hits import Hit, Lines, Style
 from mlguard.scanners.secrets.patterns import DOCUMENTED, Pattern, is_real
 from mlguard.scanners.secrets.values import is_random
+from mlguard.values import replace
 
 __all__ = ["Hit", "Lines", "Style", "find"]
 
@@ -39,17 +39,13 @@ _ENCODED = lazy.pattern(
 _FIRST_CONTEXT = len(PATTERNS)
 _FIRST_ADDRESS = _FIRST_CONTEXT + len(context.KEYS)
 _FIRST_WORD = _FIRST_ADDRESS + len(addresses.KEYS)
+_ENCODED_TEXT = _FIRST_WORD + len(pairs.KEYS)
 
 
 @cache
 def _gate() -> Gate:
     keys = [Key(pattern.mark, pattern.gate) for pattern in PATTERNS]
-    return gate([*keys, *context.KEYS, *addresses.KEYS, *pairs.KEYS])
-
-
-@cache
-def _base64_gate() -> Gate:
-    return gate([Key("", _LEAST_ENCODED)])  # apart from the others, with which it would make far more states
+    return gate([*keys, *context.KEYS, *addresses.KEYS, *pairs.KEYS, Key("", _LEAST_ENCODED)])
 
 
 def find(text: str, style: Style, nested: bool = False) -> list[Hit]:
@@ -76,7 +72,7 @@ def find(text: str, style: Style, nested: bool = False) -> list[Hit]:
             claims += [_Claim(3, hit) for hit in pairs.pairs(text, lowered, style, words)]
             if _FIRST_WORD + pairs.ENTRIES in opened:
                 claims += [_Claim(4, hit) for hit in pairs.entries(text, style)]
-    if not nested and 0 in _base64_gate()(text, lowered):
+    if not nested and _ENCODED_TEXT in opened:
         claims += [_Claim(5, hit) for hit in _encoded(text)]
     claims = [claim for claim in claims if text[claim.hit.start : claim.hit.end] not in DOCUMENTED]
     return _named(_best(claims), text) if claims else []

@@ -32,7 +32,7 @@ _REFERENCE = lazy.pattern(
     re.I,
 )
 _WORDS = lazy.pattern(
-    r"passw(?:or)?d|passwd|passphrase|pass|pwd|secret|token|api|key|auth|test(?:ing|er)?|admin|user(?:name)?|root|default|demo|local|none|null|"
+    r"scott|tiger|passw(?:or)?d|passwd|passphrase|pass|pwd|secret|token|api|key|auth|test(?:ing|er)?|admin|user(?:name)?|root|default|demo|local|none|null|"
     r"true|false|undefined|string|hidden|empty|foo|bar|baz|qux|hello|world|some|this|that|the|my|is|an?|here|value|very|long|for|only|dev|prod|"
     r"development|guest|minio|postgres|mysql|redis|rabbitmq|mongo|airflow|jupyter|mlflow|private|public|access|client|id|bearer|basic|"
     r"0?1234(?:5(?:6(?:7(?:8(?:90?)?)?)?)?)?|123|abc(?:d(?:e(?:f)?)?)?|qwerty|asdf|[^a-z0-9]",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import BinaryIO, cast
 
 from mlguard.artifacts import Artifact, kind_of
@@ -23,6 +22,7 @@ from mlguard.scanners.dataset.formats.budget import Budget, Meter
 from mlguard.scanners.dataset.formats.window import Window, handle, once
 from mlguard.scanners.dataset.source import Source, of_bytes, renamed
 from mlguard.scanners.dataset.table import Table
+from mlguard.values import replace
 
 CODECS = {"gzip": "gzip", "bzip2": "bzip2", "xz": "xz", "zstd": "zstd", "lz4": "lz4"}
 """Codec of ``mlguard.scanners.model.codecs`` by kind."""

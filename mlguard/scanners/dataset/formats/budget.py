@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset.table import MissedKind
+from mlguard.values import dataclass, field
 
 MAX_MEMBER_BYTES = 64 * 2**30
 MAX_TOTAL_BYTES = 256 * 2**30

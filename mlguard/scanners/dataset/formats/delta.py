@@ -12,7 +12,6 @@ import re
 import string
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +22,7 @@ from mlguard.scanners.dataset.formats import roaring, shards
 from mlguard.scanners.dataset.formats.shards import Piece, Positions
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import Table
+from mlguard.values import dataclass, field, replace
 
 LOG = "_delta_log/"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from mlguard.scanners.dataset.formats.budget import Budget
 from mlguard.scanners.dataset.table import BATCH_ROWS, Table
+from mlguard.values import dataclass, field
 
 MAX_TABLES = 1_000
 """Tables of one archive that are told apart."""

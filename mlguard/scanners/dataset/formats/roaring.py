@@ -7,10 +7,10 @@ half of its values (int32) and a 32-bit bitmap. Nothing is expanded: a few bytes
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.errors import Unreadable
+from mlguard.values import dataclass, field
 
 MAX_BYTES = 64 * 2**20
 """The largest bitmap that is read."""

@@ -7,7 +7,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -16,6 +15,7 @@ from mlguard.scanners.dataset import lines, terms
 from mlguard.scanners.dataset.columns import strings
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import MAX_COLUMNS, Table
+from mlguard.values import dataclass
 
 SNIFF_CHARS = 64 * 2**10
 """Characters of a file's beginning from which its dialect is taken."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mlguard import redact
@@ -12,6 +11,7 @@ from mlguard.scanners.dataset import folders, formats
 from mlguard.scanners.dataset.folders import Folder, Form
 from mlguard.scanners.dataset.source import Source
 from mlguard.scanners.dataset.table import BATCH_BYTES, BATCH_ROWS, MAX_COLUMNS, MissedKind, Table
+from mlguard.values import dataclass, field
 
 MAX_REASONS = 20
 """Files whose trouble is told one by one. Further ones are counted."""

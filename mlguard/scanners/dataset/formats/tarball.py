@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from mlguard.errors import Unreadable
+from mlguard.values import dataclass
 
 BLOCK_BYTES = 512
 CHUNK_BYTES = 2**16

@@ -171,6 +171,8 @@ def read(artifact: Artifact, context: Context) -> list[Manifest]:
         return text
 
     word = format_of(artifact.path, artifact.kind)
+    if not word:
+        return []
     if word in BINARY:
         from mlguard.scanners.dependencies.readers import installed
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import configparser
 import re
-from dataclasses import dataclass
 
 from mlguard.errors import Unreadable
+from mlguard.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,11 @@ def parse(text: str) -> dict[str, dict[str, Value]]:
     check = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         check.read_string(text.removeprefix("\ufeff"))
-    except (configparser.Error, ValueError):
+    except (
+        configparser.Error,
+        ValueError,
+        AttributeError,
+    ):  # the last: lines that go on with an option without a value
         raise Unreadable("not valid as a file of sections and options") from None
     found: dict[str, dict[str, list[tuple[str, int, int]]]] = {}
     section: dict[str, list[tuple[str, int, int]]] | None = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mlguard.scanners.infra.shell import effective
+from mlguard.values import dataclass
 
 _PIP = re.compile(r"pip(?:[23](?:\.\d+)?)?(?:\.exe)?")
 _PYTHON = re.compile(r"(?:python[\d.]*(?:\.exe)?|py|pypy\d*)")
@@ -104,7 +104,35 @@ def _verb(rest: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     return (rest[0], rest[1:]) if rest else ("", ())
 
 
+_HANDS_ON = frozenset(
+    {
+        "docker", "podman", "nerdctl", "kubectl", "xargs", "srun", "sbatch", "ssh", "nice", "stdbuf", "singularity", "apptainer", "chroot", "gosu",
+        "su-exec", "doas", "flock", "retry", "travis_retry", "nvidia-docker", "fakeroot", "unbuffer", "parallel", "docker-compose",
+    }
+)  # fmt: skip
+"""Programs that run the command in their last words."""
+
+MAX_HANDED = 40
+"""Words of such a program among which the command it runs is looked for."""
+
+
+def _handed(rest: tuple[str, ...], depth: int) -> Install | None:
+    for at, word in enumerate(rest[:MAX_HANDED]):
+        name = word.rsplit("/", 1)[-1]
+        if (
+            _PIP.fullmatch(name)
+            or _PYTHON.fullmatch(name)
+            or name in ("uv", "conda", "mamba", "micromamba", "poetry", "pdm", "pipx")
+        ):
+            found = of(rest[at:], depth + 1)
+            if found is not None:
+                return found
+    return None
+
+
 def _other(program: str, rest: tuple[str, ...], depth: int) -> Install | None:
+    if program in _HANDS_ON:
+        return _handed(rest, depth)
     verb, after = _verb(rest)
     if program in ("conda", "mamba", "micromamba"):
         if verb in ("install", "create", "update"):

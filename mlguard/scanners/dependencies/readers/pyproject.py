@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -23,6 +22,7 @@ from mlguard.scanners.dependencies.manifests import (
 )
 from mlguard.scanners.dependencies.readers import poetry, sources
 from mlguard.scanners.dependencies.toml import Path, Places, load, strings, table
+from mlguard.values import replace
 
 MAX_INCLUDED = 200
 """Groups that one group of dependencies includes, directly or not."""

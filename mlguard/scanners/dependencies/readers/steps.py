@@ -27,11 +27,37 @@ from mlguard.scanners.infra.resources import REFERENCE
 MAX_NESTED = 3
 """Shells inside shells whose text is read."""
 
+MAX_ABOVE = 20
+"""Folders above a file in which a file that it names is looked for."""
+
 At = Callable[[int, int], Place]
 """Returns the place in the file of a part of a script by its offsets."""
 
 _OPEN = re.compile(r"\$\{\{|\$[({A-Za-z_]|`|\{\w|%\w+%|<[A-Z_]+>|xxxx|\{\{|\$\[\[")
 _VERB = re.compile(r"\b(?:install|add|sync|run|create|inject|download|wheel|update)\b|\buvx\b|pip-sync")
+
+
+_SAYS = frozenset(
+    {
+        "echo",
+        "printf",
+        "cat",
+        "grep",
+        "sed",
+        "awk",
+        "git",
+        "test",
+        "[",
+        "[[",
+        "read",
+        "log",
+        "warn",
+        "die",
+        "python",
+        "python3",
+    }
+)
+"""Programs whose words are text to them, and no script."""
 
 
 class Script:
@@ -82,9 +108,7 @@ class Script:
             return
         found = installs.of(words)
         if found is None:
-            for word in words:
-                for nested in shell.inner(word) if "(" in word or "`" in word else ():
-                    self.take(nested, lambda a, b: at(command.start, command.end), known, depth + 1)
+            self.inside(text, command, at, known, depth)
             return
         cursor = command.start
         listed = installs.of_conda(found.words) if found.conda else installs.arguments(found.words, found.files)
@@ -93,6 +117,19 @@ class Script:
             place = at(start, start + len(argument.text)) if start >= 0 else at(command.start, command.end)
             cursor = start + len(argument.text) if start >= 0 else cursor
             self.argument(argument, place, found, known)
+
+    def inside(self, text: str, command: shell.Command, at: At, known: dict[str, str | None], depth: int) -> None:
+        """Take what a command that installs nothing itself hands on: substitutions, and scripts for other shells."""
+
+        def here(start: int, end: int) -> Place:
+            return at(command.start, command.end)
+
+        for word in command.words:
+            for nested in shell.inner(word) if "(" in word or "`" in word else ():
+                self.take(nested, here, known, depth + 1)
+            if command.program not in _SAYS and re.search(r"\s", word) and _VERB.search(word):
+                base = text.find(word, command.start)
+                self.take(word, _moved(at, base) if 0 <= base < command.end else here, known, depth + 1)
 
     def argument(
         self, argument: installs.Argument, place: Place, found: installs.Install, known: dict[str, str | None]
@@ -144,6 +181,8 @@ class Script:
         folder = posixpath.dirname(self.manifest.path)
         clean = posixpath.normpath(name.replace("\\", "/"))
         candidates = [posixpath.normpath(posixpath.join(folder, clean)), clean, clean.lstrip("/")]
+        above = folder.split("/")[:MAX_ABOVE]
+        candidates += ["/".join([*above[:number], clean]) for number in range(len(above) - 1, 0, -1)]
         parts = clean.strip("/").split("/")
         candidates += ["/".join(parts[number:]) for number in range(1, len(parts))]
         candidates.append(posixpath.join(folder, parts[-1]))
@@ -169,6 +208,11 @@ class Script:
         reason = f"line {place.line} {what}"
         if not any(one.reason == reason for one in self.manifest.troubles[-5:]) and len(self.manifest.troubles) < 500:
             self.manifest.troubles.append(Trouble(self.manifest.path, kind, reason, hint))
+
+
+def _moved(at: At, base: int) -> At:
+    """Return the places of a text that begins at an offset of another one."""
+    return lambda start, end: at(base + start, base + end)
 
 
 def _versioned(text: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import Manifest, Place, Read, Trouble
 from mlguard.scanners.dependencies.readers import ini
 from mlguard.scanners.dependencies.toml import Path, Places, load, table
+from mlguard.values import replace
 
 MAX_REFERENCES = 100
 """References from one list of an environment to lists of others that are followed."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap
@@ -27,6 +26,7 @@ from mlguard.scanners.infra.treeedits import (
     stamped,
 )
 from mlguard.scanners.infra.yamltree import Tree, parse
+from mlguard.values import dataclass, field
 
 MAX_EXTENDS = 20
 """Services that extend each other."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -29,6 +28,7 @@ from mlguard.scanners.infra.kubernetes.rbac import Accounts
 from mlguard.scanners.infra.kubernetes.scaling import Scaling
 from mlguard.scanners.infra.services import serves_model
 from mlguard.scanners.infra.yamltree import Tree
+from mlguard.values import dataclass, replace
 
 PATCH_NAME = lazy.pattern(r"(?i)(?:^|[/_.-])(?:patch(?:es)?|overlays?|components)(?:[/_.-]|$)")
 GUARDS = ("AuthorizationPolicy", "RequestAuthentication", "SecurityPolicy", "AuthPolicy", "OIDCPolicy")

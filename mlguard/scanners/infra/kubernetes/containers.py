@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard.scanners import lazy
@@ -19,6 +18,7 @@ from mlguard.scanners.infra.resources import Open, Path, Position, Unknown, refe
 from mlguard.scanners.infra.services import WORDS, open_services
 from mlguard.scanners.infra.workloads import described, wants_accelerator
 from mlguard.scanners.infra.yamltree import Tree
+from mlguard.values import dataclass
 
 OPEN_TEXT = lazy.pattern(r"\{\{.*?\}\}|\$\{[^}]*\}|\$\([A-Za-z_]\w*\)|<[A-Za-z_ -]+>")
 ACCELERATOR = lazy.pattern(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from mlguard.findings import Gap
 from mlguard.scanners import Context, decode, lazy, read_bytes
 from mlguard.scanners.infra.resources import Unknown, reference
 from mlguard.scanners.infra.yamltree import MAX_BYTES, Tree, parse
+from mlguard.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from mlguard.scanners.infra.kubernetes.pods import Pod

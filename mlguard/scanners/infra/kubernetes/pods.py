@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mlguard.scanners.infra.kubernetes.objects import Object, mapping, plain
 from mlguard.scanners.infra.resources import Path, Position
 from mlguard.scanners.infra.yamltree import Tree
+from mlguard.values import dataclass, replace
 
 CONTAINER_LISTS = {
     "containers": "container",

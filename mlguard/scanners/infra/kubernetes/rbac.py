@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mlguard import facts
@@ -13,6 +12,7 @@ from mlguard.scanners.infra.kubernetes.joins import MAX_SELECTING, Named
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain
 from mlguard.scanners.infra.kubernetes.places import Places
 from mlguard.scanners.infra.resources import Position
+from mlguard.values import dataclass
 
 _WATCHED = frozenset({"get", "list", "watch", "*"})
 _CHANGED = frozenset({"create", "update", "patch", "*"})

@@ -101,7 +101,7 @@ def _selector(one: Object) -> dict[str, Any]:
 
 def _anywhere(one: Object) -> Object:
     """Return a monitor as one that may look into other namespaces, where it says so."""
-    from dataclasses import replace
+    from mlguard.values import replace
 
     selector = mapping(one.at("spec", "namespaceSelector"))
     wide = selector.get("any") is True or listed(selector.get("matchNames")) or one.kind.startswith("Cluster")

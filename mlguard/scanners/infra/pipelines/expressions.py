@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mlguard.scanners import lazy
+from mlguard.values import dataclass
 
 EXPRESSION = lazy.pattern(r"\$\{\{((?:'[^']*'|(?!\}\}|\$\{\{)[^'])*)\}\}")
 """An expression in a text. A string inside it may hold the closing braces."""

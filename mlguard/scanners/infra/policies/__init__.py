@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mlguard.scanners.infra.resources import Resource
+from mlguard.values import replace
 
 
 def completed(resources: Sequence[Resource]) -> Sequence[Resource]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from mlguard.scanners.infra import iam
 from mlguard.scanners.infra.jsontexts import heredoc_places, json_text
 from mlguard.scanners.infra.resources import REFERENCE, Open, Path, Position, Resource, Unknown
 from mlguard.scanners.infra.terraform.policydocs import PolicyText, statements_of
+from mlguard.values import replace
 
 MAX_STATEMENTS = 500
 """Statements of one policy."""

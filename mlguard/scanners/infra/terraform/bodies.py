@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.scanners.infra.resources import Open, Path, Position, Unknown
 from mlguard.scanners.infra.terraform.expressions import Block, Expr
 from mlguard.scanners.infra.terraform.values import Rest
+from mlguard.values import dataclass, field
 
 
 @dataclass(slots=True)

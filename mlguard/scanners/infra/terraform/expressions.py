@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mlguard.scanners.infra.resources import Position
+from mlguard.values import dataclass, field
 
 
 class Expr(NamedTuple):

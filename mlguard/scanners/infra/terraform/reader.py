@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -28,6 +27,7 @@ from mlguard.scanners.infra.terraform.syntax import Attribute, Block
 from mlguard.scanners.infra.terraform.terragrunt import NAME as UNIT
 from mlguard.scanners.infra.terraform.terragrunt import Unit, inputs_of, unit
 from mlguard.scanners.infra.terraform.tree import AUTO, Tree
+from mlguard.values import replace
 
 Item = Resource | Gap | facts.Grant | facts.Deployment
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.findings import GapKind
 from mlguard.scanners.infra.resources import Position, Unknown
 from mlguard.scanners.infra.terraform.expressions import Attribute, Block
+from mlguard.values import dataclass, field
 
 MAX_STEPS = 1_000_000
 """Expressions evaluated for one root module."""

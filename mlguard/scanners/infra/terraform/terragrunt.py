@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlguard.scanners.infra.resources import Open, Position
@@ -12,6 +11,7 @@ from mlguard.scanners.infra.terraform.evaluator import Module
 from mlguard.scanners.infra.terraform.expressions import Block, Expr, Source
 from mlguard.scanners.infra.terraform.session import Folder, Session
 from mlguard.scanners.infra.terraform.tree import Tree
+from mlguard.values import dataclass, field
 
 NAME = "terragrunt.hcl"
 """How the file of a unit is called."""
