@@ -47,7 +47,14 @@ class Job:
     ray: str | None = None  # data is counted by the workers of this cluster of Ray, of a local one when it is ""
     digests: bool = False  # compute the SHA-256 of every model, not only of those that the declaration gives one for
     recall: Recall | None = field(default=None, repr=False)  # what earlier runs said of files that have not changed
+    at_hand: bool = False  # a little work that is safe to do in this process is done here, though there may be others
 
+
+SMALL_BYTES = 2**19
+"""Of so much text it costs less to look at it here than to start a child, and to hear from it."""
+
+_SAFE = frozenset({"code", "secrets", "dependencies"})
+"""Scanners that read text in bounded time, with no library that could take this process down."""
 
 def run(job: Job, progress: Progress | None = None) -> Report:
     """Return the report of one run. ``progress`` is called with (done, total, path).
@@ -103,13 +110,22 @@ def _streamed(
         from mlguard import cluster
 
         stream = cluster.perform(tasks, setting, _processes(job), job.timeout, job.ray, progress)
-    elif processes := _processes(job):
+    elif (processes := _processes(job)) and not (job.at_hand and _is_small(job, tasks)):
         from mlguard import pool
 
         stream = pool.perform(tasks, setting, processes, job.timeout, progress)
     else:
         stream = perform(tasks, setting, progress)
     return stream
+
+
+def _is_small(job: Job, tasks: Sequence[Task]) -> bool:
+    """Say whether tasks need no process of their own: little text for scanners that only read it."""
+    if job.plugins or job.settings.get("dependencies", {}).get("online"):
+        return False
+    return sum(artifact.size for task in tasks for artifact in task.group) <= SMALL_BYTES and all(
+        task.scanner in _SAFE and all(artifact.kind != "history" for artifact in task.group) for task in tasks
+    )
 
 
 def _processes(job: Job) -> int:

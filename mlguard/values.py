@@ -57,14 +57,14 @@ if not TYPE_CHECKING:
                 changes[name] = getattr(record, name)
         return kind(**changes)
 
-    def dataclass(cls=None, /, *, frozen=False, slots=False, eq=True, repr=True):
+    def dataclass(cls=None, /, *, frozen=False, slots=False, eq=True, repr=True, unsafe_hash=False):
         """Make a dataclass of a class, as ``dataclasses.dataclass`` does with these parameters."""
         if cls is None:
-            return lambda kind: _made(kind, frozen, slots, eq, repr)
-        return _made(cls, frozen, slots, eq, repr)
+            return lambda kind: _made(kind, frozen, slots, eq, repr, unsafe_hash)
+        return _made(cls, frozen, slots, eq, repr, unsafe_hash)
 
 
-def _made(cls: Any, frozen: bool, slots: bool, eq: bool, repr: bool) -> Any:
+def _made(cls: Any, frozen: bool, slots: bool, eq: bool, repr: bool, hashed: bool) -> Any:
     body = cls.__dict__
     if any(
         "__dataclass_fields__" in base.__dict__ and "__own_fields__" not in base.__dict__ for base in cls.__mro__[1:]
@@ -85,7 +85,7 @@ def _made(cls: Any, frozen: bool, slots: bool, eq: bool, repr: bool) -> Any:
     if repr and "__repr__" not in body:
         added["__repr__"] = _repr([known.name for known in every if known.repr])
     if eq and "__eq__" not in body:
-        added |= _equality([known.name for known in every if known.compare], frozen, "__hash__" in body)
+        added |= _equality([known.name for known in every if known.compare], hashed or frozen, "__hash__" in body)
     if frozen:
         added["__setattr__"], added["__delattr__"] = _set_frozen, _delete_frozen
     if not slots:
@@ -172,7 +172,7 @@ def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda record: tuple(getattr(record, name) for name in names)
 
 
-def _equality(names: list[str], frozen: bool, hashed: bool) -> dict[str, Any]:
+def _equality(names: list[str], hashable: bool, hashed: bool) -> dict[str, Any]:
     values = _values(names)
 
     def __eq__(self: Any, other: Any) -> Any:
@@ -181,7 +181,7 @@ def _equality(names: list[str], frozen: bool, hashed: bool) -> dict[str, Any]:
     def __hash__(self: Any) -> int:
         return hash(values(self))
 
-    return {"__eq__": __eq__} if hashed else {"__eq__": __eq__, "__hash__": __hash__ if frozen else None}
+    return {"__eq__": __eq__} if hashed else {"__eq__": __eq__, "__hash__": __hash__ if hashable else None}
 
 
 def _repr(names: list[str]) -> Callable[[Any], str]:

@@ -145,7 +145,8 @@ def test_encodings_and_line_ends_make_no_difference(tmp_path: Path) -> None:
 
 def test_bandits_own_visitor_gives_the_same_for_versions_that_are_not_known() -> None:
     blacklists: Any = bandit_library.checks().blacklists
-    for name, code in [*bandit_samples.files(blacklists), *ENCODED.items()]:
+    everything: list[tuple[str, str | bytes]] = [*bandit_samples.files(blacklists), *ENCODED.items()]
+    for name, code in everything:
         data = code if isinstance(code, bytes) else code.encode()
         try:
             tree = source.python_file(name, data).tree

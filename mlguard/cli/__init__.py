@@ -50,15 +50,7 @@ def _run(arguments: list[str]) -> int:
         if arguments == ["--version"]:
             print(f"mlguard {__version__}")
             return PASS
-        if arguments[:1] == ["hook"]:
-            from mlguard.cli.hook import hook
-
-            return hook(arguments[1:])
-        if arguments[:1] == ["model"]:
-            from mlguard.cli.model import model
-
-            return model(arguments[1:])
-        return _with_click(arguments)
+        return _done(arguments)
     except MlguardError as error:
         return _tell(str(error), USAGE)
     except KeyboardInterrupt:
@@ -68,6 +60,24 @@ def _run(arguments: list[str]) -> int:
         return INTERNAL
     except Exception as error:  # noqa: BLE001  # a bug must not end with 1, which means findings
         return _tell(_bug(error), INTERNAL)
+
+
+def _done(arguments: list[str]) -> int:
+    import gc
+
+    gc.set_threshold(50_000, 20, 20)  # what is loaded and found lives as long as the run, and is seldom a ring
+    try:
+        if arguments[:1] == ["hook"]:
+            from mlguard.cli.hook import hook
+
+            return hook(arguments[1:])
+        if arguments[:1] == ["model"]:
+            from mlguard.cli.model import model
+
+            return model(arguments[1:])
+        return _with_click(arguments)
+    finally:
+        gc.freeze()  # all that there is ends with the process: it need not be searched for rings again
 
 
 def _with_click(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ from mlguard.scanners import BUILT_IN
 
 _NEEDED = {
     "code": ("bandit",),
-    "secrets": ("bc-detect-secrets",),
+    "secrets": ("google-re2",),
     "dependencies": ("pip-audit",),
     "dataset": ("presidio-analyzer", "pyarrow", "numpy", "fastavro", "h5py", "pypdf", "python-calamine"),
     "model": ("cryptography", "jinja2", "lz4", "zstandard"),

@@ -178,6 +178,7 @@ def prepared(
         config_digest=settings.digest,
         digests=digests,
         recall=recall,
+        at_hand=settings.jobs is None,
     )
 
 

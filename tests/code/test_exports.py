@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mlguard.cli.commands import group
 from mlguard.scanners import Context
 from mlguard.scanners.code import source
 from mlguard.scanners.code.exports import Exports
@@ -66,7 +69,8 @@ def test_an_imported_constant_has_the_value_of_its_own_file(tmp_path: Path) -> N
     )
     call = parsed.tree.of(ast.Call)[0]
     assert names.constant(call.args[0], parsed.tree.root) is False
-    assert names.consulted == {"a/settings.py"}
+    assert names.looked.files == {"a/settings.py"}
+    assert names.looked.folders >= {"a"}
 
 
 def test_a_long_chain_of_files_ends(tmp_path: Path) -> None:
@@ -75,4 +79,32 @@ def test_a_long_chain_of_files_ends(tmp_path: Path) -> None:
     names, parsed = opened(tmp_path, files)
     call = parsed.tree.of(ast.Call)[0]
     assert names.path(call.func, parsed.tree.root) == ".f0.load"
-    assert len(names.consulted) <= 6
+    assert len(names.looked.files) <= 6
+
+
+def test_a_scan_follows_names_and_sees_a_change_in_the_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = tmp_path / "repository"
+    for path, text in {
+        "a/use.py": "from .io import load\n\nload(p)\n" + "# a comment\n" * 1000,
+        "a/io.py": "from torch import load\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+    def found() -> list[str]:
+        result = CliRunner().invoke(
+            group, ["scan", str(root), "--scanner", "code", "-j", "0", "-o", "json"], standalone_mode=False
+        )
+        report = json.loads(result.output)
+        return [f"{one['rule']} {one['location']['path']}:{one['location']['line']}" for one in report["findings"]]
+
+    assert "code/unsafe-deserialization a/use.py:3" in found()
+    (root / "a/io.py").write_text("from json import load\n")
+    assert found() == []
+    (root / "a/io.py").write_text("from torch import load\n")
+    assert found() == found()
+    (root / "a/io").mkdir()  # a package of the same name does not count beside a module
+    assert "code/unsafe-deserialization a/use.py:3" in found()

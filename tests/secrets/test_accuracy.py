@@ -43,37 +43,27 @@ def test_enough_formats_are_measured() -> None:
 
 
 def test_tokens_with_a_format_are_found_wherever_they_stand(tmp_path: Path) -> None:
-    misses, count = [], 0
+    misses: dict[str, list[str]] = {}
     for kind, make in corpus.FORMATS.items():
-        for sample in range(SAMPLES):
-            token = make(random.Random(f"{kind} {sample}"))
-            for place, (path, write) in corpus.PLACES.items():
-                count += 1
-                if missed(tmp_path, path, write(token), token):
-                    misses.append(f"{kind} in {place}")
+        for place, (path, write) in corpus.PLACES.items():
+            token = make(random.Random(f"{kind} {place}"))
+            if missed(tmp_path, path, write(token), token):
+                misses.setdefault(kind, []).append(place)
 
-    assert len(misses) <= (1 - FOUND_AT_LEAST) * count, misses
-
-
-def test_no_format_is_missed_in_most_places(tmp_path: Path) -> None:
-    for kind, make in corpus.FORMATS.items():
-        token = make(random.Random(f"{kind} lone"))
-        found = sum(not missed(tmp_path, path, write(token), token) for path, write in corpus.PLACES.values())
-
-        assert found >= 0.9 * len(corpus.PLACES), kind
+    count = len(corpus.FORMATS) * len(corpus.PLACES)
+    assert sum(map(len, misses.values())) <= (1 - FOUND_AT_LEAST) * count, misses
+    assert {kind: places for kind, places in misses.items() if len(places) > 0.1 * len(corpus.PLACES)} == {}
 
 
 def test_values_that_only_a_name_tells_are_found(tmp_path: Path) -> None:
-    misses, count = [], 0
+    misses = []
     for kind, (name, make) in corpus.NAMED.items():
-        for sample in range(SAMPLES):
-            token = make(random.Random(f"{kind} {sample}"))
-            for place, (path, write) in corpus.NAMED_PLACES.items():
-                count += 1
-                if missed(tmp_path, path, write(name, token), token):
-                    misses.append(f"{kind} in {place}")
+        for place, (path, write) in corpus.NAMED_PLACES.items():
+            token = make(random.Random(f"{kind} {place}"))
+            if missed(tmp_path, path, write(name, token), token):
+                misses.append(f"{kind} in {place}")
 
-    assert len(misses) <= (1 - FOUND_AT_LEAST) * count, misses
+    assert len(misses) <= (1 - FOUND_AT_LEAST) * len(corpus.NAMED) * len(corpus.NAMED_PLACES), misses
 
 
 def test_passwords_in_connection_strings_are_found(tmp_path: Path) -> None:

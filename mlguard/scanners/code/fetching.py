@@ -123,7 +123,7 @@ def _magic(call: Call) -> Iterator[Sight]:
         or _INSECURE_INDEX.search(text)
         or re.match(r"^(?:%|run |load )\s*(?:run |load )?\s*https?://", text)
     ):
-        yield call.sees(DOWNLOAD, "notebook-shell-install")
+        yield call.sees(DOWNLOAD, "notebook-shell-install", call="A line of IPython")
 
 
 @on_call("get", "stream", imports=["requests", "httpx", "aiohttp"])

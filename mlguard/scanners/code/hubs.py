@@ -25,16 +25,26 @@ _SCRIPTS = (
 )
 
 
-@on_call("load", "list", "help", "setattr", keywords=_TRUST)
+@on_call(keywords=_TRUST)
 def remote_code(call: Call) -> Iterator[Sight]:
     """Loaders that run code of a repository on the network."""
+    if call.path != "dict" and any(_on(call.value(name)) for name in _TRUST):
+        yield call.sees(REMOTE, "dataset-script" if call.last in _SCRIPTS else "trust-remote-code")
+
+
+@on_call("setattr", words=_TRUST)
+def set_attributes(call: Call) -> Iterator[Sight]:
+    """The same switch, set by its name."""
+    on = call.constant(call.argument(1)) in _TRUST and call.constant(call.argument(2)) is True
+    if on and call.path in ("setattr", "builtins.setattr"):
+        yield call.sees(REMOTE, "trust-remote-code")
+
+
+@on_call("load", "list", "help", imports=["torch"])
+def torch_hub(call: Call) -> Iterator[Sight]:
+    """Repositories whose hubconf.py PyTorch runs."""
     if call.path in ("torch.hub.load", "torch.hub.list", "torch.hub.help"):
         yield from _torch_hub(call)
-    elif call.path in ("setattr", "builtins.setattr"):
-        if call.constant(call.argument(1)) in _TRUST and call.constant(call.argument(2)) is True:
-            yield call.sees(REMOTE, "trust-remote-code")
-    elif call.path != "dict" and any(_on(call.value(name)) for name in _TRUST):
-        yield call.sees(REMOTE, "dataset-script" if call.last in _SCRIPTS else "trust-remote-code")
 
 
 def _on(value: object) -> bool:
@@ -340,4 +350,4 @@ def _written_targets(call: Call) -> frozenset[str]:
     return tree.written
 
 
-CHECKS = (remote_code, scripts, commands, options, unpinned)
+CHECKS = (remote_code, set_attributes, torch_hub, scripts, commands, options, unpinned)

@@ -6,7 +6,7 @@ import ast
 import builtins
 from typing import Final
 
-from mlguard.scanners.code.exports import Exports
+from mlguard.scanners.code.exports import Exports, Looked
 from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree, inside
 
 MAX_DEPTH = 12
@@ -77,7 +77,7 @@ class Names:
         self.tree = tree
         self.used: set[int] = set()  # ids of dictionary displays that were read as a call's keywords
         self.exports, self.file = exports, path
-        self.consulted: set[str] = set()  # other files of the tree that were read
+        self.looked = Looked()
         self._imported: dict[str, str] = {}
         self.taint: object = None  # the analysis of mlguard.scanners.code.taint, once somebody asked
         self._known: dict[tuple[int, str], str] = {}
@@ -284,7 +284,7 @@ class Names:
             return dotted
         known = self._imported.get(dotted)
         if known is None:
-            known = self._imported[dotted] = self.exports.path(dotted, self.file, self.consulted)
+            known = self._imported[dotted] = self.exports.path(dotted, self.file, self.looked)
         return known
 
     def holder(self, name: str, scope: Scope) -> Scope | None:
@@ -323,7 +323,7 @@ class Names:
         holder = self.holder(name, scope) if self.exports is not None else None
         if self.exports is None or holder is None or name not in holder.imports or name in holder.values:
             return UNKNOWN
-        found = self.exports.constant(holder.imports[name], self.file, self.consulted)
+        found = self.exports.constant(holder.imports[name], self.file, self.looked)
         return UNKNOWN if found is None or found.value is ... else found.value
 
     def _member(self, owner: str, name: str, scope: Scope, depth: int) -> Constant:

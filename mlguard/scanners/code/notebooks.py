@@ -8,6 +8,7 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Detection, Gap, Location, Record
 from mlguard.scanners import notebook
 from mlguard.scanners.code import lines, magics, shell
+from mlguard.scanners.code.exports import Exports
 from mlguard.scanners.code.report import records
 from mlguard.scanners.code.seeing import Watch
 from mlguard.scanners.code.source import MAX_SOURCE_BYTES, Source
@@ -37,12 +38,16 @@ class Unparsed:
 
 
 def scan(
-    path: str, text: str, versions: Mapping[str, Sequence[str]], watches: tuple[Watch, ...] = ()
+    path: str,
+    text: str,
+    versions: Mapping[str, Sequence[str]],
+    watches: tuple[Watch, ...] = (),
+    exports: Exports | None = None,
 ) -> Iterator[Record]:
     """Yield what the code of a notebook does, each with its cell and the line in it. Raises Unreadable for what is no notebook."""
     cells = notebook.read(text)
     by_index = {cell.index: cell for cell in cells}
-    for record in _records(path, cells, versions, watches):
+    for record in _records(path, cells, versions, watches, exports):
         yield _placed(record, by_index) if isinstance(record, Detection) else record
 
 
@@ -57,7 +62,11 @@ def _placed(found: Detection, cells: Mapping[int, Cell]) -> Detection:
 
 
 def _records(
-    path: str, cells: Sequence[Cell], versions: Mapping[str, Sequence[str]], watches: tuple[Watch, ...]
+    path: str,
+    cells: Sequence[Cell],
+    versions: Mapping[str, Sequence[str]],
+    watches: tuple[Watch, ...],
+    exports: Exports | None,
 ) -> Iterator[Record]:
     chunks: list[Chunk] = []
     foreign = False
@@ -79,7 +88,7 @@ def _records(
     for group in _modules(chunks):
         module, failed = _module(path, group)
         if module is not None:
-            module.versions = versions
+            module.versions, module.exports = versions, exports
             yield from records(module, watches)
         for one in failed:
             reason = f"cell {one.chunk.cell.index} is {one.reason[0].lower()}{one.reason[1:]}"

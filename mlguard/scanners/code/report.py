@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from mlguard import redact, tables
+from mlguard.facts import Consulted
 from mlguard.findings import Aside, Detection, Gap, Location, Record
 from mlguard.ignores import MAX_REASON
 from mlguard.scanners.code import bandit_checks, imports
@@ -25,7 +26,7 @@ def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:
 
     Where bandit and a check of ours report the same node under the same rule, ours stays and carries bandit's facts.
     """
-    names = Names(source.tree)
+    names = Names(source.tree, source.exports, source.path)
     ours: dict[tuple[str, int], Sight] = {}
     order: list[Sight] = []
     for sight in sights(source, names, more):
@@ -57,6 +58,8 @@ def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:
         facts, aside = merged.get(id(sight), ({}, None))
         yield replace(_ours(sight, source, names, facts), aside=aside)
     yield from imports.told(source)
+    if names.looked.folders:
+        yield Consulted(source.path, tuple(sorted(names.looked.files)), tuple(sorted(names.looked.folders)))
 
 
 def _aside(mark: Mark, void: bool, source: Source) -> Aside:

@@ -12,6 +12,7 @@ from mlguard.errors import Unreadable
 from mlguard.findings import Location
 from mlguard.scanners import notebook
 from mlguard.scanners.code import pins
+from mlguard.scanners.code.exports import Exports
 from mlguard.scanners.code.tree import Tree, parse
 from mlguard.values import dataclass, field
 
@@ -32,6 +33,7 @@ class Source:
     lines: tuple[bytes, ...] | None = None  # in UTF-8, when columns in bytes are not columns in characters
     rows: tuple[tuple[notebook.Cell, int], ...] | None = None
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    exports: Exports | None = None  # follows imports of other files of the tree
     secrets: bool | None = None  # a name of a credential stands in it, once somebody asked
     guarded: bool | None = None  # something looks at every caller of the application, once somebody asked
     answers: dict[tuple[str, int], bool] = field(

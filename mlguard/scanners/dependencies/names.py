@@ -80,15 +80,29 @@ class _Packages:
     tails: dict[str, list[str]] = field(default_factory=dict)  # by all but the first letter
 
     def __post_init__(self) -> None:
-        for name in self.meant:
-            plain = _squeezed(name)
-            self.squeezed.setdefault(plain, name)
-            if len(plain) >= MIN_LENGTH:
-                self.shapes.setdefault(_shape(plain), name)
-            if "-" in name:
-                self.words.setdefault(_words(name), name)
-            self.heads.setdefault((plain[0], len(plain)), []).append(name)
-            self.tails.setdefault(plain[1:], []).append(name)
+        names = list(self.meant)
+        # All names at once, a line each: no replacement reaches over the end of one.
+        plain = _squeezed("\n".join(names)).split("\n")
+        shapes = _shape("\n".join(plain)).split("\n")
+        # Of names that leave the same the first one counts, which is put in last.
+        self.squeezed = dict(zip(reversed(plain), reversed(names), strict=True))
+        self.shapes = {
+            shape: name
+            for shape, bare, name in zip(reversed(shapes), reversed(plain), reversed(names), strict=True)
+            if len(bare) >= MIN_LENGTH
+        }
+        self.words = {_words(name): name for name in reversed(names) if "-" in name}
+        heads, tails = self.heads, self.tails
+        for name, bare in zip(names, plain, strict=True):
+            head, tail = (bare[0], len(bare)), bare[1:]
+            if head in heads:
+                heads[head].append(name)
+            else:
+                heads[head] = [name]
+            if tail in tails:
+                tails[tail].append(name)
+            else:
+                tails[tail] = [name]
 
 
 @cache
