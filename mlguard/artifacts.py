@@ -7,6 +7,7 @@ import re
 import stat
 from pathlib import Path
 
+from mlguard import lazy
 from mlguard.values import dataclass
 
 HEAD_BYTES = 64 * 2**10
@@ -105,41 +106,41 @@ MODEL_TEXT_BYTES = 16 * 2**10
 _GRAPH_SUFFIXES = frozenset({".onnx", ".mlmodel", ".pdmodel"})
 """Formats without a magic number, whose first bytes may be text."""
 
-_REQUIREMENTS = re.compile(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
+_REQUIREMENTS = lazy.pattern(r"(?:requirements|constraints)[^/]*\.(?:txt|in)$|^requirements/[^/]+\.(?:txt|in)$", re.I)
 # Protocol 0: perhaps some marks and strings, then an import written as module and name on lines of their own.
-_TEXT_PICKLE = re.compile(
+_TEXT_PICKLE = lazy.pattern(
     rb"\A(?:[(\]})l0tdN.]|[SVIFL][^\n]*+\n|p\d+\n)*+[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n"
     rb"(?:[(\]})0.]|p\d+\n|q[^a-z]|S['\"]|[IFL]-?\d)"
 )
 # The same where strings that are thrown away fill all that is seen of the file.
-_TEXT_PICKLE_FILLED = re.compile(rb"\A(?:[(\]})0N]|V[^\n]*+\n0)*+V[^\n]*+\Z")
-_DOCKERFILE = re.compile(r"^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:dockerfile|containerfile)$", re.I)
-_WORKFLOW = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
-_MODEL_TEXT_NAME = re.compile(
+_TEXT_PICKLE_FILLED = lazy.pattern(rb"\A(?:[(\]})0N]|V[^\n]*+\n0)*+V[^\n]*+\Z")
+_DOCKERFILE = lazy.pattern(r"^(?:Dockerfile|Containerfile)(?:[._-].+)?$|\.(?:dockerfile|containerfile)$", re.I)
+_WORKFLOW = lazy.pattern(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
+_MODEL_TEXT_NAME = lazy.pattern(
     r"(?:^|/)(?:MLmodel|(?:config|modules|tokenizer(?:_config)?|special_tokens_map)\.json|(?:adapter|generation|processor|(?:video_)?preprocessor)_config\.json|(?:config_sentence_transformers|genai_config|router_config|configuration)\.json"
     r"|(?:modular_)?model_index\.json|chat_templates?\.json|[^/]+\.safetensors\.index\.json|[^/]+\.(?:jinja|jinja2|pmml|pbtxt|[rR]ds|RDS|[rR]da|RDA|[rR][dD]ata|msgpack|mpk|ubj|cbm|tflite|pte|ptd)|\.z(?:array|attrs|metadata)|zarr\.json|[^/]+-symbol\.json|(?:model_config|hyperparams)\.ya?ml)$"
 )
-_MODEL_TEXT = re.compile(
+_MODEL_TEXT = lazy.pattern(
     rb'\A\s*\{[^\0]*?(?:"(?:auto_map|architectures|model_type|chat_template|_class_name|peft_type|__metadata__|weight_map|base_code|irVersion)"\s*:'
     rb'|"class_name"\s*:\s*"(?:Sequential|Functional|Model|Lambda)"|"module"\s*:\s*"[\w.]*"\s*,\s*"class_name"\s*:|"learner"\s*:\s*\{|"arg_nodes"\s*:|"format"\s*:\s*"(?:graph|layers)-model")'
     rb"|\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE[^<]*+(?:<![^<]*+)*+\s*+)*+<(?:PMML\b|net\s+[^>]*\bversion=)"
     rb"|\Atree\r?\nversion=v\d|\A(?:RDA[23]\n)?A\n[23]\n\d+\n\d+\n",
     re.S,
 )
-_KUBERNETES = re.compile(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)
-_KIND = re.compile(rb"(?:^|[{,])[ \t]*\"?kind\"?\s*:", re.M)
-_STACK = re.compile(
+_KUBERNETES = lazy.pattern(rb"(?:^|[{,])[ \t]*\"?apiVersion\"?\s*:", re.M)
+_KIND = lazy.pattern(rb"(?:^|[{,])[ \t]*\"?kind\"?\s*:", re.M)
+_STACK = lazy.pattern(
     rb"(?:^|[{,])[ \t]*[\"']?(?:AWSTemplateFormatVersion[\"']?\s*:|Transform[\"']?\s*:[^{}]{0,200}?AWS::|Type[\"']?\s*:\s*[\"']?(?:AWS|Custom|Alexa)::\w)",
     re.M,
 )
-_PLAN = re.compile(
+_PLAN = lazy.pattern(
     rb'\A\s*+\{\s*+"(?:format_version"\s*+:\s*+"[\d.]++"\s*+,\s*+"terraform_version"\s*+:\s*+"[^"]*+"\s*+,\s*+'
     rb'"(?!values")|(?:applyable|complete)"\s*+:\s*+(?:true|false)\s*+,\s*+"(?:complete|configuration)"'
     rb'|configuration"\s*+:\s*+\{\s*+"(?:provider_config|root_module)")'
 )
 """How ``terraform show -json`` begins for a plan, also with its keys sorted; a state has ``values`` there."""
 _PLAN_SUFFIXES = frozenset({".json", ".tfplan", ".plan", ".out", ""})
-_STACK_TOP = re.compile(
+_STACK_TOP = lazy.pattern(
     rb'^(?:AWSTemplateFormatVersion|Resources)[ \t]*:|\A\s*\{[^{}]{0,300}?"AWSTemplateFormatVersion"', re.M
 )
 _STACK_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".template", ".cform", ".cfn", ".cf", ""})
@@ -219,8 +220,8 @@ def _is_safetensors(head: bytes) -> bool:
     return 2 <= int.from_bytes(head[:8], "little") <= 100_000_000 and head[9:10] in b'"}\n '
 
 
-_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_LOW_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
+_CONTROLS = lazy.pattern(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_LOW_CONTROLS = lazy.pattern(rb"[\x00-\x08\x0e-\x1a]")
 
 
 def _is_text(head: bytes) -> bool:

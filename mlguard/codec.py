@@ -18,7 +18,7 @@ _TYPES: dict[str, type] = {
     for kind in (
         findings.Detection, findings.Proof, findings.Gap, facts.Part, facts.Dataset, facts.Anonymity, facts.Overlap, facts.Pseudonym, facts.PrivateTraining, facts.ModelFile, facts.ModelCard,
         facts.FileDigest, facts.Seal, facts.BillOfMaterials, facts.Package, facts.Library, facts.Switch, facts.Imports, facts.Upkeep, facts.Consulted,
-        facts.Resource, facts.Grant, facts.DataFlow, facts.Deployment, facts.Evaluation,
+        facts.Resource, facts.Grant, facts.DataFlow, facts.Symbol, facts.Deployment, facts.Evaluation,
     )
 }  # fmt: skip
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact, kind_of, read_head, regular
 from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap
@@ -68,14 +69,15 @@ def discover(
     paths: Sequence[Path] | None = None,
     exclude: Sequence[str] = (),
     own: Collection[Path] = (),
-    seen: Seen | None = None,
+    seen: Callable[[int], Seen | None] | None = None,
 ) -> Found:
     """Return the files below ``paths`` (all of ``root`` for None), less what is ignored.
 
     In a git work tree these are the tracked files and those neither tracked nor ignored; elsewhere all files that no
     .gitignore names. A file that is named itself counts even when git ignores it. ``exclude`` and ``.mlguardignore``
     hold patterns in the syntax of .gitignore, relative to ``root``, and count for all. ``own`` are files that this run
-    writes, which are no part of what it looks at. Files that ``seen`` knows are not opened. Raises UsageError for a path
+    writes, which are no part of what it looks at. ``seen`` is given the number of files and returns what is known of them; those are not
+    opened. Raises UsageError for a path
     that does not exist or lies outside ``root``.
     """
     files: set[str] = set()
@@ -97,7 +99,7 @@ def discover(
         files = {path for path in files if f"{root}/{path}" not in mine}
     ignored = _ignored(root, exclude)
     kept = {path for path in files if not ignored.match_file(path)}
-    return replace(classify(root, kept, seen), excluded=len(files) - len(kept))
+    return replace(classify(root, kept, seen(len(kept)) if seen else None), excluded=len(files) - len(kept))
 
 
 def _relative(root: Path, path: Path) -> str:
@@ -217,7 +219,7 @@ class _Patterned:
         return self.patterns.match_file(file if file.isascii() else _SURROGATE.sub("\ufffd", file))
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = lazy.pattern("[\ud800-\udfff]")
 
 
 def classify(root: Path, paths: Iterable[str], seen: Seen | None = None) -> Found:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlguard import __version__, codec
+from mlguard import __version__, codec, lazy
 from mlguard.artifacts import Artifact
 from mlguard.facts import Consulted, Fact, Imports, Package, Upkeep
 from mlguard.findings import SEVERITIES, Coverage, Detection, Finding, Gap, Location, Proof, Record, Report
@@ -50,11 +49,12 @@ class Job:
     at_hand: bool = False  # a little work that is safe to do in this process is done here, though there may be others
 
 
-SMALL_BYTES = 2**19
+SMALL_BYTES = 2**18
 """Of so much text it costs less to look at it here than to start a child, and to hear from it."""
 
 _SAFE = frozenset({"code", "secrets", "dependencies"})
 """Scanners that read text in bounded time, with no library that could take this process down."""
+
 
 def run(job: Job, progress: Progress | None = None) -> Report:
     """Return the report of one run. ``progress`` is called with (done, total, path).
@@ -136,6 +136,10 @@ def concluded(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]]
     """Return the report of all that the tasks of a run have said."""
     if not job.hook:
         records = _put_together(job, records)
+    if job.declaration is not None and "code" in job.scanners:
+        from mlguard.assess import people
+
+        records = people.answered(records, job.declaration)
     facts = tuple(sorted({record for _, record in records if isinstance(record, Fact)}, key=_dumped))
     if not job.hook:
         from mlguard.assess import assess  # the quick run on commit has no second stage, and no time to load it
@@ -185,6 +189,10 @@ def _settings(job: Job) -> Mapping[str, Mapping[str, Any]]:
 
         if versions := pins.asked(job.root, job.artifacts):
             settings["code"] = {**settings.get("code", {}), "versions": versions}
+        if job.declaration is not None and not job.hook:
+            from mlguard.assess import people
+
+            settings["code"] = {**settings.get("code", {}), "symbols": people.wanted(job.declaration)}
     return {**settings, "model": {**settings.get("model", {}), **asked}} if asked else settings
 
 
@@ -311,7 +319,7 @@ def _report(job: Job, tasks: Sequence[Task], records: list[tuple[str, Record]], 
         proofs=tuple(proofs),
         facts=facts,
         coverage=_coverage(job, tasks, gaps),
-        evaluated=tuple(sorted(rule.id for rule in job.catalogue.rules.values() if rule.scanner in ran)),
+        evaluated=job.catalogue.reported_by(ran),
     )
 
 
@@ -422,7 +430,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
     )
 
 
-_CELL = re.compile(r"^cell \d+(?=, (?:output|attachment) \d+$|, metadata$|$).*")
+_CELL = lazy.pattern(r"^cell \d+(?=, (?:output|attachment) \d+$|, metadata$|$).*")
 """The place of a cell in its notebook is no part of a finding's identity: cells are moved, added and removed."""
 
 

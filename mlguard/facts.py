@@ -317,6 +317,19 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Symbol:
+    """A function that the privacy declaration names, where code defines, calls or mentions it; "training": where a file trains something.
+
+    ``name`` is with its classes for a definition, else its last part; "" for training.
+    """
+
+    name: str
+    path: str
+    line: int
+    role: Literal["definition", "call", "reference", "training"]
+
+
+@dataclass(frozen=True, slots=True)
 class DataFlow:
     """Code reads from or writes to a file, hub or service."""
 
@@ -411,7 +424,7 @@ Fact = (
     | Switch
     | Resource
     | Grant
-    | DataFlow
+    | DataFlow | Symbol
     | Deployment
     | Evaluation
 )

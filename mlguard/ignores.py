@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from mlguard import redact
+from mlguard import lazy, redact
 from mlguard.findings import Aside
 
 MAX_LINE = 4_000
@@ -52,7 +52,7 @@ class Comment(NamedTuple):
     problem: str = ""
 
 
-_ANY = re.compile(
+_ANY = lazy.pattern(
     r"(?i)pragma|gitleaks:allow|trufflehog:ignore|ggignore|nosec|noqa|nosemgrep|devskim:|nosonar|mlguard:|checkov|bridgecrew:|cortex:skip|trivy:|tfsec:|kics-scan|hadolint|zizmor:|kube-linter\.io/|id[\"']?\s*:\s*[\"']?CKV"
 )
 """A line without one of these words holds no such comment."""
@@ -81,32 +81,44 @@ _WORDS = (
 )
 """The same in small letters, to be looked for in the whole of a file."""
 
-_OWN = re.compile(r"(?:#|//|/\*|--|;|%)\s*mlguard:\s*ignore\b(?:\[([^\]]*)\])?(.*)$")
-_UNTIL = re.compile(r"\buntil\s*=\s*(\S+)")
-_CLOSERS = re.compile(r"\s*(?:\*/(?:\s*-?\}\})?|-->|-?\}\}|[\"']?,?)\s*$")
-_CHECKOV = re.compile(r"(?:checkov|bridgecrew|cortex):skip\s*=\s*([\w*]+(?:\s*,\s*CKV\w+)*)(?:\s*:(.*))?$")
-_CHECKOV_NOTE = re.compile(r"checkov\.io/skip\d*[\"']?\s*:\s*[\"']?(CKV\w+)(?:\s*=([^\"'\n]*))?")
-_CHECKOV_META = re.compile(r"\bid[\"']?\s*:\s*[\"']?(CKV\w+)")
-_CHECKOV_SAID = re.compile(r"\bcomment[\"']?\s*:\s*[\"']?([^\"'\n}]*)")
-_TRIVY = re.compile(r"(trivy|tfsec):ignore:([\w*-]+(?:[./][\w-]+)*)(?:\[[^\]]*\])?((?::\w+:[\w-]+)*)")
-_EXPIRY = re.compile(r":exp:(\d{4}-\d\d-\d\d)")
-_KICS = re.compile(r"kics-scan\s+(ignore-line|ignore-block|ignore)\b")
-_HADOLINT = re.compile(r"hadolint\s+(global\s+)?ignore\s*=\s*(\w+(?:\s*,\s*\w+)*)")
-_ZIZMOR = re.compile(r"zizmor:\s*ignore(?:\[([^\]]*)\])?")
-_KUBE_LINTER = re.compile(
+_OWN = lazy.pattern(r"(?:#|//|/\*|--|;|%)\s*mlguard:\s*ignore\b(?:\[([^\]]*)\])?(.*)$")
+_UNTIL = lazy.pattern(r"\buntil\s*=\s*(\S+)")
+_CLOSERS = lazy.pattern(r"\s*(?:\*/(?:\s*-?\}\})?|-->|-?\}\}|[\"']?,?)\s*$")
+_CHECKOV = lazy.pattern(r"(?:checkov|bridgecrew|cortex):skip\s*=\s*([\w*]+(?:\s*,\s*CKV\w+)*)(?:\s*:(.*))?$")
+_CHECKOV_NOTE = lazy.pattern(r"checkov\.io/skip\d*[\"']?\s*:\s*[\"']?(CKV\w+)(?:\s*=([^\"'\n]*))?")
+_CHECKOV_META = lazy.pattern(r"\bid[\"']?\s*:\s*[\"']?(CKV\w+)")
+_CHECKOV_SAID = lazy.pattern(r"\bcomment[\"']?\s*:\s*[\"']?([^\"'\n}]*)")
+_TRIVY = lazy.pattern(r"(trivy|tfsec):ignore:([\w*-]+(?:[./][\w-]+)*)(?:\[[^\]]*\])?((?::\w+:[\w-]+)*)")
+_EXPIRY = lazy.pattern(r":exp:(\d{4}-\d\d-\d\d)")
+_KICS = lazy.pattern(r"kics-scan\s+(ignore-line|ignore-block|ignore)\b")
+_HADOLINT = lazy.pattern(r"hadolint\s+(global\s+)?ignore\s*=\s*(\w+(?:\s*,\s*\w+)*)")
+_ZIZMOR = lazy.pattern(r"zizmor:\s*ignore(?:\[([^\]]*)\])?")
+_KUBE_LINTER = lazy.pattern(
     r"(?:ignore-check\.kube-linter\.io/([\w-]+)|kube-linter\.io/(ignore-all))[\"']?\s*:\s*[\"']?([^\"'\n]*)"
 )
 
 
-_PRAGMA = re.compile(r"(?i)pragma:?\s{0,3}(?:allow|white)list(?:ed)?[ -]?(nextline[ -]?)?secrets?\b")
-_PLAIN_SECRET = re.compile(r"(?i)(gitleaks:allow|trufflehog:ignore|\bggignore(?:-line)?\b|\bNOSONAR\b|\bDevSkim:\s*ignore\s+(?:DS\d+,)*DS173237)")
-_NOSEC = re.compile(r"#\s*nosec\b:?\s*((?:B\d{3}|[a-z_]{4,40})(?:[\s,]+(?:B\d{3}|[a-z_]{4,40}))*)?", re.I)
-_NOQA = re.compile(r"#\s*noqa:\s*([A-Z]+\d*(?:[\s,]+[A-Z]+\d*)*)", re.I)
-_NOSEMGREP = re.compile(r"nosem(?:grep)?\b(?::\s*([\w./-]+(?:\s*,\s*[\w./-]+)*))?")
-_OF_SECRETS = re.compile(r"(?i)^(?:B10[5678]|S10[567]|S1|S10|S|hardcoded_password\w*)$")
-_SEMGREP_SECRET = re.compile(r"(?i)secret|passw|credential|api-?key|token|hard-?coded|private-key")
+_PRAGMA = lazy.pattern(r"(?i)pragma:?\s{0,3}(?:allow|white)list(?:ed)?[ -]?(nextline[ -]?)?secrets?\b")
+_PLAIN_SECRET = lazy.pattern(
+    r"(?i)(gitleaks:allow|trufflehog:ignore|\bggignore(?:-line)?\b|\bNOSONAR\b|\bDevSkim:\s*ignore\s+(?:DS\d+,)*DS173237)"
+)
+_NOSEC = lazy.pattern(r"#\s*nosec\b:?\s*((?:B\d{3}|[a-z_]{4,40})(?:[\s,]+(?:B\d{3}|[a-z_]{4,40}))*)?", re.I)
+_NOQA = lazy.pattern(r"#\s*noqa:\s*([A-Z]+\d*(?:[\s,]+[A-Z]+\d*)*)", re.I)
+_NOSEMGREP = lazy.pattern(r"nosem(?:grep)?\b(?::\s*([\w./-]+(?:\s*,\s*[\w./-]+)*))?")
+_OF_SECRETS = lazy.pattern(r"(?i)^(?:B10[5678]|S10[567]|S1|S10|S|hardcoded_password\w*)$")
+_SEMGREP_SECRET = lazy.pattern(r"(?i)secret|passw|credential|api-?key|token|hard-?coded|private-key")
 SECRET_TOOLS = frozenset(
-    {"detect-secrets", "gitleaks:allow", "trufflehog:ignore", "ggignore", "nosonar", "devskim", "nosec", "noqa", "nosemgrep"}
+    {
+        "detect-secrets",
+        "gitleaks:allow",
+        "trufflehog:ignore",
+        "ggignore",
+        "nosonar",
+        "devskim",
+        "nosec",
+        "noqa",
+        "nosemgrep",
+    }
 )
 """Tools whose comments speak of secrets here, and of nothing else."""
 
@@ -151,7 +163,11 @@ def _names(comment: Comment, rule: str, check: str, peers: Collection[str], infr
         return not {rule, f"{rule}/{check}"}.isdisjoint(comment.names)
     if comment.tool in SECRET_TOOLS:
         return rule.startswith("secret/")
-    if comment.tool == "checkov:skip" and rule.startswith("secret/") and any(n.startswith("ckv_secret") for n in comment.names):
+    if (
+        comment.tool == "checkov:skip"
+        and rule.startswith("secret/")
+        and any(n.startswith("ckv_secret") for n in comment.names)
+    ):
         return True
     if not infra:
         return False
@@ -399,7 +415,7 @@ class _Shape:
         return len(self.lines)
 
 
-_STRINGS = re.compile(r"\"(?:[^\"\\]|\\.)*\"|#.*$|//.*$")
+_STRINGS = lazy.pattern(r"\"(?:[^\"\\]|\\.)*\"|#.*$|//.*$")
 
 
 def _indent(line: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from mlguard import lazy
+
 MASK = "…"
 
 MAX_CHARS = 2000
@@ -16,39 +18,42 @@ _NO_ADVISORY = "".join(rf"(?<!{name}-)(?<!{name}-\d{{4}}-)" for name in ("CVE", 
 # Each shape is broad on purpose: an excerpt that hides too much is a nuisance, one that shows a value is a leak. Before it stands a
 # part that each text of this shape holds and most other texts do not, because that is found in less time.
 _SHAPES = (
-    (re.compile("@"), re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")),  # e-mail address
-    (re.compile("@"), re.compile(r"(?<=://)[^/\s@:'\"]*:[^/\s@'\"]+(?=@)")),  # user information in a URL
-    (re.compile("-----BEGIN"), re.compile(r"-----BEGIN.*")),
+    (lazy.pattern("@"), lazy.pattern(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")),  # e-mail address
+    (lazy.pattern("@"), lazy.pattern(r"(?<=://)[^/\s@:'\"]*:[^/\s@'\"]+(?=@)")),  # user information in a URL
+    (lazy.pattern("-----BEGIN"), lazy.pattern(r"-----BEGIN.*")),
     # phone, card, account, birth date, identity number; an unroutable address or address range stays
     (
-        re.compile(r"\d[\d ()./-]{6,}\d"),
-        re.compile(
+        lazy.pattern(r"\d[\d ()./-]{6,}\d"),
+        lazy.pattern(
             _NO_ADVISORY
             + r"(?<![\w.])(?!(?:0|10|127|169\.254|172|192\.168)\.[\d.]+(?:/\d+)?(?![\d.]))\+?\(?\d[\d ()./-]{6,}\d(?![\w.])"
         ),
     ),
-    (re.compile(r"[A-Z]{2}\d{2}"), re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")),  # IBAN
-    (re.compile(r"\d{6}"), re.compile(_NO_ADVISORY + r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b")),
+    (
+        lazy.pattern(r"[A-Z]{2}\d{2}"),
+        lazy.pattern(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"),
+    ),  # IBAN
+    (lazy.pattern(r"\d{6}"), lazy.pattern(_NO_ADVISORY + r"\b[A-Z]{0,3}\d{6,}[A-Z]?\b")),
 )
 # A word of capitals, small letters, digits and signs is how a password policy wants it, and how nothing else looks.
-_PASSWORD = re.compile(
+_PASSWORD = lazy.pattern(
     r"(?<![\w&!@#%^*?~$])(?=[\w&!@#%^*?~$]*[a-z])(?=[\w&!@#%^*?~$]*[A-Z])(?=[\w&!@#%^*?~$]*\d)(?=\w*[&!@#%^*?~$])[\w&!@#%^*?~$]{8,}"
 )
-_SIGN = re.compile(r"[&!@#%^*?~$]")
+_SIGN = lazy.pattern(r"[&!@#%^*?~$]")
 # tr0ub4dor: digits in the place of letters, more than once. Names have them once (BatchNorm2d) or at their end.
-_WORD_WITH_DIGITS = re.compile(r"[A-Za-z0-9]{6,}")
-_INNER_DIGITS = re.compile(r"(?<=[A-Za-z])\d+(?=[A-Za-z])")
-_TOKEN = re.compile(r"(?<![A-Za-z0-9_+/=.~-])(?<!sha256:)[A-Za-z0-9_+/=.~-]{14,}")
-_LITERAL = re.compile(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
-_SECRET_NAME = re.compile(
+_WORD_WITH_DIGITS = lazy.pattern(r"[A-Za-z0-9]{6,}")
+_INNER_DIGITS = lazy.pattern(r"(?<=[A-Za-z])\d+(?=[A-Za-z])")
+_TOKEN = lazy.pattern(r"(?<![A-Za-z0-9_+/=.~-])(?<!sha256:)[A-Za-z0-9_+/=.~-]{14,}")
+_LITERAL = lazy.pattern(r"(?P<quote>\"\"\"|'''|\"|'|`)(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P<end>(?P=quote)|$)")
+_SECRET_NAME = lazy.pattern(
     r"(?i)((?:pass(?:word|wd|phrase)?|pwd|secret|token(?!iz)|credential|api_?-?key|access_?-?key|private_?-?key|auth)[\w-]*"
     r"[\"']?\s*(?:=>|:=|[:=]|\s)\s*)(?![\[({])(\"[^\"]*\"?|'[^']*'?|[^\s,;#]+)"
 )
-_COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//)(?!\!).*$")
-_PLAIN = re.compile(r"^[\w./:*{}%$<>=!~,@+\-\[\]()]*$")
+_COMMENT = lazy.pattern(r"(?:(?<=\s)|^)(?:#|//)(?!\!).*$")
+_PLAIN = lazy.pattern(r"^[\w./:*{}%$<>=!~,@+\-\[\]()]*$")
 
 
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_WORD = lazy.pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def _is_value(token: str) -> bool:
@@ -63,7 +68,7 @@ def _is_value(token: str) -> bool:
     return any(char.isdigit() for char in longest) or len(longest) >= 20
 
 
-_SUSPECT = re.compile(r"[\d@]|-----BEGIN|[A-Za-z_+/=.~-]{14,}")
+_SUSPECT = lazy.pattern(r"[\d@]|-----BEGIN|[A-Za-z_+/=.~-]{14,}")
 """Each shape holds a digit, an @, the head of a key or a long run; most names hold none of them."""
 
 
@@ -110,7 +115,7 @@ def _literal(match: re.Match[str]) -> str:
     return f"{quote}{MASK}{end}"
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_CONTROL = lazy.pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def printable(value: str) -> str:

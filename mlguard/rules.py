@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.errors import UsageError
 from mlguard.findings import SEVERITIES, Confidence, OnFail, OnPass, Severity
 from mlguard.values import dataclass, field
@@ -18,8 +18,8 @@ from mlguard.values import dataclass, field
 SECTIONS = ("Why it matters", "How to fix it", "Bad", "Good", "Sources")
 """Headings of a page, in this order. "What it cannot see" may stand before Sources."""
 
-_ID = re.compile(r"^[a-z0-9]+/[a-z0-9]+(?:-[a-z0-9]+)*$")
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_ID = lazy.pattern(r"^[a-z0-9]+/[a-z0-9]+(?:-[a-z0-9]+)*$")
+_PLACEHOLDER = lazy.pattern(r"\{([a-z_]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,13 @@ class Catalogue:
     controls: Mapping[str, Mapping[str, Any]]
     digest: str
 
+    def reported_by(self, scanners: Collection[str]) -> tuple[str, ...]:
+        """Return the ids of the rules that these scanners report, sorted."""
+        known = self.rules.scanners if isinstance(self.rules, _Rules) else None
+        if known is None:
+            known = {rule.id: rule.scanner for rule in self.rules.values()}
+        return tuple(sorted(rule_id for rule_id, scanner in known.items() if scanner in scanners))
+
     def rule(self, name: str) -> Rule:
         """Return the rule with this id or alias. Raises UsageError that names the nearest id."""
         if name in self.rules:
@@ -226,14 +233,14 @@ def folder() -> Path:
 def load() -> Catalogue:
     """Return the shipped catalogue, from its compiled form where there is one. Raises UsageError for a broken page."""
     pages = folder()
-    built = pages / "catalogue.json"
+    built = pages / "catalogue.jsonl"
     if built.is_file():
-        return _thaw(json.loads(built.read_bytes()))
-    state = sorted(_state(str(pages)))
-    import hashlib
+        return _thaw(built.read_bytes())
+    import zlib
 
-    key = hashlib.sha256(repr((state, Path(__file__).stat().st_mtime_ns)).encode()).hexdigest()[:24]
-    return _thaw(tables.cached(f"rules-{key}", lambda: compile_pages(pages)))
+    state = repr((os.stat(__file__).st_mtime_ns, sorted(_state(str(pages))))).encode()
+    name = f"rules-{zlib.crc32(os.fsencode(pages)):08x}.jsonl"
+    return _thaw(tables.kept(name, state, lambda: freeze(compile_pages(pages))))
 
 
 def _state(pages: str) -> Iterator[tuple[str, int, int]]:
@@ -274,11 +281,58 @@ def compile_tables(pages: Path) -> dict[str, Any]:
     }
 
 
-def _thaw(compiled: dict[str, Any]) -> Catalogue:
-    rules = {}
-    for rule_id, value in compiled["rules"].items():
+def freeze(compiled: dict[str, Any]) -> bytes:
+    """Return what ``compile_pages`` has made as lines of JSON: the digest and the names, then one for each rule and each control.
+
+    So a run decodes what it shows: most of the catalogue are conditions of rules that find nothing.
+    """
+    rules, controls = compiled["rules"], compiled["controls"]
+    scanners = {rule_id: rule["scanner"] for rule_id, rule in rules.items()}
+    head = {"digest": compiled["digest"], "scanners": scanners, "controls": list(controls)}
+    return "\n".join(map(json.dumps, (head, *rules.values(), *controls.values()))).encode("ascii")
+
+
+def _thaw(data: bytes) -> Catalogue:
+    head, *lines = data.split(b"\n")
+    told = json.loads(head)
+    scanners = told["scanners"]
+    rules = dict(zip(scanners, lines, strict=False))
+    controls = dict(zip(told["controls"], lines[len(scanners) :], strict=True))
+    return Catalogue(_Rules(rules, scanners), _Late(controls), told["digest"])
+
+
+class _Late(Mapping[str, Any]):
+    """A mapping whose values are decoded when they are asked for."""
+
+    def __init__(self, lines: dict[str, bytes]) -> None:
+        self._lines = lines
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._decoded(json.loads(self._lines[name]))
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def _decoded(self, value: dict[str, Any]) -> Any:
+        return value
+
+
+class _Rules(_Late):
+    def __init__(self, lines: dict[str, bytes], scanners: Mapping[str, str]) -> None:
+        super().__init__(lines)
+        self.scanners = scanners
+
+    def _decoded(self, value: dict[str, Any]) -> Rule:
         for name in ("controls", "gdpr", "cwe", "aliases"):
             value[name] = tuple(value[name])
         value["tags"] = {key: tuple(items) for key, items in value["tags"].items()}
-        rules[rule_id] = Rule(**value)
-    return Catalogue(rules, compiled["controls"], compiled["digest"])
+        return Rule(**value)

@@ -60,20 +60,44 @@ def plain_yaml(text: str) -> Any:
 
 def cached(key: str, compile_it: Callable[[], Any]) -> Any:
     """Return what was compiled under ``key``, or compile it. A cache that cannot be written costs time and nothing else."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    path = os.path.join(home, "mlguard", f"{key}.json")
+    path = _place(f"{key}.json")
     try:
         with open(path, "rb") as file:
             return json.loads(file.read())
     except (OSError, ValueError):
         compiled = compile_it()
+    _keep(path, json.dumps(compiled).encode("ascii"))
+    return compiled
+
+
+def kept(name: str, state: bytes, compile_it: Callable[[], bytes]) -> bytes:
+    """Return what was compiled of something in this ``state`` (one line) and kept as ``name``, or compile it and keep that instead."""
+    path = _place(name)
+    try:
+        with open(path, "rb") as file:
+            if file.readline() == state + b"\n":
+                size, data = int(file.readline()), file.read()
+                if len(data) == size:
+                    return data
+    except (OSError, ValueError):
+        pass
+    compiled = compile_it()
+    _keep(path, b"%b\n%d\n%b" % (state, len(compiled), compiled))
+    return compiled
+
+
+def _place(name: str) -> str:
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "mlguard", name)
+
+
+def _keep(path: str, data: bytes) -> None:
     import tempfile
 
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False, encoding="utf-8") as new:
-            json.dump(compiled, new)
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as new:
+            new.write(data)
         os.replace(new.name, path)
     except OSError:
         pass
-    return compiled

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mlguard import codec, ignores, redact
+from mlguard import codec, ignores, lazy, redact
 from mlguard.artifacts import SHOWN_KINDS, TEXT_KINDS, Artifact
 from mlguard.errors import MlguardError, Unreadable, UsageError
 from mlguard.facts import DataFlow, Deployment, Grant, Resource
@@ -276,7 +276,7 @@ def _shown(detection: Detection, lines: _Lines) -> Detection:
     )  # fmt: skip
 
 
-_SWITCH = re.compile(r"^[\w.\"'\-]+\s*[:=]\s*(?P<quote>[\"']?)(?P<value>true|false|yes|no|on|off)(?P=quote)$", re.I)
+_SWITCH = lazy.pattern(r"^[\w.\"'\-]+\s*[:=]\s*(?P<quote>[\"']?)(?P<value>true|false|yes|no|on|off)(?P=quote)$", re.I)
 
 
 def _edit(wanted: str, lines: Sequence[str] | None, place: Location) -> Edit | None:

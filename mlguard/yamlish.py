@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 
 MAX_NODES = 200_000
@@ -26,11 +26,11 @@ Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag in _KEPT]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", lazy.pattern(r"^(?:true|false)$"), list("tf"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:int", lazy.pattern(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
 # 1.10 is a version to its reader, so a number with a fraction keeps its text unless nothing is lost by reading it.
 Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)$"), list("-0123456789")
+    "tag:yaml.org,2002:float", lazy.pattern(r"^-?(?:0|[1-9][0-9]*)\.(?:[0-9]*[1-9]|0)$"), list("-0123456789")
 )
 
 

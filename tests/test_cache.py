@@ -58,7 +58,7 @@ def scan(
 
     catalogue = rules.load()
     memory = recall(Cache(kept), root, catalogue.digest, names) if kept else None
-    found = discovery.discover(root, [root], (), (), memory.tree if memory else None)
+    found = discovery.discover(root, [root], (), (), (lambda files: memory.tree) if memory else None)
     job = Job(root, found.artifacts, names, catalogue, gaps=found.gaps, recall=memory, **options)  # type: ignore[arg-type]
     report = run(job, progress)
     if memory is not None:

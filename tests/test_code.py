@@ -300,7 +300,7 @@ def test_what_cannot_be_parsed_is_a_gap(data: bytes, tmp_path: Path) -> None:
     assert [gap for gap in report.gaps if gap.kind == "crash"] == []
     if data[:1] != b"a":
         assert any(gap.path == "bad.py" for gap in report.gaps)
-    assert reported(report, "code/assert-as-check") == [1]
+    assert reported(report, "code/assert-statement") == [1]
 
 
 def test_a_file_too_deep_for_bandit_is_still_looked_at(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_names_reach_from_cell_to_cell_and_places_are_those_of_the_file(tmp_path
 def test_column_in_a_notebook_is_that_of_the_file(tmp_path: Path) -> None:
     report, text = look_at_cells(tmp_path, 'd = {"a": 1}; assert d')
 
-    (finding,) = [f for f in report.findings if f.rule == "code/assert-as-check"]
+    (finding,) = [f for f in report.findings if f.rule == "code/assert-statement"]
     line = text.split("\n")[finding.location.line - 1]
     assert line[finding.location.column - 1 :].startswith("assert d")
 
@@ -400,7 +400,7 @@ def test_cells_of_other_magics_are_no_python_and_timed_ones_are(tmp_path: Path) 
         tmp_path, "%%bash\nif [ x ]; then echo; fi", "%%time\nassert x", "%%writefile a.py\nassert y", "%%html\n<b>"
     )
 
-    assert [within for within, _ in places(report, text, "code/assert-as-check")] == ["cell 2", "cell 3"]
+    assert [within for within, _ in places(report, text, "code/assert-statement")] == ["cell 2", "cell 3"]
     assert report.gaps == ()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.assess.declared import Model, model_of
 from mlguard.facts import Fact, ModelCard, ModelFile
@@ -25,8 +26,8 @@ INCOMPLETE, LICENCE, BASE = (
     "model/unrecorded-base-revision",
 )
 
-_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z", re.A)
-_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+_HUB = lazy.pattern(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}\Z", re.A)
+_COMMIT = lazy.pattern(r"[0-9a-f]{40}\Z")
 _FOLDERS = frozenset(
     {
         "models", "model", "checkpoints", "checkpoint", "ckpt", "outputs", "output", "out", "results", "result", "runs", "data", "artifacts", "artefacts",

@@ -226,10 +226,10 @@ def _host_fits(host: str, known: str) -> bool:
 
 
 def _declared(service: Mapping[str, Any], recipients: Sequence[Mapping[str, Any]]) -> bool:
-    return any(_is_recipient(service, entry) for entry in recipients)
+    return any(is_recipient(service, entry) for entry in recipients)
 
 
-def _is_recipient(service: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+def is_recipient(service: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     """Say whether a recipient of the declaration is the service: by its packages, its hosts, or a word of its name or id."""
     from packaging.utils import canonicalize_name
 

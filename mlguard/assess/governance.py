@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.facts import Dataset, Fact, Field
 from mlguard.findings import Detection, Location, Proof, Record
@@ -246,7 +247,7 @@ def _field(fact: Dataset, seen: Field, entry: Entry | None, sure: bool) -> Itera
         yield _detection("data/undeclared-personal-data", fact, seen, entry)
 
 
-_CHILDREN = re.compile(
+_CHILDREN = lazy.pattern(
     r"(?i)child|minor|pupil|infant|toddler|schuler|schüler|kind(?:er)?$|enfant|eleve|élève|nino|niño|alumno|bambin|alunn|crianc|dziec|uczen|leerling"
 )
 
@@ -319,7 +320,7 @@ def _detection(
 
 # --- The inventory
 
-_DATA_FOLDER = re.compile(r"(?i)(?:^|/)(?:data|datasets?|raw|interim|processed|exports?|dumps?|corpus|corpora)/")
+_DATA_FOLDER = lazy.pattern(r"(?i)(?:^|/)(?:data|datasets?|raw|interim|processed|exports?|dumps?|corpus|corpora)/")
 
 
 def _unlisted(

@@ -75,6 +75,13 @@ def _done(arguments: list[str]) -> int:
             from mlguard.cli.model import model
 
             return model(arguments[1:])
+        if arguments[:1] == ["scan"]:
+            from mlguard.cli import plain
+
+            if (asked := plain.arguments(arguments[1:])) is not None:
+                from mlguard.cli.scanning import scan
+
+                return scan(**asked)
         return _with_click(arguments)
     finally:
         gc.freeze()  # all that there is ends with the process: it need not be searched for rings again

@@ -57,5 +57,4 @@ def hook(arguments: list[str]) -> int:
 
 def _without_other_rules(report: Report, known: rules.Catalogue) -> Report:
     """Leave out the findings of rules that take more than one file to judge."""
-    quick = {rule.id for rule in known.rules.values() if rule.hook}
-    return replace(report, findings=tuple(finding for finding in report.findings if finding.rule in quick))
+    return replace(report, findings=tuple(finding for finding in report.findings if known.rules[finding.rule].hook))

@@ -6,17 +6,22 @@ import contextlib
 import datetime
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from mlguard.errors import UsageError
-from mlguard.findings import Location, Report, Verdict
-from mlguard.rules import Catalogue
 from mlguard.values import replace
 
-Render = Callable[[Report, Verdict, Catalogue, str], Iterable[str]]
-"""Gives a report in pieces: of a large one the whole would be held several times while it is written."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal
+
+    from mlguard.findings import Location, Report, Verdict
+    from mlguard.rules import Catalogue
+
+    Render = Callable[[Report, Verdict, Catalogue, str], Iterable[str]]
+    """Gives a report in pieces: of a large one the whole would be held several times while it is written."""
 
 
 def _sarif(profile: Literal["full", "github"]) -> Render:

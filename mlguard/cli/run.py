@@ -14,12 +14,14 @@ from mlguard.config import Config
 from mlguard.engine import Job, run
 from mlguard.errors import Unreadable, UsageError
 from mlguard.findings import Gap, Report
+from mlguard.scanners import BUILT_IN, scanner
 from mlguard.values import replace
 from mlguard.workers import Progress
 
 if TYPE_CHECKING:
     from mlguard.cache import Recall
     from mlguard.declarations import Declaration
+    from mlguard.trees import Tree
 
 
 def configuration(
@@ -145,10 +147,17 @@ def prepared(
     """Return the job of a run, see ``examine``; without ``paths`` nothing is searched for files. Raises UsageError."""
     named = _named(stores, settings)
     rulebook = catalogue(settings)
-    recall = _recall(base, settings, rulebook.digest) if cached and not hook and paths is not None else None
+    recall: Recall | None = None
+
+    def seen(files: int) -> Tree | None:
+        nonlocal recall
+        if cached and not hook and (files > FEW_FILES or _keeps(settings)):
+            recall = _recall(base, settings, rulebook.digest)
+        return recall.tree if recall else None
+
     found = discovery.Found((), ())
     if paths is not None:
-        found = discovery.discover(base, paths, settings.exclude, own, recall.tree if recall else None)
+        found = discovery.discover(base, paths, settings.exclude, own, seen)
     if cached and hook and sum(artifact.size for artifact in found.artifacts) > HOOK_BYTES:
         recall = _recall(base, settings, rulebook.digest, whole=False)
     declaration, gaps = (None, []) if hook else declared(base, settings)
@@ -184,6 +193,21 @@ def prepared(
 
 HOOK_BYTES = 8 * 2**10
 """Of smaller commits it is as fast to look at the files as to ask what was seen in them."""
+
+
+FEW_FILES = 100
+"""So many files are looked at as fast as what an earlier run knows of them; where nothing is kept of what scanners see it is not asked."""
+
+
+def _keeps(settings: Config) -> bool:
+    """Say whether what one of the scanners sees is kept from run to run."""
+    for name in settings.scanners:
+        try:
+            if name in BUILT_IN and getattr(scanner(name), "depends", None) is not None:
+                return True
+        except ImportError:
+            continue  # its gap says so
+    return False
 
 
 def _recall(base: Path, settings: Config, rules_digest: str, whole: bool = True) -> Recall | None:

@@ -1,21 +1,12 @@
-"""mlguard scan: looks at files, judges them, and writes reports."""
+"""mlguard scan: the options of the command that looks at files, judges them, and writes reports."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from pathlib import Path
 
 import click
 
 from mlguard.cli import output
-from mlguard.cli.run import catalogue, configuration, examine, folder, listed, parted, prefix
-from mlguard.gate import judge
-from mlguard.workers import Progress
-
-PROGRESS_AFTER = 0.5
-"""Seconds before progress is shown, and only on a terminal."""
 
 
 @click.command("scan")
@@ -121,56 +112,9 @@ def command(
     leaves this machine unless --online asks for it. An address in place of a path is read over the network: postgresql://, s3://, gs:// or hf://
     (sqlite:FILE is a file). It is only read, with the credentials that its own tools would take from the environment.
     """
-    wanted = output.parse_outputs(outputs)
-    paths, stores = parted(targets)
-    paths = (*paths, *listed(files_from, null)) if files_from else paths
-    settings = configuration(paths, config_file, fail_on, advisories, scanners, jobs, online)
-    base = folder(paths, settings, root)
-    own = {file.absolute() for _, file in wanted if file}
-    digests = any(name == "cyclonedx" for name, _ in wanted)
-    chosen = paths if paths or files_from or stores else (base,)
-    if shard or shard_out or merged or engine == "ray":
-        from mlguard.cli import apart
+    from mlguard.cli import scanning
 
-        asked = apart.Asked(shard, shard_out, shard_key, merged, (ray_address or "") if engine == "ray" else None)
-        report = apart.examine(asked, base, chosen, settings, _progress(), own, digests, stores, history)
-        if report is None:
-            return 0
-    else:
-        report = examine(base, chosen, settings, _progress(), own=own, digests=digests, stores=stores, history=history, cached=not no_cache)
-    report, verdict = judge(report, settings, output.today())
-    output.write(wanted, report, verdict, catalogue(settings), prefix=prefix(base), verbose=verbose, color=color)
-    return verdict.exit_code
-
-
-def _progress() -> Progress | None:
-    """Return what shows progress on a terminal's standard error, and wipes it at the end."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        return None
-    start = time.monotonic()
-    shown = [start + PROGRESS_AFTER]
-    begun: dict[str, float] = {}
-
-    def tell(done: int, total: int, path: str, rows: int, of: int) -> None:
-        now = time.monotonic()
-        if rows:
-            begun.setdefault(path, now)
-        if now >= shown[0] and done < total:
-            shown[0] = now + 0.1
-            told = f"mlguard: {done} of {total}" + (_reading(path, rows, of, now - begun[path]) if rows else "")
-            width = max(20, output.columns(80)) - 1
-            print(f"\r\x1b[K{told[:width]}", end="", file=sys.stderr, flush=True)
-        elif done == total and shown[0] > start + PROGRESS_AFTER:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-    return tell
-
-
-def _reading(path: str, rows: int, of: int, passed: float) -> str:
-    """Return how far a large table is, in ASCII: the end of the line may be cut."""
-    from mlguard.cli.progress import STEADY, lasting
-    from mlguard.redact import printable
-
-    left = f", {lasting(passed * (of - rows) / rows)} left" if of > rows and passed >= STEADY else ""
-    name = printable(path).encode("ascii", "backslashreplace").decode("ascii")
-    return f", {rows:,}{f' of {of:,}' if of else ''} rows{left}: {name}"
+    return scanning.scan(
+        targets, outputs, config_file, root, scanners, fail_on, advisories, online, files_from, null, history, jobs, verbose, color,
+        shard, shard_out, shard_key, merged, engine, ray_address, no_cache,
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
 
-from mlguard import redact, yamlish
+from mlguard import lazy, redact, yamlish
 from mlguard.errors import Unreadable
 from mlguard.evidence import private_training
 from mlguard.facts import ModelCard
@@ -28,21 +28,21 @@ MAX_LINES = 50_000
 MAX_NAMES = 50
 """Licences, models or data sets of one card."""
 
-_SURE = re.compile(r"model[_\- .]?card", re.I)
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][\w.+-]{0,95}(?:/[A-Za-z0-9][\w.+-]{0,95})?\Z", re.A)
-WORDS = re.compile(r"[A-Za-z0-9][\w.+() /-]{0,95}\Z", re.A)
-COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
-_VERSION = re.compile(r"\bv?\d{1,4}(?:\.\d{1,6}){1,3}\b|\bv\d{1,3}\b", re.I)
-_ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*\Z")
-_HTML = re.compile(r"\s*<h([1-6])[^>]{0,200}>(.*?)</h[1-6]>", re.I)
-_UNDERLINE = re.compile(r" {0,3}(=+|-+|~+|\^+)[ \t]*\Z")
-_LABEL = re.compile(
+_SURE = lazy.pattern(r"model[_\- .]?card", re.I)
+_IDENTIFIER = lazy.pattern(r"[A-Za-z0-9][\w.+-]{0,95}(?:/[A-Za-z0-9][\w.+-]{0,95})?\Z", re.A)
+WORDS = lazy.pattern(r"[A-Za-z0-9][\w.+() /-]{0,95}\Z", re.A)
+COMMIT = lazy.pattern(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
+_VERSION = lazy.pattern(r"\bv?\d{1,4}(?:\.\d{1,6}){1,3}\b|\bv\d{1,3}\b", re.I)
+_ATX = lazy.pattern(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*\Z")
+_HTML = lazy.pattern(r"\s*<h([1-6])[^>]{0,200}>(.*?)</h[1-6]>", re.I)
+_UNDERLINE = lazy.pattern(r" {0,3}(=+|-+|~+|\^+)[ \t]*\Z")
+_LABEL = lazy.pattern(
     r"[ \t]*(?:[-*+•][ \t]+|\d+[.)][ \t]+)?(\*\*|__|\*|_|`)?([^*_`:|#<]{2,60}?)(?:\1)?[ \t]*:[ \t]*(?:\*\*|__|\*)?[ \t]*(\S.*)\Z"
 )
-_ROW = re.compile(r"[ \t]*\|[ \t]*(?:\*\*|__)?([^|*_]{2,60}?)(?:\*\*|__)?[ \t]*\|[ \t]*([^|]*\S)[ \t]*\|")
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
-_LINK = re.compile(r"\[([^\]]{0,80})\](?:\([^)]{0,300}\))?")
+_ROW = lazy.pattern(r"[ \t]*\|[ \t]*(?:\*\*|__)?([^|*_]{2,60}?)(?:\*\*|__)?[ \t]*\|[ \t]*([^|]*\S)[ \t]*\|")
+_FENCE = lazy.pattern(r" {0,3}(```+|~~~+)")
+_COMMENT = lazy.pattern(r"<!--.*?(?:-->|\Z)", re.S)
+_LINK = lazy.pattern(r"\[([^\]]{0,80})\](?:\([^)]{0,300}\))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ def _placeholders() -> frozenset[str]:
     return frozenset(table("model-cards")["placeholders"])
 
 
-_AND = re.compile(r"[,;&/+]|\b(?:and|or|und|oder|et|ou|y|o|e|en|of|i|oraz|lub)\b", re.I)
+_AND = lazy.pattern(r"[,;&/+]|\b(?:and|or|und|oder|et|ou|y|o|e|en|of|i|oraz|lub)\b", re.I)
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.evidence import digests
 from mlguard.values import dataclass
 
@@ -18,10 +19,10 @@ MAX_BYTES = 16 * 2**20
 MAX_ENTRIES = 20_000
 """Entries of one list."""
 
-_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)\Z")
-_SPACED = re.compile(r"(\\?)([0-9A-Fa-f]{32,128})[ \t]+\*?(\S.*)\Z")
-_TAGGED = re.compile(r"(\\?)([A-Za-z0-9_/-]{2,12}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})\Z")
-_ALONE = re.compile(
+_GNU = lazy.pattern(r"(\\?)([0-9A-Fa-f]{32,128}) [ *](.+)\Z")
+_SPACED = lazy.pattern(r"(\\?)([0-9A-Fa-f]{32,128})[ \t]+\*?(\S.*)\Z")
+_TAGGED = lazy.pattern(r"(\\?)([A-Za-z0-9_/-]{2,12}) ?\((.+)\) ?= ?([0-9A-Fa-f]{32,128})\Z")
+_ALONE = lazy.pattern(
     r"(?:sha(?:256|384|512)[:-])?([0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{96}|[0-9A-Fa-f]{128})\Z",
     re.I,
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 
 PIECE_BYTES = 2**20
@@ -29,8 +29,8 @@ _NAMES = {
     "blake2": "blake2b", "b2": "blake2b", "sha2_256": "sha256", "sha2_384": "sha384", "sha2_512": "sha512",
     "sha_256": "sha256", "sha_384": "sha384", "sha_512": "sha512",
 }  # fmt: skip
-_HEX = re.compile(r"[0-9a-f]+\Z")
-_POINTER = re.compile(
+_HEX = lazy.pattern(r"[0-9a-f]+\Z")
+_POINTER = lazy.pattern(
     rb"version https://git-lfs\.github\.com/spec/v1\r?\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\r?\nsize \d+\s*\Z"
 )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from posixpath import normpath
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 
 MAX_BYTES = 2**20
@@ -20,7 +21,7 @@ MAX_BYTES = 2**20
 MAX_OUTPUTS = 1_000
 """Outputs of one file that are told one by one."""
 
-_LFS_SIZE = re.compile(rb"^size (\d{1,18})\s*$", re.M)
+_LFS_SIZE = lazy.pattern(rb"^size (\d{1,18})\s*$", re.M)
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 

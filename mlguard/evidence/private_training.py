@@ -7,27 +7,28 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlguard import lazy
 from mlguard.values import dataclass
 
 MAX_DEPTH = 12
 """Levels of a configuration that are looked at."""
 
 _TERM = r"(?:differential(?:ly)?[ -]+priva(?:cy|te)|dp[ -]?(?:sgd|adam|ftrl)|differentielle[rn]?[ -]+privatsphäre|confidentialité différentielle)"
-_CLAIM = re.compile(
+_CLAIM = lazy.pattern(
     rf"(?i)\b(?:train(?:ed|ing|s)?|fine-?tun(?:ed|ing)|learn(?:ed|t|ing)|protect(?:ed|s)|guarantee[ds]?|satisf(?:ies|y)|provides?|offers?|achiev(?:es|ed)|"
     rf"uses?|using|used|appl(?:ies|ied|y)|with|under|via|trainiert|mit|entraîné|avec)\b[^.\n]{{0,60}}?\b{_TERM}|\b{_TERM}[^.\n]{{0,60}}?(?:ε|epsilon|eps)\s*[=:≤<]"
 )
-_DOUBT = re.compile(
+_DOUBT = lazy.pattern(
     r"(?i)\b(?:not|no|without|never|future|plan(?:ned|s)?|todo|should|could|can|may|might|would|consider(?:ing|ed)?|if|optional(?:ly)?|supports?|nicht|kein|keine|ohne|pas|sans|"
     r"n't|lack(?:s|ing)?|neither|instead of|rather than|paper|survey|library|tutorial)\b|n't\b"
 )
-_EPSILON = re.compile(
+_EPSILON = lazy.pattern(
     r"(?i)(?:ε|\bepsilon|\beps)\s*(?:\([^)\n]{0,20}\))?\s*(?:of|is|[=:≤<~≈]|\s)\s*=?\s*(\d+(?:\.\d+)?(?:e-?\d+)?)"
 )
-_DELTA = re.compile(
+_DELTA = lazy.pattern(
     r"(?i)(?:δ|\bdelta)\s*(?:of|is|[=:≤<~≈]|\s)\s*=?\s*(10\^?\{?-\d+\}?|1/\d+|\d+(?:\.\d+)?(?:e-?\d+)?)"
 )
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)")
+_FENCE = lazy.pattern(r"^ {0,3}(?:```|~~~)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,19 @@ def number(value: object) -> float | None:
 
 # --- Configurations
 
-_GROUP = re.compile(
+_GROUP = lazy.pattern(
     r"(?i)^(?:dp|dp[_-]?sgd|dp[_-]?training|differential[_-]?privacy|differentially[_-]?private|privacy|opacus|private[_-]?training)$"
 )
 _ON = ("enabled", "enable", "use", "active", "on", "use_dp", "enable_dp", "dp")
-_FLAGS = re.compile(
+_FLAGS = lazy.pattern(
     r"(?i)^(?:use_dp|enable_dp|dp_enabled|dp_sgd|use_dp_sgd|differential_privacy|differentially_private|private_training|use_opacus)$"
 )
 _NAMES = {
-    "epsilon": re.compile(r"(?i)^(?:(?:dp|target|privacy|max|per_example_max)_epsilon|epsilon_budget|privacy_budget)$"),
-    "delta": re.compile(r"(?i)^(?:dp|target|privacy)_delta$"),
-    "noise": re.compile(r"(?i)^(?:dp_)?noise_multiplier$|^dp_noise(?:_scale)?$"),
+    "epsilon": lazy.pattern(
+        r"(?i)^(?:(?:dp|target|privacy|max|per_example_max)_epsilon|epsilon_budget|privacy_budget)$"
+    ),
+    "delta": lazy.pattern(r"(?i)^(?:dp|target|privacy)_delta$"),
+    "noise": lazy.pattern(r"(?i)^(?:dp_)?noise_multiplier$|^dp_noise(?:_scale)?$"),
 }
 _INSIDE = {"epsilon": ("epsilon", "eps"), "delta": ("delta",), "noise": ("noise", "sigma", "noise_scale")}
 

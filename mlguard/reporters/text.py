@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
-from mlguard import redact
+from mlguard import lazy, redact
 from mlguard.findings import Finding
 from mlguard.rules import Catalogue, Rule, section
 
@@ -17,7 +17,7 @@ _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 # Characters that show as nothing although Unicode calls them letters or marks: Hangul and Khmer fillers, Braille blank.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 # Log readers of build services take commands from a line: "##[…" and "##vso[…" stand anywhere, "::…" after white space.
-_COMMAND = re.compile(r"##(?=\w*\[)")
+_COMMAND = lazy.pattern(r"##(?=\w*\[)")
 
 
 def visible(value: str) -> str:
@@ -117,8 +117,8 @@ def cut(value: str, room: int, mark: str = ELLIPSIS) -> str:
     return value[: _fitting(value, max(0, room - width(mark)))] + mark
 
 
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_SENTENCE = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!Art\.)\s+(?=[A-Z0-9\"'(])")
+_LINK = lazy.pattern(r"\[([^\]]*)\]\([^)]*\)")
+_SENTENCE = lazy.pattern(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<!Art\.)\s+(?=[A-Z0-9\"'(])")
 
 
 def first_paragraph(markdown: str) -> str:
@@ -140,7 +140,7 @@ def why(finding: Finding, catalogue: Catalogue) -> str:
     return first_sentence(section(rule, "Why it matters")) if rule else ""
 
 
-_URL = re.compile(r"https?://[^\s<>()\[\]\"'`|\\^{}]+")
+_URL = lazy.pattern(r"https?://[^\s<>()\[\]\"'`|\\^{}]+")
 
 
 def source_urls(rule: Rule) -> Iterator[str]:

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.notebook_strings import BREAK, File, Lines, Node, Piece, Text, joined, tree_of, written
 from mlguard.values import dataclass, field
@@ -322,14 +323,14 @@ def _fit(lines: Sequence[int], text: str) -> tuple[int, ...]:
     return tuple(lines[:count]) + (lines[-1],) * (count - len(lines))
 
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+_ANSI = lazy.pattern(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 
 
 def _plain(text: str) -> str:
     return _ANSI.sub("", text)
 
 
-_IMAGE = re.compile(
+_IMAGE = lazy.pattern(
     r"data:(?:image|font|audio|video|application)/[\w.+-]{1,60}(?:;[\w=-]{1,40})*;base64,[A-Za-z0-9+/=%]+"
 )
 
@@ -345,7 +346,7 @@ def _readable(text: str, mime: str) -> str:
     return _without_images(_plain(text))
 
 
-_TAG = re.compile(
+_TAG = lazy.pattern(
     r"<!--|<(style|script)\b[^<>]*>|<(/?)(td|th|tr|p|div|br|li|option)\b[^<>]*>|<[/!?]?[a-zA-Z][^<>]*>", re.I
 )
 

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.values import dataclass, field
 
@@ -21,7 +22,7 @@ class Piece:
     raw: str = ""
 
 
-_UNIT = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]+", re.S)
+_UNIT = lazy.pattern(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^\\]+", re.S)
 """One character as it is escaped in JSON (RFC 8259, section 7), or several that are not. Two escapes may stand for one character."""
 
 
@@ -45,7 +46,7 @@ class Text:
 
 
 Node = dict[str, "Node"] | list["Node"] | Text | str
-_TOKEN = re.compile(r'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
+_TOKEN = lazy.pattern(r'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
 
 
 def tree_of(text: str) -> Node:
@@ -88,7 +89,7 @@ def tree_of(text: str) -> Node:
     return top[0]
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = lazy.pattern("[\ud800-\udfff]")
 
 
 def decoded(text: str, node: Text) -> str:
@@ -123,8 +124,8 @@ class Lines:
     pieces: Mapping[int, tuple[Piece, ...]] = field(default_factory=dict)
 
 
-BREAK = re.compile(r"\r\n|\r|\n")
-_RAW_BREAK = re.compile(r"\\(?:(n|u000[aA])|(r|u000[dD])|u[0-9a-fA-F]{4}|.)", re.S)
+BREAK = lazy.pattern(r"\r\n|\r|\n")
+_RAW_BREAK = lazy.pattern(r"\\(?:(n|u000[aA])|(r|u000[dD])|u[0-9a-fA-F]{4}|.)", re.S)
 
 
 def joined(node: Node | None, file: File, glue: str = "") -> Lines:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Gap, Record
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from mlguard.scanners.code.source import Source
 
 KINDS = frozenset({"python", "notebook"})
-
-_log = logging.getLogger(__name__)
 
 
 class CodeScanner:
@@ -34,7 +31,9 @@ class CodeScanner:
             from mlguard.scanners.code import bandit_library
 
             if note := bandit_library.note():
-                _log.warning(note)
+                import logging  # it takes longer to load than a small file to scan
+
+                logging.getLogger(__name__).warning(note)
         return ((artifact,) for artifact in chosen)
 
     def scan(self, group: Sequence[Artifact], context: Context) -> Iterator[Record]:
@@ -82,6 +81,10 @@ def _python(artifact: Artifact, context: Context) -> Iterator[Record]:
         try:
             yield from records(file, _own(context))
             yield from _of_notebooks(file)
+            if (wanted := context.settings.get("symbols")) is not None:
+                from mlguard.scanners.code import symbols
+
+                yield from symbols.symbols(file, wanted)
         finally:
             file.tree.close()
         return
@@ -142,7 +145,7 @@ def _own(context: Context) -> tuple[Watch, ...]:
 MAX_SETTINGS_BYTES = 256 * 2**10
 """The largest configuration that is read; larger files of these names are data."""
 
-_SETTINGS = re.compile(
+_SETTINGS = lazy.pattern(
     r"(?i)(?:^|/)[^/]*(?:train|privacy|privat|dp[-_.]|[-_]dp|fine-?_?tun|hparam|hyperparam|experiment|config)[^/]*\.(?:ya?ml|json|toml)$"
 )
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
@@ -169,12 +170,12 @@ def pairs(node: ast.Tuple, place: Place) -> Iterator[Sight]:
         yield Sight(PROMPT, "concatenated-prompt", node, {"call": "The system message"})
 
 
-_OWN_WORDS = re.compile(
+_OWN_WORDS = lazy.pattern(
     r"(?i)(?:^|_)(?:system|prompts?|instructions?|template|persona|preamble|developer|role|rules|guidelines|policy|tools?|schema|format|language|lang|locale|"
     r"name|model|date|today|now|settings|config|cfg|self|cls|examples?|spec|definition|style|tone|task|objective|description|role_?play|"
     r"header|footer|suffix|prefix|msg|message)s?(?:_?(?:prompt|text|str|content))?$"
 )
-_FOREIGN = re.compile(
+_FOREIGN = lazy.pattern(
     r"(?i)(?:^|_)(?:user(?:_?(?:input|message|text|query|prompt|question|content|request))?|question|query|q|input|inp|user_?msg|utterance|request|req|"
     r"body|payload|text|comment|review|email|document|docs?|page|html|context|retrieved|chunks?|passages?|snippets?|search_results?|"
     r"web_?page|article|transcript|feedback|ticket|form|data|topic|content|bio|profile|username|prompt_?input|chat_?history|history|message)$"
@@ -237,7 +238,7 @@ def _is_foreign(node: ast.expr, scope: Scope, place: Place) -> bool:
 
 # ---- how long and how much
 
-_AGENTS = re.compile(
+_AGENTS = lazy.pattern(
     r"^langchain\w*\.(?:[\w.]*\.)?(?:AgentExecutor(?:\.from_agent_and_tools)?|initialize_agent|create_\w*agent(?:_executor)?)$"
     r"|^(?:llama_index|smolagents|crewai|autogen|autogen_agentchat|agno|phi|agents)\.[\w.]+$"
 )
@@ -278,6 +279,24 @@ def loops(call: Call) -> Iterator[Sight]:
                 return
 
 
+@on_call(
+    "invoke",
+    "ainvoke",
+    "stream",
+    "astream",
+    "with_config",
+    words=["recursion_limit"],
+    imports=["langgraph", "langchain_core", "langchain"],
+)
+def graphs(call: Call) -> Iterator[Sight]:
+    """Graphs whose limit of steps is set so high that it is none."""
+    config = call.argument(0 if call.last == "with_config" else 1, "config")
+    limit = call.names.entries(config, call.scope).get("recursion_limit") if config is not None else None
+    value = call.constant(limit)
+    if (isinstance(value, int) and value >= 1000) or (limit is not None and _is_infinite(limit, call)):
+        yield call.sees(UNBOUNDED, "unlimited-loop")
+
+
 def _is_infinite(node: ast.expr, call: Call) -> bool:
     if isinstance(node, ast.Call):
         return (
@@ -288,7 +307,7 @@ def _is_infinite(node: ast.expr, call: Call) -> bool:
     return call.names.path(node, call.scope) in ("math.inf", "numpy.inf", "sys.maxsize")
 
 
-_PAID = re.compile(
+_PAID = lazy.pattern(
     r"^(?:openai|anthropic|groq|together|mistralai|cohere)\.\w+(?:\.with_options)?\(\)\.(?:chat\.completions|completions|responses|messages|chat)\.(?:create|complete)$"
 )
 
@@ -365,7 +384,7 @@ def caps(call: Call) -> Iterator[Sight]:
 # ---- what people are told
 
 _CHATS = frozenset({"ChatInterface", "Chatbot", "chat_input", "chat_message"})
-_DISCLOSES = re.compile(
+_DISCLOSES = lazy.pattern(
     r"(?i)\bA\.?I\b|\bK\.?I\b|\bIA\b|artificial|künstlich|machine|automated|automatisch|bot\b|chatbot|assistant|assistent|language model|"
     r"sprachmodell|\bLLM\b|GPT|Llama|Mistral|Claude|Gemini|virtual|virtuell|generated|robot|model\b|copilot|intelligen|\bRAG\b"
 )
@@ -452,6 +471,7 @@ CHECKS = (
     system_prompts,
     pairs,
     loops,
+    graphs,
     endless,
     caps,
     chat_interface,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import io
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -251,6 +250,8 @@ def _visited(data: bytes, path: str, tree: Tree | None = None) -> Iterator[Found
     It makes a tree of its own; with ``tree`` the nodes of that one are given.
     """
     ours = {_spot(node): node for node in reversed(tree.nodes)} if tree is not None else {}
+    import logging
+
     from bandit.core import config, extension_loader, metrics, node_visitor, test_set
 
     logging.getLogger("bandit").setLevel(logging.CRITICAL + 1)

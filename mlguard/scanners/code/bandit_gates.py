@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.code.bandit_library import Checks, checks
 from mlguard.scanners.code.screening import Screen
 from mlguard.scanners.code.tree import MAX_NAME_CHARS, Tree
@@ -152,7 +153,7 @@ def calls(tree: Tree, aliases: Mapping[str, set[str]]) -> list[ast.Call]:
 
 # ---- texts
 
-_PASSWORD = re.compile(r"pas+wo?r?d|pass|pwd|token|secrete?", re.IGNORECASE)
+_PASSWORD = lazy.pattern(r"pas+wo?r?d|pass|pwd|token|secrete?", re.IGNORECASE)
 """What a name must contain to be taken for that of a password."""
 
 _SQL = (("select", "from"), ("delete", "from"), ("insert", "values"), ("update", "set"))
@@ -318,7 +319,7 @@ def import_tests(kind: str, names: Iterable[str]) -> Tests:
     return _chosen(kind, frozenset())
 
 
-_COOKIE = re.compile(rb"^[^\n]*coding|^[^\n]*\n[^\n]*coding")
+_COOKIE = lazy.pattern(rb"^[^\n]*coding|^[^\n]*\n[^\n]*coding")
 
 
 def file_tests(data: bytes) -> Tests:

@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import importlib.util
 import io
-import logging
 import os
 import sys
 import types
@@ -130,6 +129,8 @@ def _load(root: str, offered: Sequence[tuple[str, str, str]]) -> Checks:
         for kind in function._checks:
             by_kind.setdefault(kind, []).append(function)
     entries = [entry for group in blacklists.values() for entry in group]
+    import logging
+
     logging.getLogger("bandit").setLevel(logging.CRITICAL + 1)
     return Checks(
         by_kind,

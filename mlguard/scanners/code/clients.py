@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from mlguard import lazy
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
 
@@ -20,15 +21,15 @@ _OFF = (
 )  # fmt: skip
 _ON = ("tlsAllowInvalidCertificates", "tlsInsecure", "tlsAllowInvalidHostnames", "insecure_skip_verify", "skip_tls_verify", "insecure_skip_tls_verify",
        "ssl_allow_invalid_certificates", "tls_insecure", "insecure_set", "skip_ssl_verification", "disable_ssl_verification")  # fmt: skip
-_CLIENTS = re.compile(r"^(?:requests|httpx|aiohttp|urllib3|boto3|botocore|aioboto3|hvac|elasticsearch|opensearchpy|kubernetes|minio|openai|anthropic|"
+_CLIENTS = lazy.pattern(r"^(?:requests|httpx|aiohttp|urllib3|boto3|botocore|aioboto3|hvac|elasticsearch|opensearchpy|kubernetes|minio|openai|anthropic|"
                       r"influxdb_client|docker|ldap3|pymongo|redis|weaviate|qdrant_client|tornado|niquests|curl_cffi|mlflow|gradio_client|httplib2|"
                       r"pymilvus|chromadb|clickhouse_connect|snowflake|pika|kafka|aiokafka|confluent_kafka|websocket|websockets|paho|vault|gitlab|"
                       r"jira|atlassian|pyVmomi|proxmoxer|consul|etcd3|splunklib|grequests|requests_\w+|zeep|suds|treq|pysolr|neo4j|trino|prestodb)\b")  # fmt: skip
 _VERBS = frozenset(
     {"get", "post", "put", "patch", "delete", "head", "options", "request", "stream", "Session", "Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport"}
 )  # fmt: skip
-_NO_TLS = re.compile(
-    r"[?&](?:sslmode=(?:disable|allow)|ssl=(?:false|0)|tls=false|useSSL=false|encrypt=(?:no|false)|ssl_disabled=true|ssl_mode=disabled)\b",
+_NO_TLS = lazy.pattern(
+    r"[?&](?:sslmode=(?:disable|allow)|ssl=(?:false|0|disable|off)|tls=false|useSSL=false|encrypt=(?:no|false)|ssl_disabled=true|ssl_mode=disabled)\b",
     re.I,
 )
 _CONNECTS = frozenset({"create_engine", "create_async_engine", "connect", "create_pool", "ConnectionPool", "AsyncConnectionPool", "connect_async",
@@ -135,7 +136,7 @@ def environment(call: Call) -> Iterator[Sight]:
             yield call.sees(TLS, "verify-off")
 
 
-_CURL = re.compile(r"\bcurl\b[^|;&]*\s(?:-k|--insecure|-[a-zA-Z]*k[a-zA-Z]*)(?:\s|$)|\bwget\b[^|;&]*--no-check-certificate|\bgit\b[^|;&]*http\.sslVerify=false|"
+_CURL = lazy.pattern(r"\bcurl\b[^|;&]*\s(?:-k|--insecure|-[a-zA-Z]*k[a-zA-Z]*)(?:\s|$)|\bwget\b[^|;&]*--no-check-certificate|\bgit\b[^|;&]*http\.sslVerify=false|"
                    r"\bpip3?\b[^|;&]*--trusted-host")  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def commands(call: Call) -> Iterator[Sight]:
 
 # ---- connections in clear
 
-_LOCAL_HOST = re.compile(
+_LOCAL_HOST = lazy.pattern(
     r"^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|0\.0\.0\.0|\[?::\]?|unix|testserver|test|example|host\.docker\.internal)(?:$|[:/])",
     re.I,
 )
@@ -198,7 +199,7 @@ _CHANNELS = frozenset(
         "grpc._channel.insecure_channel",
     }
 )
-_TRITON = re.compile(r"^tritonclient\.(?:grpc|http)(?:\.aio)?(?:\._client)?\.InferenceServerClient$")
+_TRITON = lazy.pattern(r"^tritonclient\.(?:grpc|http)(?:\.aio)?(?:\._client)?\.InferenceServerClient$")
 
 
 @on_call(
@@ -219,7 +220,7 @@ def channels(call: Call) -> Iterator[Sight]:
         text = leading_text(target, call) if target is not None else ""
         if text and (not _is_local(text) or text.startswith(("0.0.0.0", "[::]", ":"))):
             yield call.sees(CLEAR, "insecure-channel")
-    elif _TRITON.match(call.path) and call.value("ssl") is not True and "ssl" not in call.keywords:
+    elif _TRITON.match(call.path) and ("ssl" not in call.keywords or call.value("ssl") is False):
         address = _text(target, call)
         if isinstance(address, str) and address and not _is_local(address):
             yield call.sees(CLEAR, "insecure-channel")
@@ -236,10 +237,10 @@ def _text(node: ast.expr | None, call: Call) -> str | Unknown | None:
 
 _TRACKERS = frozenset({"set_tracking_uri", "set_registry_uri", "MlflowClient", "Client", "PyMongo", "set_config", "Langfuse", "Minio", "HttpClient",
                        "QdrantClient", "Elasticsearch", "OpenAI", "AsyncOpenAI", "connect_to_custom", "SummaryWriter"})  # fmt: skip
-_TRACKING = re.compile(
+_TRACKING = lazy.pattern(
     r"^mlflow\.(?:set_tracking_uri|set_registry_uri|tracking\.(?:set_tracking_uri|MlflowClient)|MlflowClient|client\.MlflowClient|tracking\.client\.MlflowClient)$"
 )
-_CLEAR_CLIENTS = re.compile(
+_CLEAR_CLIENTS = lazy.pattern(
     r"^(?:elasticsearch|opensearchpy|weaviate|qdrant_client|openai|anthropic|langfuse|phoenix|gradio_client|ray\.util|prefect|zenml|label_studio_sdk|argilla)\.[\w.]+$"
 )
 _URL_NAMES = (
@@ -374,7 +375,7 @@ def _whole(node: ast.AST | None, call: Call) -> str:
 
 # ---- requests that may wait for ever
 
-_REQUESTS = re.compile(
+_REQUESTS = lazy.pattern(
     r"^(?:requests|requests\.api|requests\.[sS]ession\(\)|requests\.sessions\.Session\(\)|niquests|httpx)\.(?:get|post|put|patch|delete|head|options|request)$"
 )
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
 from mlguard.scanners.code.source import Source
 
@@ -115,11 +116,11 @@ def recognisers(call: Call) -> Iterator[Sight]:
             yield call.sees(BIOMETRIC, "biometric-library")
 
 
-_RECOGNISES = re.compile(
+_RECOGNISES = lazy.pattern(
     r"(?i)(?:face|facial|speech|voice|audio|wav2vec2?|hubert)[-_/\w]*emotion|emotion[-_\w]*(?:face|facial|speech|voice|audio|image)|spkrec|speaker[-_]?(?:verif|recog|ident)|face[-_]?(?:recog|verif|ident|expression|age|gender)|facial[-_]?(?:expr|recog)|(?:fairface|vggface|arcface)|er_(?:ravdess|iemocap)"
 )
 
-_NETWORKS = re.compile(
+_NETWORKS = lazy.pattern(
     r"^https?://(?:[\w-]+\.)*(?P<site>linkedin|facebook|instagram|twitter|x|tiktok|xing|vk|pinterest|threads|stackoverflow/users|tinder|okcupid|whitepages|spokeo|truepeoplesearch)\.(?:com|net|org|de)/(?P<path>[^?#]*)",
     re.I,
 )
@@ -143,7 +144,7 @@ def pages(call: Call) -> Iterator[Sight]:
         yield call.sees(COLLECTION, "profile-scraping", where=match["site"].capitalize())
 
 
-_PEOPLE = re.compile(
+_PEOPLE = lazy.pattern(
     r"(?i)\b(?:faces?|selfies?|portraits?|people|persons?|wom[ae]n|m[ae]n|child(?:ren)?|celebrit\w+|headshots?|mugshots?|gesicht\w*|visage\w*|rostros?|volti)\b"
 )
 
@@ -180,4 +181,20 @@ def spiders(node: ast.Assign, place: Place) -> Iterator[Sight]:
             return
 
 
-CHECKS = (services, recognisers, pages, pictures, spiders)
+_SETS = frozenset({"fetch_lfw_people", "fetch_lfw_pairs", "CelebA", "LFWPeople", "LFWPairs"})
+_NAMED_SETS = lazy.pattern(
+    r"(?i)(?:^|[/_-])(?:vggface2?|ms[-_]?celeb|ms1m|megaface|celeba|lfw|casia[-_]?webface|fairface|utkface|voxceleb2?|ffhq|imdb[-_]?wiki)(?:$|[/_-])"
+)
+
+
+@on_call(*_SETS, "load_dataset", imports=("sklearn", "torchvision", "datasets"))
+def face_sets(call: Call) -> Iterator[Sight]:
+    """Collections of faces and voices of people that were taken from the net."""
+    name = call.constant(call.argument(0, "path")) if call.last == "load_dataset" else None
+    if (call.last in _SETS and call.path.startswith(("sklearn.datasets.", "torchvision.datasets."))) or (
+        isinstance(name, str) and call.path == "datasets.load_dataset" and _NAMED_SETS.search(name)
+    ):
+        yield call.sees(COLLECTION, "profile-scraping", where="collections of faces and voices")
+
+
+CHECKS = (services, face_sets, recognisers, pages, pictures, spiders)

@@ -6,23 +6,24 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code.names import Names, Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.tree import Scope
 
 CRYPTO = "code/broken-cryptography"
 
-_SECRET_NAME = re.compile(
+_SECRET_NAME = lazy.pattern(
     r"(?:^|_)(?:password|passwd|passphrase|secret|api_?key|secret_?key|private_?key|encryption_?key|signing_?key|salt|session_?(?:id|key)|csrf(?:_token)?|otp|"
     r"nonce|iv|(?:access|auth|refresh|reset|api|csrf|session|bearer|invite|verification|activation|confirmation|login|user|jwt|security)_?(?:token|code)|"
     r"pseudonym(?:_?(?:key|id))?|pin_?code|one_?time_?(?:code|password)|magic_?link|verification_?code|api_?token|aes_?key|fernet_?key|hmac_?key)$", re.I,
 )  # fmt: skip
 _ALPHABETS = frozenset({"string.ascii_letters", "string.digits", "string.ascii_lowercase", "string.ascii_uppercase",
                         "string.hexdigits", "string.printable", "string.punctuation"})  # fmt: skip
-_PREDICTABLE = re.compile(
+_PREDICTABLE = lazy.pattern(
     r"^(?:random|numpy\.random|numpy\.random\.(?:default_rng|RandomState)\(\)|random\.Random\(\))\.(?!SystemRandom|seed|shuffle|default_rng|RandomState|Random)\w+$"
 )
-_NOT_SECRETS = re.compile(r"(?i)mask|pad|drop|replac|special|next|sampl|eos|bos|vocab|input|target|noise")
+_NOT_SECRETS = lazy.pattern(r"(?i)mask|pad|drop|replac|special|next|sampl|eos|bos|vocab|input|target|noise")
 
 
 _ENDS = (
@@ -75,7 +76,7 @@ def guessable(node: ast.Assign | ast.AnnAssign, place: Place) -> Iterator[Sight]
             yield from _token(name, node.value, node, place.scope, place.names)
 
 
-_TOKEN = re.compile(
+_TOKEN = lazy.pattern(
     r"(?:^|_)token$|(?:^|_)(?:generate|create|make|new|random|get)_\w*(?:token|password|secret|api_?key|otp|session_?id|salt|nonce|pseudonym)(?!s$|_?ids$)\w*$",
     re.I,
 )
@@ -162,17 +163,17 @@ def _is_alphabet(node: ast.Attribute | ast.Name, scope: Scope, names: Names) -> 
     return any(names.path(part, single[1]) in _ALPHABETS for part in parts)
 
 
-_CIPHER = re.compile(
+_CIPHER = lazy.pattern(
     r"^(?:Crypto|Cryptodome)\.Cipher\.(?:DES|DES3|ARC2|ARC4|Blowfish|XOR|CAST)\.new$"
     r"|^cryptography\.hazmat\.(?:primitives\.ciphers\.|decrepit\.ciphers\.)(?:algorithms\.(?:ARC4|Blowfish|CAST5|IDEA|SEED|TripleDES|RC2)|modes\.ECB)$"
     r"|^(?:pyDes|pydes)\.(?:des|triple_des)$|^pyaes\.(?:aes\.)?AESModeOfOperationECB$|^(?:rc4|arc4)\.\w+$"
 )
-_AES = re.compile(r"^(?:Crypto|Cryptodome)\.Cipher\.AES\.new$")
-_MODES = re.compile(r"^cryptography\.hazmat\.primitives\.ciphers\.modes\.(?:CBC|CTR|CFB|OFB|GCM|CFB8)$")
-_NONCES = re.compile(
+_AES = lazy.pattern(r"^(?:Crypto|Cryptodome)\.Cipher\.AES\.new$")
+_MODES = lazy.pattern(r"^cryptography\.hazmat\.primitives\.ciphers\.modes\.(?:CBC|CTR|CFB|OFB|GCM|CFB8)$")
+_NONCES = lazy.pattern(
     r"^cryptography\.hazmat\.primitives\.ciphers\.aead\.\w+\(\)\.encrypt$|^cryptography\.hazmat\.primitives\.ciphers\.algorithms\.ChaCha20$"
 )
-_DERIVES = re.compile(
+_DERIVES = lazy.pattern(
     r"^cryptography\.hazmat\.primitives\.kdf\.\w+\.(?:PBKDF2HMAC|Scrypt)$|^hashlib\.(?:pbkdf2_hmac|scrypt)$|^(?:Crypto|Cryptodome)\.Protocol\.KDF\.(?:PBKDF2|scrypt|bcrypt)$"
 )
 

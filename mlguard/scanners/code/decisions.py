@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from weakref import WeakKeyDictionary
 
+from mlguard import lazy
 from mlguard.scanners.code import lexicon, taint
 from mlguard.scanners.code.hiding import called
 from mlguard.scanners.code.names import Names
-from mlguard.scanners.code.seeing import Place, Sight, on_node
+from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.tree import FUNCTIONS, Function, inside
 
 DECISIONS = "code/decision-without-human-review"
@@ -29,21 +30,26 @@ _PREDICTS = frozenset(
         "score_samples",
     }
 )
-_VERBS = re.compile(
+_VERBS = lazy.pattern(
     r"(?:^|_)(?:reject\w*|den(?:y|ied|ies)|declin\w*|refus\w*|terminat\w*|dismiss\w*|fire|fired|evict\w*|foreclos\w*|suspend\w*|ban|banned|block\w*|blacklist\w*|expel\w*|disqualif\w*"
     r"|revoke\w*|deport\w*|lay_?off|auto_?reject\w*|auto_?deny|ablehn\w*|kundig\w*|sperr\w*|refuser|rejeter|licencier|rechazar|denegar|despedir|rifiuta\w*|licenzia\w*|afwijzen|ontslaan|weiger\w*"
     r"|rejeitar|recusar|demitir|odrzuc\w*|zwoln\w*)(?:_|$)"
 )
-_OUTCOMES = re.compile(
+_HARSH = lazy.pattern(
+    r"(?:(?:auto|send|issue|notify|email|mail|mark|set|apply|process|do|make)_)*(?:reject(?:ion|ed)?|deny|denial|denied|decline|declined|refuse|refusal|dismiss|dismissal|terminate|evict|ablehnen|absage|kundigen|rechazar|rechazo"
+    r"|denegar|despedir|rifiutare|rifiuta|licenziare|refuser|refus|licencier|afwijzen|afwijzing|ontslaan|rejeitar|recusar|despedir|demitir|odrzuc|odmow|zwolnij)(?:_(?:letter|mail|email|notice|notification))?$"
+)
+"""Names of what is only done to people, whatever it is called with."""
+_OUTCOMES = lazy.pattern(
     r"^(?:auto[_ -]?)?(?:rejected|denied|declined|refused|terminated|reject|deny|decline|suspended|banned|dismissed|ineligible|not[_ ]hired|not[_ ]approved|abgelehnt|refuse|rechazad[oa]|rifiutat[oa]|afgewezen|recusad[oa]|odrzucon[oy])$",
     re.I,
 )
-_SUBJECTS = re.compile(
+_SUBJECTS = lazy.pattern(
     r"(?:^|_)(?:application\w*|applicant\w*|loan\w*|credit\w*|mortgage\w*|claim\w*|candidate\w*|customer\w*|user\w*|account\w*|employee\w*|worker\w*|student\w*|tenant\w*|patient\w*|borrower\w*|person|client\w*|member\w*"
     r"|insur\w*|polic(?:y|ies)|benefit\w*|visa|asylum|contract\w*|offer|hiring|job|admission\w*|request\w*|case|order\w*|payment\w*|transaction\w*|status|decision|outcome|verdict|card|resume|cv|subscriber\w*|driver\w*|passenger\w*|seller\w*"
     r"|antrag\w*|bewerb\w*|kunde\w*|kredit\w*|demande\w*|candidat\w*|solicitud\w*|prestamo\w*|domanda\w*|prestito\w*|aanvraag\w*|lening\w*|pedido\w*|emprestimo\w*|wniosek\w*|kredyt\w*)(?:_|$)"
 )
-_HUMAN = re.compile(
+_HUMAN = lazy.pattern(
     r"human|review|manual|escalat|caseworker|case_worker|officer|analyst|moderator|underwriter|supervisor|second_opinion|appeal|four_eyes|referral|refer_to|queue|sachbearbeiter|prufung|pruef|examen_humain|revision|"
     r"revisor|beoordel|weryfik|adjudicat|approval_by|assign_to|hitl|oversight|escalade|recommend|suggest|flag_for|draft|pending",
     re.I,
@@ -76,11 +82,11 @@ def chosen(node: ast.IfExp, place: Place) -> Iterator[Sight]:
             yield Sight(DECISIONS, "predict-to-decision", node, {"call": outcome})
 
 
-_APPLIED_FOR = re.compile(
+_APPLIED_FOR = lazy.pattern(
     r"applicant|application_|application|loan|credit|mortgage|claim|candidate|customer|employee|student|tenant|patient|borrower|insur|benefit|visa|hiring|hire|admission|user|person|account|antrag|bewerb|kunde|kredit|client|pret|prestamo|prestito|lening|emprestimo|wniosek|kredyt|solicit|demande|member|citizen|subscriber|driver|resume|policyholder",
     re.I,
 )
-_GRANTED = re.compile(
+_GRANTED = lazy.pattern(
     r"^(?:auto[_ ]?)?(?:approve[sd]?|accept(?:ed)?|grant(?:ed)?|hired?|admit(?:ted)?|eligible|genehmigt|accepte|aprobad[oa]|approvat[oa]|goedgekeurd|aprovad[oa]|przyznan[oy])$",
     re.I,
 )
@@ -105,6 +111,20 @@ def _on_people(place: Place, node: ast.AST) -> bool:
         if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and _GRANTED.match(inner.value):
             return True
     return isinstance(function, FUNCTIONS) and bool(_APPLIED_FOR.search(function.name))
+
+
+@on_call("where", "select", words=_PREDICTS)
+def mapped(call: Call) -> Iterator[Sight]:
+    """Outcomes that are chosen for each row: numpy.where(model.predict_proba(X)[:, 1] > 0.5, "reject", "accept")."""
+    if len(call.node.args) < 3:
+        return
+    test, *sides = call.node.args[:3]
+    outcome = next((name for side in sides if (name := _outcome(side))), "")
+    place = Place(call.scope, call.source, call.names, call.node)
+    if outcome and _is_prediction(test, place) and _on_people(place, call.node):
+        function = call.scope.node
+        if not (isinstance(function, FUNCTIONS) and _is_reviewed(function, place)):
+            yield call.sees(DECISIONS, "predict-to-decision", call=outcome)
 
 
 def _is_prediction(test: ast.expr, place: Place) -> bool:
@@ -144,6 +164,8 @@ def _decision(statement: ast.AST) -> tuple[ast.AST, str] | None:
         inner = value.value if isinstance(value, ast.Await) else value
         if isinstance(inner, ast.Call) and (name := _verb(inner)):
             return inner, f"{name}()"
+        if isinstance(inner, ast.Call) and _HARSH.match("_".join(lexicon.words(called(inner)))):
+            return inner, called(inner)  # to whom it is done must be told from elsewhere
         if isinstance(statement, ast.Return) and (name := _outcome(value)):
             return statement, name
         if (
@@ -227,4 +249,4 @@ def _asks_somebody(body: Sequence[ast.AST]) -> bool:
     return False
 
 
-CHECKS = (decided, chosen)
+CHECKS = (decided, chosen, mapped)

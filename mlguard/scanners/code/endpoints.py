@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import retrieval, routes, taint
 from mlguard.scanners.code.routes import Route
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
@@ -62,7 +63,7 @@ def _judged(route: Route) -> Iterator[Sight]:
 
 _LIMITERS = frozenset({"slowapi", "flask_limiter", "fastapi_limiter", "ratelimit", "limits", "django_ratelimit", "asgi_ratelimit", "pyrate_limiter", "aiolimiter",
                        "throttled", "quart_rate_limiter", "sanic_limiter", "fastapi_throttle", "rate_limiter", "ratelimiter", "slowapi_extended"})  # fmt: skip
-_LIMITING = re.compile(r"(?i)limit(?:er|s|ed)?(?:$|_|[A-Z])|throttl|rate_?limit|quota|semaphore")
+_LIMITING = lazy.pattern(r"(?i)limit(?:er|s|ed)?(?:$|_|[A-Z])|throttl|rate_?limit|quota|semaphore")
 
 
 def _limited(route: Route) -> bool:
@@ -80,7 +81,7 @@ def _limited(route: Route) -> bool:
 _OPEN_TYPES = frozenset(
     {"dict", "Dict", "Any", "list", "List", "object", "Mapping", "JSONStructure", "Json", "MutableMapping"}
 )
-_VALIDATES = re.compile(
+_VALIDATES = lazy.pattern(
     r"(?i)(?:^|\.|_)(?:validate\w*|is_valid|parse_obj|model_validate\w*|load|loads_schema|schema|check_\w+|clean\w*|fromdict|from_dict|structure|TypeAdapter|validator|assert_\w+|sanitize\w*|coerce|ensure_\w+|verify_\w+)$"
 )
 
@@ -187,12 +188,12 @@ def _is_reduced(whole: ast.AST, part: ast.AST) -> bool:
     return False
 
 
-_CONSEQUENCES = re.compile(
+_CONSEQUENCES = lazy.pattern(
     r"(?i)credit|loan|lend|mortgage|insur|underwrit|hire|hiring|recruit|candidate|applicant|resume|\bcv\b|employ|promot|diagnos|patient|triage|medical|clinical|"
     r"eligib|benefit|welfare|admission|student|grade|exam|recidiv|polic(?:e|ing)|asylum|border|visa|migrat|biometric|face|emotion|fraud|risk|churn_decision|"
     r"tenant|claim|kyc|aml|offend|parole|bail|dropout"
 )
-_RECORDS = re.compile(
+_RECORDS = lazy.pattern(
     r"(?i)(?:^|[._])(?:log(?!in|out|it|reg)\w*|audit\w*|record\w*|track\w*|emit\w*|publish\w*|insert\w*|save\w*|store\w*|append\w*|send\w*|trace\w*|span|info|warning|debug|write\w*|add|observe|inc|put|"
     r"labels|commit|create_event|capture\w*|add_task|monitor\w*|produce|enqueue|persist\w*)$"
 )
@@ -236,7 +237,7 @@ def _returns_generated(route: Route) -> bool:
     return any("model" in taint.of(value, route.scope, route.names) for value in route.names.returned(route.node)[:10])
 
 
-_FILTERS = re.compile(
+_FILTERS = lazy.pattern(
     r"(?i)guard|moderat|presidio|anonymi[sz]|redact|pii|scrub|llm_guard|nemoguardrails|privacy|sanitize|sanitise|mask_|detoxify|profanity|content_filter|safety|output_filter|deidentif"
 )
 

@@ -64,6 +64,23 @@ class Exports:
         reached, module, value = self._resolved(dotted, path, looked)
         return (_path_of(value, module) if module is not None else reached) or dotted
 
+    def value(self, dotted: str, path: str, looked: Looked) -> ast.expr | None:
+        """Return the expression that an imported name is assigned in its own file; its names are those of that file."""
+        return self._resolved(dotted, path, looked)[2]
+
+    def listed(self, folder: str, looked: Looked) -> frozenset[str]:
+        """Return the names in a folder of the tree."""
+        looked.folders.add(folder)
+        return self._entries(folder)
+
+    def text(self, path: str, looked: Looked) -> bytes | None:
+        """Return the bytes of a file of the tree, None where it cannot be read: that file has a gap of its own."""
+        looked.files.add(path)
+        try:
+            return read_bytes(self.context, path, MAX_BYTES)
+        except Unreadable:
+            return None
+
     def constant(self, dotted: str, path: str, looked: Looked) -> ast.Constant | None:
         """Return the constant that an imported name has in its own file."""
         value = self._resolved(dotted, path, looked)[2]

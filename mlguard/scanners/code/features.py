@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import frames, lexicon
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 
@@ -34,8 +35,8 @@ _COLUMNS = frozenset(
         "categorical_column_with_identity",
     }
 )
-_FORMULAS = re.compile(r"^(?:statsmodels\.formula\.api|patsy|formulaic|linearmodels|lifelines|pyfixest|bambi)\b")
-_AFTER_FIT = re.compile(r"(?:Encoder|Imputer|Anonymizer|Hasher|Masker|Engine|Tokenizer|Vectorizer)")
+_FORMULAS = lazy.pattern(r"^(?:statsmodels\.formula\.api|patsy|formulaic|linearmodels|lifelines|pyfixest|bambi)\b")
+_AFTER_FIT = lazy.pattern(r"(?:Encoder|Imputer|Anonymizer|Hasher|Masker|Engine|Tokenizer|Vectorizer)")
 
 
 @on_call(*_FITS, *(path.rpartition(".")[2] for path in _TABLES | _TRANSFORMERS | _FIRST), *_LISTS, personal=True)

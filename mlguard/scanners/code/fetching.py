@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from mlguard import lazy
 from mlguard.scanners.code.running import PROCESSES, SHELLS
 from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
 
 DOWNLOAD = "code/unverified-download"
 
-_READS = re.compile(
+_READS = lazy.pattern(
     r"^(?:pandas|polars|geopandas|dask\.dataframe|modin\.pandas|pyarrow\.\w+|numpy)\.(?:(?:read|scan)_\w+|loadtxt|genfromtxt)$"
 )
 _STORES = frozenset(
@@ -25,14 +26,14 @@ _STORES = frozenset(
         "keras.utils.data_utils.get_file", "basicsr.utils.download_util.load_file_from_url", "skimage.data._fetch",
     ]
 )  # fmt: skip
-_GETS = re.compile(
+_GETS = lazy.pattern(
     r"^(?:requests|httpx)\.(?:get|stream)$|^(?:requests\.Session|requests\.session|httpx\.Client|aiohttp\.ClientSession)\(\)\.(?:get|stream)$"
 )
-_DATA_FILE = re.compile(
+_DATA_FILE = lazy.pattern(
     r"\.(?:csv|tsv|json|jsonl|parquet|zip|gz|tgz|tar|bz2|xz|zst|pt|pth|pkl|onnx|h5|bin|safetensors|npy|npz|txt|xlsx?|ckpt|gguf|joblib|keras|tflite)$",
     re.I,
 )
-_INSIDE = re.compile(
+_INSIDE = lazy.pattern(
     r"^(?:localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|\[?::1|[^.]+$|.*\.(?:local|internal|svc)$)"
 )
 
@@ -93,10 +94,10 @@ def installs(call: Call) -> Iterator[Sight]:
             yield call.sees(DOWNLOAD, "runtime-install")
 
 
-_PIPED = re.compile(
+_PIPED = lazy.pattern(
     r"\b(?:curl|wget)\b[^|;&]*\|\s*(?:sudo\s+)?(?:ba|z|da)?sh\b|\b(?:curl|wget)\b[^|]*\|\s*(?:sudo\s+)?python|(?:ba|z)?sh\s+-c\s+[\"']?\$\((?:curl|wget)|<\((?:curl|wget)\b"
 )
-_INSECURE_INDEX = re.compile(
+_INSECURE_INDEX = lazy.pattern(
     r"(?:--(?:extra-)?index-url|-i|--find-links|-f)[ =]+http://|--trusted-host\b|pip3? install\b.*\bhttp://|\bgit\+http://"
 )
 
@@ -137,6 +138,90 @@ def fetched(call: Call) -> Iterator[Sight]:
             yield call.sees(DOWNLOAD, "plain-http")
 
 
+@on_call("write", "write_bytes", imports=["requests", "httpx", "urllib", "niquests"])
+def written(call: Call) -> Iterator[Sight]:
+    """Models that a client of HTTP gets, and that are kept as they come."""
+    if not call.node.args or "hashlib" in call.source.tree.imported:
+        return
+    request = _request_of(call.node.args[0], call)
+    target = _target(call) if request is not None else None
+    if request is not None and target is not None and _is_model(target, call):
+        label = call.names.path(request.func, call.scope).replace("()", "")
+        yield call.sees(DOWNLOAD, "model-from-url", node=request, call=label)
+
+
+def _request_of(node: ast.AST | None, call: Call, depth: int = 4) -> ast.Call | None:
+    """Return the request whose answer is written: of ``r.content``, ``r.read()`` and a part of ``r.iter_content()``."""
+    if depth == 0:
+        return None
+    if isinstance(node, ast.Call):
+        if _GETS.match(path := call.names.path(node.func, call.scope)) or path == "urllib.request.urlopen":
+            return node
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        reads = isinstance(node.func, ast.Attribute) and node.func.attr in (
+            "read",
+            "iter_content",
+            "iter_bytes",
+            "iter_raw",
+        )
+        return _request_of(owner, call, depth - 1) if reads else None
+    if isinstance(node, ast.Attribute):
+        return _request_of(node.value, call, depth - 1) if node.attr in ("content", "raw") else None
+    if not isinstance(node, ast.Name):
+        return None
+    holder = call.names.holder(node.id, call.scope)
+    made = [*holder.values.get(node.id, ()), *holder.parts.get(node.id, ())] if holder is not None else []
+    known = [value for value in made if value is not None]
+    return _request_of(known[0], call, depth - 1) if len(known) == 1 else None
+
+
+def _target(call: Call) -> ast.expr | None:
+    """Return the path of the file that is written."""
+    node: ast.AST | None = call.receiver
+    if isinstance(node, ast.Name):
+        holder = call.names.holder(node.id, call.scope)
+        made = [*holder.values.get(node.id, ()), *holder.parts.get(node.id, ())] if holder is not None else []
+        node = next((value for value in made if isinstance(value, ast.Call)), None) or node
+    if call.last == "write_bytes":
+        return node.args[0] if isinstance(node, ast.Call) and node.args else call.receiver
+    opened = isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "open"
+    if not opened or not isinstance(node, ast.Call):
+        return None
+    return node.args[0] if node.args else node.func.value if isinstance(node.func, ast.Attribute) else None
+
+
+_MODEL_LOADERS = (
+    "load",
+    "InferenceSession",
+    "load_model",
+    "read_pickle",
+    "load_file",
+    "load_weights",
+    "from_file",
+    "load_state_dict",
+    "load_learner",
+)
+
+
+def _is_model(target: ast.expr, call: Call) -> bool:
+    """Say whether the file that is written is one of a model: by its name, or as this file loads it."""
+    text = call.constant(target)
+    if isinstance(text, str) and _MODEL_FILE.search(text):
+        return True
+    wanted = ast.dump(target)
+    calls = call.source.tree.calls_by_name
+    return any(
+        loader.args
+        and (
+            ast.dump(loader.args[0]) == wanted
+            or isinstance(text, str)
+            and call.names.constant(loader.args[0], call.scope) == text
+        )
+        for name in _MODEL_LOADERS
+        for loader in calls.get(name, ())[:50]
+    )
+
+
 def _counts(text: str, call: Call) -> bool:
     try:
         parts = urlsplit(text)
@@ -148,7 +233,7 @@ def _counts(text: str, call: Call) -> bool:
     return not _GETS.match(call.path) or bool(_DATA_FILE.search(parts.path))
 
 
-_MODEL_FILE = re.compile(
+_MODEL_FILE = lazy.pattern(
     r"\.(?:onnx|pt|pth|pkl|pickle|joblib|h5|keras|tflite|gguf|safetensors|ckpt|bin|pb|model)$", re.I
 )
 
@@ -223,4 +308,4 @@ _INSTALLS = frozenset(
     }
 )
 
-CHECKS = (download, installs, fetched)
+CHECKS = (download, installs, fetched, written)

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mlguard import redact
+from mlguard import lazy, redact
 from mlguard.facts import DataFlow
 from mlguard.scanners.code.seeing import Call, on_call
 
-_READS = re.compile(
+_READS = lazy.pattern(
     r"^(?:pandas|polars|geopandas|dask\.dataframe|pyarrow\.parquet|pyarrow\.csv|pyarrow\.feather)\.(?:read|scan)_\w+$"
 )
 _MODEL_READS = frozenset({"torch.load", "torch.jit.load", "joblib.load", "onnx.load", "onnxruntime.InferenceSession", "gguf.GGUFReader",
@@ -21,11 +21,11 @@ _MODEL_WRITES = {"torch.save": 1, "torch.jit.save": 1, "joblib.dump": 1, "onnx.s
 _FRAME_WRITES = frozenset({"to_csv", "to_parquet", "to_json", "to_excel", "to_feather", "to_pickle", "to_hdf", "write_csv", "write_parquet",
                            "write_json", "write_ndjson", "sink_parquet", "sink_csv", "save_to_disk"})  # fmt: skip
 _HUB_READS = frozenset({"from_pretrained", "hf_hub_download", "snapshot_download"})
-_DATA = re.compile(
+_DATA = lazy.pattern(
     r"\.(?:csv|tsv|jsonl?|ndjson|parquet|xlsx?|txt|feather|arrow|avro|sqlite|db|xml|npy|npz)(?:\.\w{2,4})?$", re.I
 )
-_MODEL = re.compile(r"\.(?:pkl|pickle|pt|pth|bin|ckpt|safetensors|onnx|h5|hdf5|keras|joblib|gguf|model)$", re.I)
-_HTTP = re.compile(r"^(?:requests|httpx|aiohttp)\b.*\.(get|post|put|patch|delete|request|stream)$")
+_MODEL = lazy.pattern(r"\.(?:pkl|pickle|pt|pth|bin|ckpt|safetensors|onnx|h5|hdf5|keras|joblib|gguf|model)$", re.I)
+_HTTP = lazy.pattern(r"^(?:requests|httpx|aiohttp)\b.*\.(get|post|put|patch|delete|request|stream)$")
 _SERVICES = {
     "openai.OpenAI": "openai", "openai.AsyncOpenAI": "openai", "openai.AzureOpenAI": "azure-openai",
     "anthropic.Anthropic": "anthropic", "anthropic.AsyncAnthropic": "anthropic", "cohere.Client": "cohere",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.code import lexicon
 from mlguard.scanners.code.hiding import called, cleans
 from mlguard.scanners.code.lexicon import Term
@@ -53,8 +54,8 @@ _ROWS = frozenset(
 _WRAPS = frozenset({"array", "asarray", "tensor", "as_tensor", "from_numpy", "FloatTensor", "TensorDataset", "from_tensor_slices", "DataLoader", "Tensor",
                     "csr_matrix", "hstack", "DataFrame", "from_pandas", "DMatrix", "Dataset", "Pool", "add_constant", "get_dummies", "dict", "list", "QuantileDMatrix",
                     "convert_to_tensor", "Table", "display", "stack", "normalize", "scale", "ascontiguousarray", "from_df", "from_dict"})  # fmt: skip
-_READERS = re.compile(r"^(?:read_\w+|scan_\w+)$")
-_SELECT = re.compile(r"(?is)^\s*select\s+(?:distinct\s+)?(.{1,4000}?)\s+from\s")
+_READERS = lazy.pattern(r"^(?:read_\w+|scan_\w+)$")
+_SELECT = lazy.pattern(r"(?is)^\s*select\s+(?:distinct\s+)?(.{1,4000}?)\s+from\s")
 
 
 def frame(node: ast.AST | None, scope: Scope, names: Names, depth: int = MAX_DEPTH) -> Frame | None:
@@ -314,7 +315,7 @@ def _renamed(known: Frame | None, call: ast.Call, scope: Scope, names: Names) ->
             if isinstance(new_name, str):
                 pairs[key] = new_name
     if known is None:
-        return None
+        return Frame(tuple(pairs.values())[:MAX_COLUMNS], call) if pairs else None
     return replace(known, columns=tuple(pairs.get(name, name) for name in known.columns))
 
 

@@ -6,15 +6,16 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code.names import UNKNOWN, Names
-from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
+from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
 from mlguard.scanners.code.source import Source
 
 REMOTE = "code/trusted-remote-code"
 UNPINNED = "model/unpinned-base-model"
 
-_COMMIT = re.compile(r"^[0-9a-fA-F]{40}$")
-_PINNED_REPOSITORY = re.compile(r":[0-9a-fA-F]{40}$")
+_COMMIT = lazy.pattern(r"^[0-9a-fA-F]{40}$")
+_PINNED_REPOSITORY = lazy.pattern(r":[0-9a-fA-F]{40}$")
 _TRUST = ("trust_remote_code", "hf_trust_remote_code", "load_custom_code")
 _SCRIPTS = (
     "load_dataset",
@@ -28,6 +29,8 @@ _SCRIPTS = (
 @on_call(keywords=_TRUST)
 def remote_code(call: Call) -> Iterator[Sight]:
     """Loaders that run code of a repository on the network."""
+    if call.last in _SCRIPTS and call.path.startswith("datasets.") and call.source.at_least("datasets", "4.0"):
+        return  # runs no scripts any more, whatever it is asked
     if call.path != "dict" and any(_on(call.value(name)) for name in _TRUST):
         yield call.sees(REMOTE, "dataset-script" if call.last in _SCRIPTS else "trust-remote-code")
 
@@ -115,7 +118,7 @@ def unused_settings(source: Source, names: Names) -> Iterator[Sight]:
     if "trust_remote_code" in source.tree.identifiers:
         for display in source.tree.of(ast.Dict):
             if _trusts(display) and id(display) not in names.used:
-                yield Sight(REMOTE, "trust-remote-code", display, {"call": "A dictionary of options"})
+                yield Sight(REMOTE, "trust-remote-code", _trusting(display), {"call": "A dictionary of options"})
         for node in source.tree.of(ast.Assign):
             if not isinstance(node.value, ast.Constant) or node.value.value is not True:
                 continue
@@ -135,6 +138,27 @@ def _trusts(node: ast.Dict) -> bool:
         and isinstance(value, ast.Constant) and value.value is True
         for key, value in zip(node.keys, node.values, strict=True)
     )  # fmt: skip
+
+
+def _trusting(node: ast.Dict) -> ast.AST:
+    """Return the key that switches the code on: in a long dictionary its line tells more than the first one."""
+    return next(key for key in node.keys if isinstance(key, ast.Constant) and key.value == "trust_remote_code")
+
+
+_TRUST_VARIABLE = "HF_DATASETS_TRUST_REMOTE_CODE"
+
+
+@on_node(ast.Assign, words=[_TRUST_VARIABLE])
+def trusting_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """The same switch for all data sets of a process."""
+    for target in node.targets:
+        of_module = isinstance(target, ast.Attribute) and target.attr == _TRUST_VARIABLE
+        of_environment = (
+            isinstance(target, ast.Subscript) and place.names.constant(target.slice, place.scope) == _TRUST_VARIABLE
+        )
+        value = place.names.constant(node.value, place.scope)
+        if (of_module or of_environment) and (value in ("1", "true", "True", "yes", "on") or value is True):
+            yield Sight(REMOTE, "dataset-script", node, {"call": _TRUST_VARIABLE})
 
 
 _HUB_MODULES = frozenset(
@@ -172,11 +196,11 @@ _LOCAL_WORDS = frozenset(
     "model models output outputs out checkpoint checkpoints ckpt ckpts results result data dataset datasets saved saved_model "  # noqa: SIM905
     "saved_models artifacts artifact runs run tmp temp cache weights export exports exp logs log final best local build dist".split()
 )
-_LOCAL_NAME = re.compile(
+_LOCAL_NAME = lazy.pattern(
     r"path|dir|folder|ckpt|checkpoint|local|output|file|root|artifact|save|tmp|temp(?!erature)", re.I
 )
-_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?$")
-_WEIGHTS = re.compile(r"\.(?:safetensors|bin|pt|pth|ckpt|onnx|gguf|json|zip|csv|parquet|jsonl|txt|h5)$", re.I)
+_HUB_ID = lazy.pattern(r"^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?$")
+_WEIGHTS = lazy.pattern(r"\.(?:safetensors|bin|pt|pth|ckpt|onnx|gguf|json|zip|csv|parquet|jsonl|txt|h5)$", re.I)
 WRITERS = frozenset({"save_pretrained", "save_model", "save", "save_to_disk", "makedirs", "mkdir"})
 _OTHER_HUBS = frozenset({"download", "dataset_download", "model_download", "KerasLayer", "from_preset", "resolve",
                          "create_model_and_transforms", "create_model_from_pretrained", "get_tokenizer", "competition_download"})  # fmt: skip
@@ -350,4 +374,4 @@ def _written_targets(call: Call) -> frozenset[str]:
     return tree.written
 
 
-CHECKS = (remote_code, set_attributes, torch_hub, scripts, commands, options, unpinned)
+CHECKS = (remote_code, set_attributes, torch_hub, scripts, commands, options, trusting_settings, unpinned)

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.screening import Screen
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
@@ -22,7 +23,7 @@ _PRINTS = frozenset(
      "tqdm.write", "tqdm.tqdm.write", "icecream.ic", "termcolor.cprint", "gradio.Info", "syslog.syslog", "logging.log", "wandb.log", "mlflow.log_param", "mlflow.log_params",
      "mlflow.set_tag", "mlflow.set_tags", "mlflow.log_text", "mlflow.log_dict", "wandb.config.update", "sentry_sdk.capture_message", "sentry_sdk.set_extra", "sentry_sdk.set_tag"}
 )  # fmt: skip
-_LOGGER = re.compile(
+_LOGGER = lazy.pattern(
     r"(?:^|[._])(?:log|logger|logging|_log|_logger|LOG|LOGGER|log_?ger|audit_?log|console|structlog|getLogger|get_logger)\b",
     re.I,
 )
@@ -102,34 +103,37 @@ def _is_secret(node: ast.expr, call: Call, depth: int = 4) -> bool:
         return False
     if isinstance(node, ast.Subscript) and not taint.SECRET_NAME.search(str(getattr(node.slice, "value", ""))):
         return False
-    if isinstance(node, ast.Name) and not taint.SECRET_NAME.search(node.id) and not _is_read(node, call):
+    if isinstance(node, ast.Name) and not taint.SECRET_NAME.search(node.id) and not _is_read(node, call, depth):
         return False
     return "secret" in taint.of(node, call.scope, call.names)
 
 
-def _is_read(node: ast.Name, call: Call) -> bool:
+def _is_read(node: ast.Name, call: Call, depth: int) -> bool:
     """Say whether a name that says nothing of it holds what was read from the environment or another secret."""
     if _READERS.isdisjoint(call.source.tree.identifiers):
         return False
     single = call.names.single(node.id, call.scope)
-    return single is not None and isinstance(single[0], ast.Call | ast.Subscript | ast.Attribute | ast.Name)
+    value = single[0] if single else None
+    while isinstance(value, ast.Await | ast.BoolOp):
+        value = value.value if isinstance(value, ast.Await) else value.values[0]
+    return isinstance(value, ast.Call | ast.Subscript | ast.Attribute | ast.Name) and _is_secret(value, call, depth - 1)
 
 
 _READERS = frozenset({"environ", "getenv", "getpass", "get_password", "get_secret_value"})
-_READS_ENVIRONMENT = re.compile(
+_READS_ENVIRONMENT = lazy.pattern(
     r"^(?:os\.getenv|os\.environ\.(?:get|pop|copy)|getpass\.getpass|keyring\.get_password)$"
 )
 
 
 # ---- guards
 
-_GUARD = re.compile(
+_GUARD = lazy.pattern(
     r"(?i)(?:^|_)(?:is_?(?:admin|staff|superuser|owner|auth\w*|allowed|permitted|active_user|logged_?in|verified|trusted|safe|approved|member|valid_?(?:token|user|key|signature|session))|"
     r"has_?(?:perm\w*|role\w*|access|scope\w*|consent\w*|right\w*)|can_?(?:read|write|edit|delete|access|view|approve|manage|export|train)|permissions?|authori[sz]ed?|authenticated|"
-    r"consent(?:ed|_given|s)?|opted_in|opt_in|logged_in|check_password|verify_(?:token|user|signature|password|access|permission|role|consent|key)\w*|compare_digest|is_relative_to|admin|privileged|access_?level|approved|csrf\w*|api_?key|password|"
+    r"consent(?:ed|_given|s)?|opted_in|opt_in|logged_in|check_password|verify_(?:token|user|signature|password|access|permission|role|consent|key)\w*|compare_digest|is_relative_to|admin|privileged|access_?level|approved|csrf\w*|"
     r"current_user|tenant(?:_id)?|owner(?:_id)?|acl|allow_?list|allowed_users|entitle\w*|anonymi[sz]ed|pseudonymi[sz]ed|encrypted|kyc|gdpr\w*|dp_enabled)$"
 )
-_TEST_PATH = re.compile(r"(?:^|/)(?:tests?|testing|conftest\.py|test_[^/]*\.py|[^/]*_test\.py|benchmarks?)(?:/|$)")
+_TEST_PATH = lazy.pattern(r"(?:^|/)(?:tests?|testing|conftest\.py|test_[^/]*\.py|[^/]*_test\.py|benchmarks?)(?:/|$)")
 
 
 @on_node(ast.Assert)
@@ -153,7 +157,7 @@ def guards(node: ast.Assert, place: Place) -> Iterator[Sight]:
         name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
         if not name and isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Constant):
             name = str(inner.slice.value)
-        if not name and isinstance(inner, ast.Compare) and _is_role(inner):
+        if isinstance(inner, ast.Compare) and (_is_role(inner) or _is_key(inner)):
             yield Sight(ASSERT, "access-assert", node, {"call": "The assert statement"})
             return
         if name and len(name) < 60 and _GUARD.search(name):
@@ -171,6 +175,18 @@ def _is_role(node: ast.Compare) -> bool:
         item for side in sides for item in (side.elts if isinstance(side, ast.List | ast.Tuple | ast.Set) else [side])
     ]
     return any(isinstance(item, ast.Constant) and item.value in _ROLES for item in flat)
+
+
+_KEYS = lazy.pattern(r"(?i)(?:^|_)(?:api_?key|password)$")
+
+
+def _is_key(node: ast.Compare) -> bool:
+    """Say whether a key or password that somebody gave is compared with another value; that one is set at all is no guard."""
+    sides = [node.left, *node.comparators]
+    if any(isinstance(side, ast.Constant) and not side.value for side in sides):
+        return False
+    written = (str(getattr(side, "attr", None) or getattr(side, "id", "")) for side in sides)
+    return isinstance(node.ops[0], ast.Eq | ast.NotEq | ast.In) and any(map(_KEYS.search, written))
 
 
 CHECKS = (printed, guards)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.values import dataclass
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl")
@@ -33,10 +32,11 @@ class Term:
     area: bool = False  # a proxy only where other columns are on persons
     shy: bool = False  # counts only beside other personal data, or of a person
     network: bool = False  # what a connection or a device tells
+    item: bool = False  # weak as a name, clear as the key of a row: row["phone"]
 
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_BREAK = re.compile(r"[^a-z0-9]+")
+_CAMEL = lazy.pattern(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BREAK = lazy.pattern(r"[^a-z0-9]+")
 
 
 @lru_cache(maxsize=65_536)
@@ -65,7 +65,7 @@ def _terms() -> tuple[dict[tuple[str, ...], Term], frozenset[str], int]:
     for entry in _table()["terms"]:
         term = Term(
             entry["id"], entry["label"], entry["class"],
-            **{key: True for key in ("direct", "weak", "column", "proxy", "area", "shy", "network") if entry.get(key)},
+            **{key: True for key in ("direct", "weak", "column", "proxy", "area", "shy", "network", "item") if entry.get(key)},
         )  # fmt: skip
         for language in LANGUAGES:
             for name in entry.get(language, ()):
@@ -107,6 +107,30 @@ def _about_person(parts: Sequence[str]) -> bool:
     )
 
 
+_ROWS = frozenset(
+    "row rows record records rec entry line data df frame pdf sdf table payload body form person contact contacts doc document details info fields values r item dataframe "  # noqa: SIM905
+    "zeile datensatz ligne enregistrement fila registro riga rij linha wiersz kontakt result".split()
+)
+"""Names of rows, records and frames, whose keys are columns."""
+
+
+@lru_cache(maxsize=65_536)
+def is_row(name: str) -> bool:
+    """Say whether a name stands for a row, a record or a frame."""
+    parts = words(name)
+    return bool(parts) and parts[-1] in _ROWS
+
+
+@lru_cache(maxsize=65_536)
+def item(name: str) -> Term | None:
+    """Return what a key of a row stands for: ``row["phone"]``, where the name alone could be another's."""
+    parts = words(name)
+    if not parts or len(name) > MAX_NAME_CHARS:
+        return None
+    found, rest = _match(parts)
+    return found if found is not None and found.item and _words_of("deny").isdisjoint(rest) and len(rest) < 2 else None
+
+
 def is_key(name: str) -> bool:
     """Say whether a column's name is that of a person's key, as ``customer_id`` is."""
     parts = words(name)
@@ -133,10 +157,13 @@ def term(name: str, owner: str = "") -> Term | None:
     if found is None or not _words_of("deny").isdisjoint(rest):
         return None
     if found.weak:
-        beside = _about_person(rest) or (not rest and is_person(owner))
+        beside = _about_person(rest) or (not rest and (is_person(owner) or (found.network and owner in _CALLERS)))
         return found if beside and parts[:2] != ("user", "name") else None
     return found
 
+
+_CALLERS = frozenset({"request", "req", "websocket", "connection", "scope"})
+"""Names of what a caller sends, whose network address is that of a person."""
 
 _BEFORE = frozenset(
     {
@@ -197,6 +224,33 @@ def strength(name: str) -> int:
     return 3 if term(name) is not None or found.column else 1
 
 
+_SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "\n"}
+_MAX_OTHER_NAMES = 200_000
+_other_names: set[str] = set()
+"""Names that say nothing of persons; a set, as most names of a file are in those before it."""
+
+
+def telling(names: frozenset[str]) -> frozenset[str]:
+    """Return those of a file's names that speak of persons in some way: of which ``strength`` is not 0.
+
+    The words of all names that are new are looked up at once: nearly every name has none that tells.
+    """
+    new = names - _other_names
+    rare = [name for name in new if not name.isascii() or "\n" in name]
+    listed = [name for name in new if name.isascii() and "\n" not in name]
+    text = _CAMEL.sub(" ", "\n".join(listed)).lower().translate(_SPACED)
+    hits = _beginnings().intersection(text.split())
+    if hits:
+        rare += [name for name, line in zip(listed, text.split("\n"), strict=True) if not hits.isdisjoint(line.split())]
+    rare += new & _WHOLE
+    rare += new & _TRAINS
+    found = frozenset(name for name in rare if strength(name))
+    if len(_other_names) > _MAX_OTHER_NAMES:
+        _other_names.clear()
+    _other_names.update(new - found)
+    return found
+
+
 def is_told(names: Iterable[str]) -> bool:
     """Say whether some name stands for personal data without doubt, so that a shy one beside it does as well."""
     return any(
@@ -207,15 +261,19 @@ def is_told(names: Iterable[str]) -> bool:
 
 def speaks_of_persons(names: Iterable[str]) -> bool:
     """Say whether the names of a file can hold personal data: a clear name, or a weak one and a word for a person."""
-    weak = person = key = trains = False
+    weak = person = key = trains = row = column = caller = False
     for name in names:
         rank = strength(name)
         if rank in (2, 3):
             return True
+        if rank == 1 and not column:
+            column = item(name) is not None
+        row = row or name in _ROWS
+        caller = caller or name in _CALLERS
         if rank == 1 and name in _TRAINS:
             trains = True
         weak, person, key = weak or (rank == 1 and name not in _TRAINS), person or rank == 4, key or rank == 5
-    return (weak and person) or (key and trains)
+    return (weak and (person or caller)) or (key and trains) or (column and row)
 
 
 def _match(parts: Sequence[str]) -> tuple[Term | None, Sequence[str]]:

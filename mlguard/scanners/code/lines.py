@@ -107,14 +107,14 @@ _STATEMENT = lazy.pattern(r"(?m)^[ \t]*(exec)[ \t]+(?![=.,:)\]])[^\s=]")
 _HTTP = lazy.pattern(
     r"(?:urlretrieve|urlopen|\bdownload|read_csv|read_parquet|read_json|\bget|download_url|get_file|load_state_dict_from_url)\s{0,20}\(\s{0,200}[rfbuRFBU]{0,2}['\"]http://(?!localhost|127\.|0\.0\.0\.0)"
 )
-_DOWNLOADERS = re.compile(
+_DOWNLOADERS = lazy.pattern(
     r"(?:^|\.)(?:urlretrieve|urlopen|wget\.download|read_csv|read_parquet|read_json|(?:requests|httpx)\.get|download_url|get_file|load_state_dict_from_url)$"
 )
-_NAME_BEFORE = re.compile(r"[\w.]{0,100}$")
+_NAME_BEFORE = lazy.pattern(r"[\w.]{0,100}$")
 _CALL = lazy.pattern(r"(?<![\w.])([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*){0,6})\s*\(")
 _IMPORT = lazy.pattern(r"(?m)^[ \t]*(?:>>>[ \t]*)?import[ \t]+([\w., \t]+)")
 _FROM = lazy.pattern(r"(?m)^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(?:\(([^()]{0,5000})\)|([^\n(#]{1,2000}))")
-_ALIAS = re.compile(r"([\w.]+)(?:\s+as\s+(\w+))?$")
+_ALIAS = lazy.pattern(r"([\w.]+)(?:\s+as\s+(\w+))?$")
 _MASKED = lazy.pattern(
     r"#[^\n]*+|[rRbBuUfF]{0,2}(?:\"\"\"[^\\\"]*+(?:(?:\\.|\"(?!\"\"))[^\\\"]*+)*+(?:\"\"\"|\Z)|\'\'\'[^\\\']*+(?:(?:\\.|\'(?!\'\'))[^\\\']*+)*+(?:\'\'\'|\Z)"
     r"|\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"?|\'[^\'\\\n]*+(?:\\.[^\'\\\n]*+)*+\'?)",

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code.seeing import Sight
 from mlguard.scanners.code.source import Source
 from mlguard.scanners.code.tree import FUNCTIONS, Scope
@@ -18,14 +19,14 @@ MAX_LITERALS = 20_000
 MAX_CHARS = 2_000
 """Longer literals are documents, which the dataset scanner's rules on prose are for."""
 
-_TESTS = re.compile(
+_TESTS = lazy.pattern(
     r"(?i)(?:^|/)(?:tests?|testing|test_?data|fixtures?|specs?|mocks?|unit_?tests?|integration_?tests?|e2e)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|[^/]*fixtures?)\.py$"
 )
-_EMAIL = re.compile(
+_EMAIL = lazy.pattern(
     r"(?<![\w.+%/:@-])([A-Za-z0-9][\w.+-]{0,63})@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,5}[A-Za-z]{2,18})(?![\w@-]|\.\w)"
 )
-_DIGITS = re.compile(r"(?:\d[ .\-/]?){8}")
-_SSN = re.compile(r"(?<![\w-])(\d{3})-(\d{2})-(\d{4})(?![\w-])")
+_DIGITS = lazy.pattern(r"(?:\d[ .\-/]?){8}")
+_SSN = lazy.pattern(r"(?<![\w-])(\d{3})-(\d{2})-(\d{4})(?![\w-])")
 
 _NOBODYS = frozenset(
     "example test testing tests foo bar baz qux foobar invalid localhost domain mydomain yourdomain somedomain email mail mailserver host somewhere nowhere anywhere acme corp company mycompany yourcompany "  # noqa: SIM905
@@ -37,7 +38,7 @@ _ROLES = frozenset(
     "firstname.lastname john.doe johndoe max.mustermann webmaster postmaster security abuse dev bot service serviceaccount svc a b c x y z alice bob eve mallory dummy fake invalid sender recipient from to owner author "
     "student teacher customer patient guest member viewer editor default example sample jdoe jane.doe2 user1 user2 test1 test2 ci github actions team office".split()
 )
-_HOSTS_OF_MACHINES = re.compile(
+_HOSTS_OF_MACHINES = lazy.pattern(
     r"(?:\.iam\.gserviceaccount\.com|noreply\.github\.com|\.internal|\.local|\.test|\.example|\.invalid|\.localhost|\.lan|\.corp|\.intranet|\.arpa|\.onion)$",
     re.I,
 )

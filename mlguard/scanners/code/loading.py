@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
@@ -36,7 +37,7 @@ _PICKLES = frozenset(
     "autogluon.tabular.TabularPredictor.load", "autogluon.common.loaders.load_pkl.load", "pycaret.classification.load_model",
     "pycaret.regression.load_model", "pycaret.clustering.load_model", "pycaret.anomaly.load_model", "pycaret.time_series.load_model",
 }  # fmt: skip
-_PICKLING_CLASSES = re.compile(r"^(?:gensim|stable_baselines3|sb3_contrib)\.[\w.]+\.load$")
+_PICKLING_CLASSES = lazy.pattern(r"^(?:gensim|stable_baselines3|sb3_contrib)\.[\w.]+\.load$")
 _JOBLIB = frozenset({"joblib.load", "sklearn.externals.joblib.load", "joblib.numpy_pickle.load", "joblib.numpy_pickle.load_temporary_memmap"})  # fmt: skip
 _FRAMES = frozenset({"pandas.read_pickle", "geopandas.read_pickle", "pandas.io.pickle.read_pickle", "modin.pandas.read_pickle",
                      "cudf.read_pickle", "pandas.io.api.read_pickle"})  # fmt: skip
@@ -52,7 +53,7 @@ _COLLECTIVES = frozenset(
     )
 ) | {"accelerate.utils.gather_object", "accelerate.utils.broadcast_object_list", "accelerate.utils.operations.gather_object"}  # fmt: skip
 _SAFE_LOADERS = frozenset({"SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader"})
-_KERAS = re.compile(r"(?:^|\.)keras(?:\.|$)|^tf_keras\.|^keras_(?:core|hub|nlp)\.")
+_KERAS = lazy.pattern(r"(?:^|\.)keras(?:\.|$)|^tf_keras\.|^keras_(?:core|hub|nlp)\.")
 
 
 @on_call(
@@ -92,7 +93,7 @@ def deserialization(call: Call) -> Iterator[Sight]:
 
 
 @on_call(
-    keywords=["use_safetensors", "allow_dangerous_deserialization", "safe_serialization", "weights_only", "accept_content",
+    keywords=["use_safetensors", "allow_dangerous_deserialization", "safe_serialization", "weights_only", "safe_mode", "accept_content",
               "task_serializer", "result_serializer", "serializer", "disk"]
 )  # fmt: skip
 def switches(call: Call) -> Iterator[Sight]:
@@ -106,16 +107,25 @@ def switches(call: Call) -> Iterator[Sight]:
         yield call.sees(UNSAFE, "safetensors-off")
     if "allow_dangerous_deserialization" in keywords and call.value("allow_dangerous_deserialization") is True:
         yield call.sees(UNSAFE, "langchain-dangerous-load")
-    if "safe_serialization" in keywords and call.value("safe_serialization") is False and call.last in _SAVES:
+    of_old = not call.source.at_least("transformers", "5") or "transformers" not in call.source.tree.roots
+    if (
+        "safe_serialization" in keywords
+        and of_old  # later versions write safetensors, whatever they are asked
+        and call.value("safe_serialization") is False
+        and call.last in _SAVES
+    ):
         yield call.sees(UNSAFE, "safetensors-off")
     if "weights_only" in keywords and _READS_WEIGHTS.search(call.last) and call.value("weights_only") is False:
         yield call.sees(UNSAFE, "torch-load")
+    of_keras = "safe_mode" in keywords and not call.source.tree.roots.isdisjoint({"keras", "tf_keras", "tensorflow"})
+    if of_keras and call.last != "load_model" and call.value("safe_mode") is False:
+        yield call.sees(UNSAFE, "keras-safe-mode-off")
     serializers = ("accept_content", "task_serializer", "result_serializer", "serializer")
     if not keywords.keys().isdisjoint(serializers) and any(_pickles(keywords.get(name), call) for name in serializers):
         yield call.sees(UNSAFE, "pickle-serializer")
 
 
-_READS_WEIGHTS = re.compile(r"^(?!load$)(?:\w*load|from_|restore|resume|read_|fit$|test$|validate$|predict$)")
+_READS_WEIGHTS = lazy.pattern(r"^(?!load$)(?:\w*load|from_|restore|resume|read_|fit$|test$|validate$|predict$)")
 _SAVES = frozenset({"save_pretrained", "push_to_hub", "save_model"})
 
 
@@ -294,7 +304,13 @@ def _keras(call: Call) -> Iterator[Sight]:
         yield call.sees(UNSAFE, "keras-safe-mode-off")
     elif call.last == "load_model":
         path = call.argument(0, "filepath")
-        if _ending(path, call).lower().endswith(_OLD_KERAS):
+        if call.source.below("keras", "2.13") or (
+            call.source.below("tensorflow", "2.13") and call.source.versions.get("keras") is None
+        ):
+            yield call.sees(UNSAFE, "keras-safe-mode-off")  # versions that know no safe mode
+        elif call.source.at_least("keras", "3.11.3") and call.path.startswith("keras."):
+            return  # its safe mode holds for the old format too
+        elif _ending(path, call).lower().endswith(_OLD_KERAS):
             yield call.sees(UNSAFE, "keras-legacy-format")
 
 
@@ -311,6 +327,10 @@ def _ending(node: ast.expr | None, call: Call) -> str:
     if isinstance(node, ast.JoinedStr) and node.values:
         last = call.constant(node.values[-1])
         return last if isinstance(last, str) else ""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _ending(node.left, call)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        return _ending(node.func.value, call)
     if isinstance(node, ast.BinOp):
         return (
             _ending(node.right, call) if not isinstance(node.right, ast.Name) else str(call.constant(node.right) or "")

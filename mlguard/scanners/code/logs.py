@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import frames
 from mlguard.scanners.code.hiding import called, is_clean
 from mlguard.scanners.code.names import Names
@@ -19,7 +20,7 @@ PROMPTS = "code/unredacted-prompt-logging"
 LEVELS = frozenset(
     {"debug", "info", "warning", "warn", "error", "critical", "exception", "log", "fatal", "trace", "success", "notice", "msg", "bind", "contextualize"}
 )  # fmt: skip
-_LOGGER = re.compile(r"(?:^|_)(?:log|logger|logging|slog|lg|logs)$", re.I)
+_LOGGER = lazy.pattern(r"(?:^|_)(?:log|logger|logging|slog|lg|logs)$", re.I)
 _LOGGERS = ("logging", "loguru.logger", "structlog", "absl.logging", "logbook", "eliot")
 _PRINTS = frozenset({"print", "pprint.pprint", "pprint.pp", "rich.print", "sys.stdout.write", "sys.stderr.write", "click.echo", "rich.console.Console().print",
                      "rich.console.Console().log", "click.secho", "typer.echo", "typer.secho", "tqdm.write", "tqdm.tqdm.write", "tqdm.auto.tqdm.write",
@@ -108,8 +109,8 @@ def shown_at_the_end(source: Source, names: Names) -> Iterator[Sight]:
 _MODELS = ("openai", "anthropic", "cohere", "mistralai", "groq", "litellm", "langchain", "langchain_core", "langchain_openai", "langchain_community",
            "langchain_anthropic", "llama_index", "vertexai", "generativeai", "genai", "together", "replicate", "ollama", "huggingface_hub", "instructor",
            "dspy", "haystack", "semantic_kernel", "autogen", "crewai")  # fmt: skip
-_WHOLE = re.compile(
-    r"^(?:(?:user|full|raw|final|system|rendered|chat|llm|complete)_)?(?:prompts?|messages|conversation|chat_?history|history|completions?|user_?(?:input|message|query|question)|question)$"
+_WHOLE = lazy.pattern(
+    r"^(?:(?:user|full|raw|final|system|rendered|chat|llm|complete|formatted|input)_)?(?:prompts?|messages|msgs|conversation|chat_?history|history|completions?|user_?(?:input|message|query|question)|question)$"
     r"|^(?:llm|model|chat|raw|assistant|gpt|ai)_(?:response|output|answer|reply|completion|text)$"
 )
 _CONTENT = frozenset({"content", "message", "choices", "completion", "output_text", "generations"})
@@ -147,6 +148,14 @@ def _is_whole(node: ast.AST, call: Call, depth: int = 4) -> bool:
         )
         given = node.args if name in ("str", "repr", "dumps", "pformat") else []
         return any(_is_whole(item, call, depth - 1) for item in ([inner] if inner is not None else given))
+    if isinstance(node, ast.Subscript):
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        written = call.names.written(node.value).lower()
+        return key in ("content", "text", "generated_text") and any(
+            word in written or word in ast.dump(node.value).lower() for word in ("choices", "completion", "message")
+        )
+    if isinstance(node, ast.Attribute) and node.attr == "output_text":
+        return True
     if isinstance(node, ast.Attribute):
         return node.attr in _CONTENT and any(
             word in call.names.written(node.value).lower()

@@ -6,9 +6,9 @@ Databricks (https://docs.databricks.com/en/notebooks/notebooks-code.html, "Mix l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 
+from mlguard import lazy
 from mlguard.scanners.notebook import Cell
 from mlguard.values import dataclass
 
@@ -40,22 +40,22 @@ _WHOLE_CELL = frozenset(["sql", "sh", "md", "scala", "r", "fs", "python"])
 _AUTOMATIC = r"(?:pip3?|conda|mamba|micromamba|uv|cd|ls|ll|cat|cp|mv|rm|mkdir|rmdir|man|more|less|head|tail|wget|curl|git|apt|apt-get|run|load|time|timeit|env)"
 """Magics and commands that people write without a sign in front; IPython's automagic takes those that are magics."""
 
-_HEAD = re.compile(r"^[ \t]*%%[ \t]*(!|[\w.+-]*)[ \t]*(.*)$")
-_LINE_HEAD = re.compile(r"^[ \t]*%[ \t]*([\w+-]+)[ \t]*(.*)$")
-_LINE_KEEPS = re.compile(
+_HEAD = lazy.pattern(r"^[ \t]*%%[ \t]*(!|[\w.+-]*)[ \t]*(.*)$")
+_LINE_HEAD = lazy.pattern(r"^[ \t]*%[ \t]*([\w+-]+)[ \t]*(.*)$")
+_LINE_KEEPS = lazy.pattern(
     r"^([ \t]*)%(?:time|timeit|prun|memit|lprun|mprun|debug|snakeviz|pyinstrument)[ \t]+(?:-(?:[a-zA-Z]\b[ \t]*(?:\d+|[\w.]+(?=[ \t]))?|[a-zA-Z]\d+)[ \t]*)*(?=\S)"
 )
-_ASSIGNED_KEEPS = re.compile(r"^([ \t]*[\w.,\[\]'\" \t]*?=[ \t]*)%(?:time|timeit)[ \t]+(?:-[a-z]+\d*[ \t]+)*(?=\S)")
-_ASSIGNED = re.compile(r"^([ \t]*[\w.,\[\]'\" \t]*?=)[ \t]*(?:!|%)(?!=).*$")
-_MAGIC = re.compile(r"^[ \t]*(?:[!%?]|[,;/][\w.]+(?:[ \t]|$)|[\w.\[\]()'\"*]+\?{1,2}[ \t]*$)")
-_BARE = re.compile(rf"^{_AUTOMATIC}[ \t]+(?![=(\[.,:+*/|&<>%@^]|-[ \t]|(?:in|is|and|or|if|not|for)\b)\S")
-_SHELL_LINE = re.compile(
+_ASSIGNED_KEEPS = lazy.pattern(r"^([ \t]*[\w.,\[\]'\" \t]*?=[ \t]*)%(?:time|timeit)[ \t]+(?:-[a-z]+\d*[ \t]+)*(?=\S)")
+_ASSIGNED = lazy.pattern(r"^([ \t]*[\w.,\[\]'\" \t]*?=)[ \t]*(?:!|%)(?!=).*$")
+_MAGIC = lazy.pattern(r"^[ \t]*(?:[!%?]|[,;/][\w.]+(?:[ \t]|$)|[\w.\[\]()'\"*]+\?{1,2}[ \t]*$)")
+_BARE = lazy.pattern(rf"^{_AUTOMATIC}[ \t]+(?![=(\[.,:+*/|&<>%@^]|-[ \t]|(?:in|is|and|or|if|not|for)\b)\S")
+_SHELL_LINE = lazy.pattern(
     rf"^[ \t]*(?:[\w.,\[\]'\" \t]*?=[ \t]*)?(!!?|%(?=(?:sx|system|sh|bash)[ \t])\w+|%(?=(?:pip|conda|mamba|micromamba|uv)\b)|(?={_AUTOMATIC}[ \t]))[ \t]*(.*)$"
 )
-_FETCHING = re.compile(r"^[ \t]*%(run|load|loadpy|load_ext|pastebin|tensorboard|env|set_env)\b[ \t]*(.*)$")
-_INTERPRETERS = re.compile(r"(?:^|[\s/])(?:ba|z|k|da)?sh(?:\s|$)")
-_PYTHONS = re.compile(r"(?:^|[\s/])python[\d.]*(?:\s|$)")
-_WRITES = re.compile(r"^(?:-a[ \t]+|--append[ \t]+)?(['\"]?)(\S.*?)\1[ \t]*$")
+_FETCHING = lazy.pattern(r"^[ \t]*%(run|load|loadpy|load_ext|pastebin|tensorboard|env|set_env)\b[ \t]*(.*)$")
+_INTERPRETERS = lazy.pattern(r"(?:^|[\s/])(?:ba|z|k|da)?sh(?:\s|$)")
+_PYTHONS = lazy.pattern(r"(?:^|[\s/])python[\d.]*(?:\s|$)")
+_WRITES = lazy.pattern(r"^(?:-a[ \t]+|--append[ \t]+)?(['\"]?)(\S.*?)\1[ \t]*$")
 
 Parses = Callable[[str], bool]
 
@@ -163,7 +163,7 @@ def _mixed(lines: list[str], parses: Parses) -> Split:
     return Split(list(_harmless(lines, found)), tuple(found))
 
 
-_LEXEME = re.compile(r"#.*|\"\"\"|'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[\[({]|[\])}]")
+_LEXEME = lazy.pattern(r"#.*|\"\"\"|'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[\[({]|[\])}]")
 
 
 def _nesting(line: str, quote: str, depth: int) -> tuple[str, int]:

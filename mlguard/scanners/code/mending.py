@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mlguard import lazy
+
 MAX_ATTEMPTS = 80
 """Lines that are taken out one by one before the text is looked at block by block."""
 
@@ -33,7 +35,7 @@ def text_of(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-_COOKIE = re.compile(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
+_COOKIE = lazy.pattern(rb"\A(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
 """PEP 263: on the first line, or on the second when the first is a comment or empty."""
 
 
@@ -129,7 +131,7 @@ def _take_out(lines: list[str], error: _Error) -> int | None:
     return None
 
 
-_OPENS = re.compile(r"^(?![\s#)\]}]|(?:else|elif|except|finally|case)\b)")
+_OPENS = lazy.pattern(r"^(?![\s#)\]}]|(?:else|elif|except|finally|case)\b)")
 
 
 def _by_blocks(lines: list[str]) -> Mended | None:
@@ -167,12 +169,12 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, int]]:
     yield start, len(lines)
 
 
-_PRINT = re.compile(r"^(\s*(?:[^#'\"\n]*[:;][ \t]*)?)print([ \t]+)(?:>>[ \t]*[\w.]+[ \t]*,?)?(?![=(.,)\]])(?=\S)")
-_EXCEPT = re.compile(r"^(\s*except[ \t]+[\w., ()]+?)(,[ \t]*\w+)([ \t]*:)")
-_RAISE = re.compile(r"^(\s*raise[ \t]+[\w.]+)[ \t]*,")
-_OCTAL = re.compile(r"(?<![\w.])0(?=[0-7]+\b(?![.\w]))")
-_LONG = re.compile(r"(?<=\d)[lL]\b")
-_RAW_UNICODE = re.compile(r"\b[uU]([rR])(?=['\"])")
+_PRINT = lazy.pattern(r"^(\s*(?:[^#'\"\n]*[:;][ \t]*)?)print([ \t]+)(?:>>[ \t]*[\w.]+[ \t]*,?)?(?![=(.,)\]])(?=\S)")
+_EXCEPT = lazy.pattern(r"^(\s*except[ \t]+[\w., ()]+?)(,[ \t]*\w+)([ \t]*:)")
+_RAISE = lazy.pattern(r"^(\s*raise[ \t]+[\w.]+)[ \t]*,")
+_OCTAL = lazy.pattern(r"(?<![\w.])0(?=[0-7]+\b(?![.\w]))")
+_LONG = lazy.pattern(r"(?<=\d)[lL]\b")
+_RAW_UNICODE = lazy.pattern(r"\b[uU]([rR])(?=['\"])")
 
 
 def _modern(line: str) -> str:

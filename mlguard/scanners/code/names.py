@@ -290,6 +290,12 @@ class Names:
     def holder(self, name: str, scope: Scope) -> Scope | None:
         """Return the scope that binds a name as seen from ``scope``."""
         current: Scope | None = scope
+        if scope.parent is not None:
+            lone = self.tree.bound.get(name)
+            if lone is None:
+                return None
+            if lone:
+                return self.tree.root
         while current is not None:
             if current.binds(name) and (current is scope or current.node.__class__ is not ast.ClassDef):
                 return current
@@ -327,7 +333,12 @@ class Names:
         return UNKNOWN if found is None or found.value is ... else found.value
 
     def _member(self, owner: str, name: str, scope: Scope, depth: int) -> Constant:
-        """Return the value of ``Config.name``, or of ``self.name`` where only the class's body sets it."""
+        """Return the value of ``Config.name``, or of ``self.name`` where one assignment sets it."""
+        held = self._held(owner, name, scope)
+        return UNKNOWN if held is None else self.constant(held[0], held[1], depth)
+
+    def _held(self, owner: str, name: str, scope: Scope) -> tuple[ast.AST, Scope] | None:
+        """Return the one expression that an attribute of a class of this file, or of an object of it, is set to."""
         holder: Scope | None = scope
         if owner in ("self", "cls"):
             holder = scope.around_class()
@@ -338,10 +349,14 @@ class Names:
                 single = self.single(made.func.id, single[1])  # config = Config()
                 made = single[0] if single else None
             holder = self.tree.inner(made) if isinstance(made, ast.ClassDef) else None
-        if holder is None or name in holder.attributes:
-            return UNKNOWN
-        values = holder.values.get(name, [])
-        return self.constant(values[0], holder, depth) if len(values) == 1 else UNKNOWN
+        if holder is None:
+            return None
+        values = [*holder.values.get(name, ()), *holder.attributes.get(name, ())]
+        value = values[0] if len(values) == 1 else None
+        if isinstance(value, ast.Call) and self.written(value.func).rpartition(".")[2] in ("Field", "field"):
+            given = {keyword.arg: keyword.value for keyword in value.keywords}
+            value = given.get("default") or (value.args[0] if value.args else None)
+        return None if value is None else (value, self.tree.scope(value))
 
     def _part(self, part: ast.expr, scope: Scope, depth: int) -> Constant:
         if isinstance(part, ast.FormattedValue):
@@ -389,12 +404,20 @@ class Names:
             if single is None:
                 return {}
             return self.entries(single[0], single[1], depth - 1) | single[1].entries.get(node.id, {})
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and depth > 0:
+            held = self._held(node.value.id, node.attr, scope)
+            return self.entries(held[0], held[1], depth - 1) if held is not None else {}
         if isinstance(node, ast.Dict):
             self.used.add(id(node))
-            pairs = zip(node.keys, node.values, strict=True)
-            return {
-                key.value: value for key, value in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)
-            }
+            found: dict[str, ast.expr] = {}
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is None:  # {**others}
+                    found |= self.entries(value, scope, depth - 1) if depth > 0 else {}
+                elif isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    found[key.value] = value
+            return found
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and depth > 0:
+            return self.entries(node.left, scope, depth - 1) | self.entries(node.right, scope, depth - 1)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
             return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
         return {}

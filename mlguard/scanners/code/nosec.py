@@ -12,13 +12,14 @@ import re
 import tokenize
 from collections.abc import Callable, Iterable
 
+from mlguard import lazy
 from mlguard.scanners.code.tree import Tree
 from mlguard.values import dataclass
 
-_COMMENT = re.compile(r"#\s*nosec:?\s*([^#]+)?#?")
-_WORDS = re.compile(r"(?:(B\d+|[a-z\d_]+),?)+", re.IGNORECASE)
-_FIRST = re.compile(r"#\s*nosec:?\s*")
-_NAMED = re.compile(r"([A-Za-z\d_]+)[\s,:;-]*")
+_COMMENT = lazy.pattern(r"#\s*nosec:?\s*([^#]+)?#?")
+_WORDS = lazy.pattern(r"(?:(B\d+|[a-z\d_]+),?)+", re.IGNORECASE)
+_FIRST = lazy.pattern(r"#\s*nosec:?\s*")
+_NAMED = lazy.pattern(r"([A-Za-z\d_]+)[\s,:;-]*")
 
 
 @dataclass(frozen=True, slots=True)

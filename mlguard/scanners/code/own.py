@@ -153,25 +153,9 @@ def _wanted(index: _Index, tree: Tree) -> set[Watch]:
         )
     for word in index.by_word.keys() & tree.identifiers:
         found.update(index.by_word[word])
-    if any(watch.personal for watch in found) and not _is_personal(tree):
+    if any(watch.personal for watch in found) and not lexicon.speaks_of_persons(tree.telling):
         found = {watch for watch in found if not watch.personal}
     return found
-
-
-_MAX_KNOWN_NAMES = 200_000
-_other_names: set[str] = set()
-"""Names that say nothing of persons; a set, as most names of a file are in those before it."""
-
-
-def _is_personal(tree: Tree) -> bool:
-    if tree.personal is None:
-        new = tree.identifiers - _other_names
-        telling = {name for name in new if lexicon.strength(name)}
-        if len(_other_names) > _MAX_KNOWN_NAMES:
-            _other_names.clear()
-        _other_names.update(new - telling)
-        tree.personal = lexicon.speaks_of_persons(telling)
-    return tree.personal
 
 
 def _calls(

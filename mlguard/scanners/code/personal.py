@@ -8,10 +8,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from mlguard.scanners.code import lexicon
-from mlguard.scanners.code.hiding import called, fakes, is_clean, is_made_up, owner_of
+from mlguard.scanners.code.harmless import flag, harmless, says_otherwise
+from mlguard.scanners.code.hiding import called, fakes, is_clean, owner_of
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import BUILTINS, Names, Unknown
 from mlguard.scanners.code.objects import class_of, fields
+from mlguard.scanners.code.owners import clear, term_of
 from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope
 
 MAX_DEPTH = 8
@@ -20,6 +22,7 @@ MAX_DEPTH = 8
 MAX_VALUES = 12
 """Assignments to one name, and calls of one function, that are looked at."""
 
+CALLER = Term("network-address", "a person's network address", "ordinary", direct=True, network=True)
 RECORD = Term("personal-record", "a person's record", "ordinary", direct=True)
 
 _SAME = frozenset(
@@ -43,7 +46,6 @@ _ASKS = frozenset({"get", "fetch", "load", "read", "lookup", "find", "retrieve",
 _DUMPS = frozenset({"asdict", "vars", "model_dump", "model_dump_json", "dict", "to_dict", "json", "as_dict", "astuple", "serialize", "to_json", "model_to_dict"})  # fmt: skip
 
 Handler = Callable[[Any, Scope, Names, int], Term | None]
-_told: WeakKeyDictionary[Names, bool] = WeakKeyDictionary()
 _known: WeakKeyDictionary[Names, dict[tuple[int, str], Term | None]] = WeakKeyDictionary()
 
 
@@ -61,15 +63,6 @@ def first(nodes: Iterable[ast.AST | None], scope: Scope, names: Names, depth: in
     return None
 
 
-def _clear(found: Term | None, names: Names) -> Term | None:
-    """Return a term unless it is one that has another meaning in files without other personal data."""
-    if found is None or not found.shy:
-        return found
-    if names not in _told:
-        _told[names] = lexicon.is_told(names.tree.identifiers)
-    return found if _told[names] else None
-
-
 # Names
 
 
@@ -79,7 +72,7 @@ def _named(node: ast.Name, scope: Scope, names: Names, depth: int) -> Term | Non
         return None  # a constant's name
     holder = names.holder(name, scope)
     if holder is None:
-        return None if name in BUILTINS else _clear(lexicon.term(name), names)
+        return None if name in BUILTINS else clear(lexicon.term(name), names)
     memo = _known.setdefault(names, {})
     key = (id(holder), name)
     if key in memo:
@@ -103,14 +96,14 @@ def _bound(name: str, holder: Scope, names: Names, depth: int) -> Term | None:
     known = [value for value in values if value is not None]
     if any(isinstance(value, _DEFINITIONS) for value in known):
         return None
-    found = _clear(lexicon.term(name), names)
+    found = clear(lexicon.term(name), names)
     if found is not None:
         if name in holder.parameters:
-            return None if _flag(name, holder) else found
-        if known and len(known) == len(values) and all(_harmless(value, names, holder) for value in known):
+            return None if flag(name, holder) else found
+        if known and len(known) == len(values) and all(harmless(value, names, holder) for value in known):
             return None  # a literal, a count, a masked value
         return found
-    if _says_otherwise(name):
+    if says_otherwise(name):
         return None
     for value in known[:MAX_VALUES]:
         if (found := personal(value, holder, names, depth - 1)) is not None:
@@ -127,57 +120,6 @@ def _bound(name: str, holder: Scope, names: Names, depth: int) -> Term | None:
     if name in holder.parameters and depth > MAX_DEPTH // 2:
         return _from_callers(name, holder, names) or _record(ast.Name(name, ast.Load()), holder, names)
     return _record(ast.Name(name, ast.Load()), holder, names)
-
-
-def _says_otherwise(name: str) -> bool:
-    """Say whether a name tells that it holds something else, as ``email_count`` or ``domain`` do."""
-    parts = lexicon.words(name)
-    return lexicon.denied(name) or is_clean(name) or parts[-1:] in (("domain",), ("id",), ("ids",), ("score",), ("df",))
-
-
-def _flag(name: str, holder: Scope) -> bool:
-    """Say whether a parameter is declared as a switch or a number, or as an object of another kind."""
-    argument, default = holder.parameters.get(name, (None, None))
-    if isinstance(default, ast.Constant) and isinstance(default.value, bool | int | float):
-        return True
-    annotation = argument.annotation if argument is not None else None
-    return isinstance(annotation, ast.Name) and (
-        annotation.id in ("bool", "int", "float") or lexicon.denied(annotation.id)
-    )
-
-
-def _harmless(value: ast.AST, names: Names, scope: Scope) -> bool:
-    if isinstance(value, ast.Compare | ast.Constant | ast.UnaryOp | ast.Lambda):
-        return True
-    if isinstance(value, ast.Call | ast.Subscript | ast.Attribute) and lexicon.is_holder(_owner(value, names)):
-        return True  # os.environ.get(…), config["…"]
-    if isinstance(value, ast.JoinedStr | ast.Name | ast.BinOp):
-        return not isinstance(names.constant(value, scope), Unknown) or (
-            isinstance(value, ast.Name) and value.id.isupper()
-        )
-    if isinstance(value, ast.Attribute):
-        return value.attr.isupper()
-    if isinstance(value, ast.List | ast.Tuple | ast.Set):
-        return all(_harmless(item, names, scope) for item in value.elts) and bool(value.elts)
-    if isinstance(value, ast.Dict):
-        return bool(value.values) and all(_harmless(item, names, scope) for item in value.values)
-    if isinstance(value, ast.Call):
-        name = called(value)
-        return (
-            is_clean(name)
-            or name[:1].isupper()
-            or fakes(value, names)
-            or (name in ("compile", "match", "search", "getenv"))
-        )
-    if isinstance(value, ast.IfExp):
-        return _harmless(value.body, names, scope) and _harmless(value.orelse, names, scope)
-    return False
-
-
-def _owner(node: ast.Call | ast.Subscript | ast.Attribute, names: Names) -> str:
-    if isinstance(node, ast.Call):
-        return names.written(node.func.value) if isinstance(node.func, ast.Attribute) else ""
-    return names.written(node.value)
 
 
 def _element(name: str, part: ast.expr, scope: Scope, names: Names, depth: int) -> Term | None:
@@ -233,6 +175,8 @@ def _from_callers(name: str, holder: Scope, names: Names) -> Term | None:
 
 def _attribute(node: ast.Attribute, scope: Scope, names: Names, depth: int) -> Term | None:
     attr, value = node.attr, node.value
+    if attr == "host" and isinstance(value, ast.Attribute) and value.attr == "client":
+        return CALLER if owner_of(value.value, names) in ("request", "req", "websocket") else None
     if attr == "__dict__":
         return _dumped(value, scope, names)
     if attr.isupper() or attr.startswith("__"):
@@ -254,55 +198,6 @@ def _attribute(node: ast.Attribute, scope: Scope, names: Names, depth: int) -> T
     return found
 
 
-def term_of(name: str, owner: ast.AST, scope: Scope, names: Names) -> Term | None:
-    """Return what ``owner.name`` or ``owner["name"]`` stands for."""
-    written = names.written(owner)
-    if lexicon.is_holder(written):
-        return None
-    last = owner_of(owner, names)
-    if is_made_up(written):
-        return None
-    found = lexicon.term(name, last)
-    if (
-        found is not None
-        and found.shy
-        and not lexicon.is_person(last)
-        and not lexicon.is_person(_kind_of(owner, scope, names))
-    ):
-        found = _clear(found, names)
-    if found is None and (lexicon.strength(name) == 1) and not lexicon.is_person(last):
-        kind = _kind_of(owner, scope, names)
-        found = lexicon.term(name, kind) if kind else None
-    return found
-
-
-def _kind_of(owner: ast.AST, scope: Scope, names: Names) -> str:
-    """Return the name of an owner's class, or of what a loop takes it from."""
-    if isinstance(owner, ast.Call):
-        return called(owner)
-    if not isinstance(owner, ast.Name):
-        return ""
-    path = names.path(owner, scope)
-    if path:
-        return path.replace("()", "").rsplit(".", 1)[-1]
-    holder = names.holder(owner.id, scope)
-    if holder is None:
-        return ""
-    if owner.id in holder.parameters and (annotation := holder.parameters[owner.id][0].annotation) is not None:
-        return owner_of(annotation, names)
-    values = [value for value in holder.values.get(owner.id, ()) if isinstance(value, ast.Call | ast.Subscript)]
-    sources: list[ast.AST] = [*holder.parts.get(owner.id, ())[:2], *(_base(value) for value in values[:2])]
-    for source in sources:
-        for part in names.written(source).split("."):
-            if lexicon.is_person(part):
-                return part
-    return ""
-
-
-def _base(value: ast.Call | ast.Subscript) -> ast.AST:
-    return value.func if isinstance(value, ast.Call) else value.value
-
-
 def _own(attr: str, scope: Scope, names: Names, depth: int) -> Term | None:
     """Return what an attribute of ``self`` shows: by its name, or by what the class assigns to it."""
     holder = scope.around_class()
@@ -310,12 +205,12 @@ def _own(attr: str, scope: Scope, names: Names, depth: int) -> Term | None:
         return lexicon.term(attr)
     kind = holder.node.name if isinstance(holder.node, ast.ClassDef) else ""
     found = lexicon.term(attr, kind)
-    found = found if lexicon.is_person(kind) else _clear(found, names)
+    found = found if lexicon.is_person(kind) else clear(found, names)
     values = [value for value in holder.attributes.get(attr, ()) if value is not None]
     if found is not None:
-        harmless = bool(values) and all(_harmless(value, names, names.tree.scope(value)) for value in values)
+        harmless = bool(values) and all(harmless(value, names, names.tree.scope(value)) for value in values)
         return None if harmless or attr in holder.values and isinstance(holder.values[attr][0], FUNCTIONS) else found
-    if depth < 3 or _says_otherwise(attr):
+    if depth < 3 or says_otherwise(attr):
         return None
     return next(
         (shown for value in values[:4] if (shown := personal(value, names.tree.scope(value), names, depth - 2))), None
@@ -438,7 +333,40 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
     known = names.function(function, scope)
     if known is not None:
         return _returned(known, names, depth)
+    if _writes(name):
+        return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
     return None if fakes(node, names) else _asked(name, node, scope, names, method)
+
+
+_WRITES = frozenset({"build", "make", "render", "compose", "create", "prepare", "format", "generate", "fill", "write"})
+_TEXTS = frozenset(
+    {
+        "prompt",
+        "prompts",
+        "message",
+        "messages",
+        "text",
+        "body",
+        "letter",
+        "content",
+        "mail",
+        "greeting",
+        "summary",
+        "line",
+    }
+)
+
+
+def _writes(name: str) -> bool:
+    """Say whether a function of elsewhere puts a text together from what it is given, by its name: build_prompt."""
+    parts = lexicon.words(name)
+    return bool(parts) and (
+        (
+            parts[0] in _WRITES
+            and (len(parts) == 1 and parts[0] in ("build", "render", "compose") or parts[-1] in _TEXTS)
+        )
+        or parts[-1] == "prompt"
+    )
 
 
 def _asked(name: str, node: ast.Call, scope: Scope, names: Names, method: bool) -> Term | None:
@@ -522,7 +450,7 @@ def _entry(key: str, value: ast.AST, owner: str, scope: Scope, names: Names, dep
     written = names.written(value)
     if (
         lexicon.is_holder(written)
-        or _harmless(value, names, scope)
+        or harmless(value, names, scope)
         or is_clean(written)
         or any(map(lexicon.denied, written.split(".")))
     ):
@@ -533,10 +461,10 @@ def _entry(key: str, value: ast.AST, owner: str, scope: Scope, names: Names, dep
             return None if holder is not None else named
         values = holder.values.get(value.id, [])
         if values and all(
-            v is not None and (_harmless(v, names, holder) or isinstance(v, (ast.Call, *_DEFINITIONS))) for v in values
+            v is not None and (harmless(v, names, holder) or isinstance(v, (ast.Call, *_DEFINITIONS))) for v in values
         ):
             return None
-        return None if _flag(value.id, holder) else named
+        return None if flag(value.id, holder) else named
     return None if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) else named
 
 

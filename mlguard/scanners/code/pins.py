@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 
 LIBRARIES = frozenset({"torch", "numpy", "pyyaml", "transformers", "datasets", "keras", "tensorflow", "pandas", "jinja2", "python", "lightning",
@@ -18,26 +19,28 @@ MAX_MANIFESTS = 64
 MAX_MANIFEST_BYTES = 4 * 2**20
 """The part of a manifest that is looked at."""
 
-_LOCK = re.compile(
+_LOCK = lazy.pattern(
     r"(?i)(?:^|/)(?:poetry\.lock|uv\.lock|pdm\.lock|pylock[\w.-]*\.toml|pipfile\.lock|conda-lock\.ya?ml)$"
 )
-_LOOSE = re.compile(r"(?i)(?:^|/)(?:[\w.-]*(?:requirements|constraints)[\w.-]*\.(?:txt|in)|requirements/[\w.-]+\.txt|pyproject\.toml|setup\.cfg|"
+_LOOSE = lazy.pattern(r"(?i)(?:^|/)(?:[\w.-]*(?:requirements|constraints)[\w.-]*\.(?:txt|in)|requirements/[\w.-]+\.txt|pyproject\.toml|setup\.cfg|"
                     r"setup\.py|pipfile|environment[\w.-]*\.ya?ml|conda[\w.-]*\.ya?ml)$")  # fmt: skip
 _NAMES = "|".join(
     sorted((re.escape(name).replace(r"\-", "[-_.]") for name in LIBRARIES - {"python"}), key=len, reverse=True)
 )
-_REQUIREMENT = re.compile(
+_REQUIREMENT = lazy.pattern(
     rf"(?im)(?:^|[\"'\s=])({_NAMES})(?:\[[\w, -]*\])?[\"']?[ \t]*(?:=[ \t]*(?:\{{[^}}\n]*?version[ \t]*=[ \t]*)?[\"'])?[ \t]*"
     r"((?:(?:===?|~=|>=|<=|>|<|!=|\^|=)[ \t]*)?[0-9][\w.+!*]*(?:[ \t]*,[ \t]*(?:==|~=|>=|<=|>|<|!=)[ \t]*[0-9][\w.+!*]*)*)?(?=[\"'\s,;\]#]|$)"
 )
-_LOCKED = re.compile(
+_LOCKED = lazy.pattern(
     rf"(?im)^(?:- )?[ \t]*name[ \t]*[:=][ \t]*[\"']?({_NAMES})[\"']?[ \t]*\r?\n[ \t]*version[ \t]*[:=][ \t]*[\"']?([0-9][\w.+!]*)"
 )
-_PIPFILE_LOCK = re.compile(rf"(?i)\"({_NAMES})\"[ \t]*:[ \t]*\{{[^{{}}]*?\"version\"[ \t]*:[ \t]*\"==([0-9][\w.+!]*)\"")
-_PYTHON = re.compile(
+_PIPFILE_LOCK = lazy.pattern(
+    rf"(?i)\"({_NAMES})\"[ \t]*:[ \t]*\{{[^{{}}]*?\"version\"[ \t]*:[ \t]*\"==([0-9][\w.+!]*)\""
+)
+_PYTHON = lazy.pattern(
     r"(?im)^[ \t]*(?:requires[-_]python|python_requires|python)[ \t]*=[ \t]*[\"'](?:>=|~=|\^|==)[ \t]*([0-9][0-9.]*)"
 )
-_SCRIPT = re.compile(r"(?m)^# /// script[ \t]*\r?\n((?:#[^\n]*\r?\n)+?)# ///[ \t]*\r?$")
+_SCRIPT = lazy.pattern(r"(?m)^# /// script[ \t]*\r?\n((?:#[^\n]*\r?\n)+?)# ///[ \t]*\r?$")
 
 
 def asked(root: Path, artifacts: Iterable[Artifact]) -> dict[str, list[str]]:
@@ -100,7 +103,7 @@ def _name(written: str) -> str:
     return re.sub(r"[-_.]+", "-", written.lower())
 
 
-_CLAUSE = re.compile(r"(===?|~=|>=|<=|>|<|!=|\^|=)?[ \t]*([0-9][\w.+!*]*)")
+_CLAUSE = lazy.pattern(r"(===?|~=|>=|<=|>|<|!=|\^|=)?[ \t]*([0-9][\w.+!*]*)")
 
 
 def _bounds(specifier: str) -> tuple[str, str]:

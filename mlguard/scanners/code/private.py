@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.evidence import private_training
@@ -33,7 +33,7 @@ _ACCOUNTS = frozenset(
 METHODS = _NOISE | _ACCOUNTS
 """Methods that matter whatever they belong to."""
 
-_WORDS = re.compile(
+_WORDS = lazy.pattern(
     r"(?i)noise_multiplier|differential|target_epsilon|dp_epsilon|dp[-_]?sgd|use_dp|enable_dp|dp_enabled|opacus|privacy_budget|\bdp\b"
 )
 

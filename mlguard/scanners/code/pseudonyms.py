@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
+from mlguard import lazy
 from mlguard.scanners.code import frames, lexicon
 from mlguard.scanners.code.hiding import called, cleans, is_clean
 from mlguard.scanners.code.lexicon import Term
@@ -20,14 +22,17 @@ JOINS = "code/reidentification-join"
 MAX_CALLS = 12
 """Calls of one name that are looked at for one hash."""
 
-_HASHES = re.compile(
+MAX_PARTS = 40
+"""Nodes of one expression that are looked at for what it hashes."""
+
+_HASHES = lazy.pattern(
     r"^(?:hashlib\.(?:md5|sha1|sha224|sha256|sha384|sha512|sha3_\d+|blake2[bs]|new)|xxhash\.xxh\w+|mmh3\.hash\w*|zlib\.(?:crc32|adler32)|binascii\.crc32|hash|uuid\.uuid[35]"
     r"|farmhash\.\w+|cityhash\.\w+|Crypto\.Hash\.\w+\.new|pyspark\.sql\.functions\.(?:md5|sha1|sha2|hash|xxhash64|crc32))$"
 )
 _MAPS = frozenset(
     {"apply", "map", "transform", "map_elements", "applymap", "assign", "progress_apply", "parallel_apply"}
 )
-_SALT = re.compile(r"salt|pepper|secret|(?:^|_)key(?:$|_)|nonce|(?:^|_)iv(?:$|_)", re.I)
+_SALT = lazy.pattern(r"salt|pepper|secret|(?:^|_)key(?:$|_)|nonce|(?:^|_)iv(?:$|_)", re.I)
 _LAST = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s", "new", "hash_pandas_object", "hash_array",
          "crc32", "adler32", "uuid3", "uuid5", "hash", "hash128", "hash64", "hash_bytes", "xxh32", "xxh64", "xxh128", "xxh3_64", "xxh3_128", "sha2", "xxhash64",
          "xxh64_hexdigest", "xxh32_hexdigest", "xxh3_64_hexdigest", "update")  # fmt: skip
@@ -98,7 +103,29 @@ def _salts(value: ast.AST, call: Call) -> list[ast.AST]:
             if single is not None and isinstance(single[0], ast.BinOp | ast.JoinedStr | ast.Call)
             else []
         )
-    return found
+    return found or _written_beside(value)
+
+
+def _written_beside(value: ast.AST) -> list[ast.AST]:
+    """Return the constants that are put together with a value: ``"pepper" + email``, and not a prefix such as ``"user:"``."""
+    while isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        value = value.func.value
+    parts: list[ast.expr] = []
+    if isinstance(value, ast.JoinedStr):
+        parts = value.values
+    while isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        parts.append(value.right)
+        if not isinstance(value.left, ast.BinOp):
+            parts.append(value.left)
+        value = value.left
+    texts = [(part, part.value) for part in parts if isinstance(part, ast.Constant)]
+    return [part for part, text in texts if isinstance(text, str | bytes) and len(text) > 3 and _is_secret(text)]
+
+
+def _is_secret(text: str | bytes) -> bool:
+    """Say whether a text can be a key, as opposed to a separator or a prefix."""
+    plain = text.decode("latin-1") if isinstance(text, bytes) else text
+    return plain[-1].isalnum() and not plain.isspace() and lexicon.term(plain) is None and not lexicon.is_person(plain)
 
 
 def _is_written(node: ast.AST, call: Call) -> bool:
@@ -139,10 +166,15 @@ def _column(value: ast.AST, call: Call) -> Term | None:
 
 def _element(value: ast.AST, call: Call) -> Term | None:
     """Return what a value is when it is the parameter of a lambda over a column, or of a function that is mapped over one."""
+    if isinstance(value, ast.JoinedStr | ast.BinOp):
+        parts = [inner for inner in islice(ast.walk(value), MAX_PARTS) if isinstance(inner, ast.Name)]
+        return next((found for part in parts if (found := _element(part, call)) is not None), None)
     while isinstance(value, ast.Attribute | ast.Call):
         value = value.func if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) else (
             value.args[0] if isinstance(value, ast.Call) and value.args else getattr(value, "value", ast.Constant(None))
         )  # fmt: skip
+    if isinstance(value, ast.JoinedStr | ast.BinOp):
+        return _element(value, call)
     if not isinstance(value, ast.Name):
         return None
     node: ast.AST | None = call.node
@@ -183,7 +215,7 @@ def _mapped_by_name(parameter: str, call: Call) -> Term | None:
     return None
 
 
-_KEYED = re.compile(
+_KEYED = lazy.pattern(
     r"^(?:hmac\.(?:new|digest|HMAC)|hashlib\.(?:pbkdf2_hmac|scrypt|blake2[bs])|bcrypt\.hashpw|cryptography\.fernet\.Fernet|pyffx\.\w+|ff3\.FF3Cipher|siphash\.\w+)$"
 )
 
@@ -302,15 +334,20 @@ def _hides(node: ast.AST) -> bool:
 
 # Joins
 
-_PSEUDONYM = re.compile(
+_PSEUDONYM = lazy.pattern(
     r"pseudo|anonym|deident|de_ident|hashed|tokeni[sz]ed|coded_|study_?id|subject_?key|(?:^|_)(?:hash|token)(?:_id|ed)?$|research_id|psn|masked|id_hash|user_hash|email_hash|patient_hash",
     re.I,
 )
-_IDENTITY = re.compile(
+_REBUILDS = lazy.pattern(r"set_index|reset_index|rename|drop|sort|astype|fillna|select|filter|query|alias|merge|join")
+_KEY_TABLE = lazy.pattern(
+    r"(?i)(?:pseudo\w*|token|hash|anonym\w*|coded?)[\W_]?(?:id[\W_]?)?(?:map|mapping|key|keys|lookup|table|crosswalk|linkage|zuordnung|schlussel)"
+)
+"""Tables that lead from a pseudonym back to a person."""
+_IDENTITY = lazy.pattern(
     r"identit|id_?map|key_?map|mapping|lookup|master|crm|key_?table|registry|people|persons?|customers?|patients?|users?|members?|employees?|contacts?|names?|pii|stammdaten|linkage|crosswalk|reident|re_ident|roster",
     re.I,
 )
-_ALLOWED = re.compile(r"authori[sz]ed|erasure|access_request|subject_access|dsar|delete|gdpr|right", re.I)
+_ALLOWED = lazy.pattern(r"authori[sz]ed|erasure|access_request|subject_access|dsar|delete|gdpr|right", re.I)
 
 
 @on_call("merge", "join", words={"merge", "join"})
@@ -351,7 +388,7 @@ def joined(call: Call) -> Iterator[Sight]:
         coded = by_key or _PSEUDONYM.search(one[0])
         if (
             coded
-            and not _PSEUDONYM.search(other[0])
+            and (_KEY_TABLE.search(other[0]) or not _PSEUDONYM.search(other[0]))
             and (other[1] or _IDENTITY.search(other[0]))
             and (by_key or bool(on))
         ):
@@ -371,6 +408,7 @@ def _source(side: ast.AST, call: Call) -> tuple[str, bool]:
             and isinstance(inner.value, str)
             and len(inner.value) < 200
             and isinstance(value, ast.Call)
+            and not _REBUILDS.match(called(value))
         ):
             words.append(inner.value)
     chosen = frames.columns_of(side, call.scope, call.names) or ()

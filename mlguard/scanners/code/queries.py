@@ -6,16 +6,18 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import MAX_VALUES, Unknown
 from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
+from mlguard.scanners.code.tree import FUNCTIONS, Scope
 
 SQL = "code/sql-injection"
 
-_STATEMENT = re.compile(
+_STATEMENT = lazy.pattern(
     r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate)\b", re.I
 )
-_NAME_SLOT = re.compile(
+_NAME_SLOT = lazy.pattern(
     r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use|user|role|to|tablespace|catalog|sequence|function|trigger|extension|type|domain)\s+[\"'`\[]?$"
     r"|(?:\w|[\"'`\]])\.[\"'`\[]?$", re.I
 )  # fmt: skip
@@ -164,7 +166,7 @@ def _formats_names(node: ast.Call, call: Call) -> bool:
     return bool(slots) and all(_NAME_SLOT.search(slot) for slot in slots)
 
 
-_VALUE_SLOT = re.compile(r"(?:=|<|>|\blike|\bin|\bvalues)\s*\(?\s*[\"']%?$", re.I)
+_VALUE_SLOT = lazy.pattern(r"(?:=|<|>|\blike|\bin|\bvalues)\s*\(?\s*[\"']%?$", re.I)
 
 
 def _grows(name: str, call: Call) -> bool:
@@ -204,6 +206,8 @@ def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
         text,
     ):
         return True
+    if _one_of_constants(node, call, call.scope):
+        return True
     if isinstance(node, ast.Name) and depth:
         single = call.names.single(node.id, call.scope)
         if single is not None and isinstance(single[0], ast.Call | ast.BinOp):
@@ -225,11 +229,110 @@ def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
 
 
+MAX_CHOICES = 500
+"""Constants that a table or list may hold to be looked through."""
+
+
+def _one_of_constants(node: ast.AST | None, call: Call, scope: Scope, depth: int = 4) -> bool:
+    """Say whether a value can only be one of the constants of this file.
+
+    That of a name with constants alone, of a loop over a list of them, of an entry of a table, of a parameter that is compared with
+    those that are allowed, and of one of a private function that every call of the file gives a constant.
+    """
+    if depth == 0 or node is None:
+        return False
+    if not isinstance(call.names.constant(node, scope), Unknown):
+        return True
+    if isinstance(node, ast.IfExp):
+        return all(_one_of_constants(side, call, scope, depth - 1) for side in (node.body, node.orelse))
+    if isinstance(node, ast.Subscript):
+        return _holds_constants(node.value, call, scope)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr == "get" and _holds_constants(node.func.value, call, scope) \
+            and all(_one_of_constants(other, call, scope, depth - 1) for other in node.args[1:])  # fmt: skip
+    if not isinstance(node, ast.Name):
+        return False
+    holder = call.names.holder(node.id, scope)
+    if holder is None or node.id in holder.imports or node.id in holder.grown:
+        return False
+    if node.id in holder.parameters:
+        return _is_given_constants(node, holder, call, scope, depth)
+    values = [value for value in holder.values.get(node.id, ()) if value is not None]
+    parts = holder.parts.get(node.id, [])
+    return (
+        0 < len(values) + len(parts) <= MAX_VALUES
+        and all(_one_of_constants(value, call, holder, depth - 1) for value in values)
+        and all(_holds_constants(part, call, holder) for part in parts)
+    )
+
+
+def _is_given_constants(node: ast.Name, holder: Scope, call: Call, scope: Scope, depth: int) -> bool:
+    if "parameter" not in taint.of(node, scope, call.names):
+        return True  # a condition of the function says which it may be
+    function = holder.node
+    if not isinstance(function, FUNCTIONS) or not function.name.startswith("_") or function.name.startswith("__"):
+        return False
+    callers = call.source.tree.calls_by_name.get(function.name, ())
+    positions = [
+        argument.arg
+        for argument in (*function.args.posonlyargs, *function.args.args)
+        if argument.arg not in ("self", "cls")
+    ]
+    position = positions.index(node.id) if node.id in positions else -1
+    for caller in callers[:MAX_VALUES]:
+        given = next((keyword.value for keyword in caller.keywords if keyword.arg == node.id), None)
+        if given is None and 0 <= position < len(caller.args):
+            given = caller.args[position]
+        if not _one_of_constants(given, call, call.source.tree.scope(caller), depth - 1):
+            return False
+    return 0 < len(callers) <= MAX_VALUES
+
+
+def _holds_constants(node: ast.AST | None, call: Call, scope: Scope, depth: int = 3) -> bool:
+    """Say whether a list, or a table, holds constants only, or rows of them."""
+    if isinstance(node, ast.Name) and depth:
+        single = call.names.single(node.id, scope)
+        return single is not None and _holds_constants(single[0], call, single[1], depth - 1)
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+        and depth
+    ):
+        around = scope.around_class()
+        values = around.values.get(node.attr, []) if around is not None and node.attr not in around.attributes else []
+        return len(values) == 1 and _holds_constants(values[0], call, scope, depth - 1)
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("items", "keys", "values")
+        and depth
+    ):
+        return _holds_constants(node.func.value, call, scope, depth - 1)
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("sorted", "set", "list", "tuple", "enumerate", "reversed")
+    ):
+        return bool(node.args) and depth > 0 and _holds_constants(node.args[0], call, scope, depth - 1)
+    items = (
+        node.values
+        if isinstance(node, ast.Dict)
+        else node.elts
+        if isinstance(node, ast.List | ast.Tuple | ast.Set)
+        else []
+    )
+    return 0 < len(items) <= MAX_CHOICES and all(
+        isinstance(item, ast.Constant) or (depth > 0 and _holds_constants(item, call, scope, depth - 1))
+        for item in items
+    )
+
+
 _WRITING_AGENTS = frozenset(
     {"create_sql_agent", "SQLDatabaseToolkit", "QuerySQLDataBaseTool", "QuerySQLDatabaseTool", "QuerySQLCheckerTool", "NLSQLTableQueryEngine",
      "SQLTableRetrieverQueryEngine", "NLSQLRetriever", "SQLDatabaseSequentialChain", "create_sql_query_chain", "GraphCypherQAChain", "PGVectorSQLQueryEngine"}
 )  # fmt: skip
-_READ_ONLY = re.compile(
+_READ_ONLY = lazy.pattern(
     r"mode=ro\b|read_?only|immutable=1|default_transaction_read_only|://(?:\w*[_-])?ro(?:[_-]\w*)?[:@]|://\w*reader\w*[:@]",
     re.I,
 )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from mlguard import lazy
 from mlguard.scanners.code import frames
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.personal import first, personal
@@ -15,7 +16,7 @@ from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
 RECIPIENTS = "code/undeclared-personal-data-recipient"
 URLS = "code/personal-data-in-url"
 
-_WRITTEN = re.compile(
+_WRITTEN = lazy.pattern(
     r"(?:^|\.)(?:chat\.completions\.(?:create|parse|stream)|completions\.create|responses\.(?:create|parse|stream)|embeddings\.create|messages\.(?:create|stream)"
     r"|moderations\.create|(?:Chat)?Completion\.a?create|Embedding\.a?create|chat\.(?:complete|stream|complete_async|stream_async)|models\.generate_content\w*|models\.embed_content"
     r"|beta\.chat\.completions\.parse|threads\.messages\.create|generate_content|generate_content_async|send_message|invoke_model|invoke_model_with_response_stream|converse"
@@ -46,7 +47,7 @@ _SENDS = frozenset(
     "predict_messages complete_async stream_async run_sync astream embed_content analyze_sentiment recognize_entities detect_entities detect_sentiment recognize_pii_entities "
     "kickoff initiate_chat text_to_speech embeddings moderations analyze_entities __call__ sendMessage messages".split()
 )
-_MODELS = re.compile(
+_MODELS = lazy.pattern(
     r"(?:^|_)(?:llm|chat_?model|gpt\w*|claude|gemini|chatgpt|chain|qa_chain|openai_client|anthropic_client|llm_chain|mistral|cohere)$",
     re.I,
 )
@@ -187,7 +188,7 @@ def _piped(call: Call) -> bool:
     )
 
 
-_HERE = re.compile(
+_HERE = lazy.pattern(
     r"^(?:localhost|127\.|0\.0\.0\.0|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|\[?::1|[^.]+$|.*\.(?:local|internal|lan|intern|svc|cluster\.local|localdomain|corp|test)$)"
 )
 
@@ -219,7 +220,7 @@ def _boto(call: Call) -> str:
 
 # Requests over HTTP
 
-_HTTP = re.compile(
+_HTTP = lazy.pattern(
     r"^(?:requests|httpx|aiohttp|urllib3|niquests|curl_cffi|treq)\b.*\.(get|post|put|patch|delete|request|stream|head|urlopen)$"
 )
 _OPENS = frozenset({"urllib.request.urlopen", "urllib.request.urlretrieve", "urllib.request.Request", "webbrowser.open", "flask.redirect", "fastapi.responses.RedirectResponse",

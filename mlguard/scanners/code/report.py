@@ -11,7 +11,7 @@ from mlguard import redact, tables
 from mlguard.facts import Consulted
 from mlguard.findings import Aside, Detection, Gap, Location, Record
 from mlguard.ignores import MAX_REASON
-from mlguard.scanners.code import bandit_checks, imports
+from mlguard.scanners.code import bandit_checks, imports, taint
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.nosec import Mark
 from mlguard.scanners.code.own import sights
@@ -57,6 +57,9 @@ def records(source: Source, more: tuple[Watch, ...] = ()) -> Iterator[Record]:
     for sight in order:
         facts, aside = merged.get(id(sight), ({}, None))
         yield replace(_ours(sight, source, names, facts), aside=aside)
+    if taint.is_exhausted(names):
+        yield Gap("code", source.path, "unresolved", "where its values come from was followed in a part of it only: too many names made from each other",
+                  "split the file")  # fmt: skip
     yield from imports.told(source)
     if names.looked.folders:
         yield Consulted(source.path, tuple(sorted(names.looked.files)), tuple(sorted(names.looked.folders)))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code.seeing import Call, Sight, on_call
 from mlguard.scanners.code.source import Source
 
 RETRIEVAL = "code/retrieval-without-user-filter"
 
-_PERSONS = re.compile(
+_PERSONS = lazy.pattern(
     r"(?i)(?:^|[_\- /.])(?:patient|customer|employee|client|member|user|person|people|staff|student|applicant|candidate|hr|medical|health|email|ticket|crm|cv|resume|citizen|tenant|donor|guest|contact)s?(?:[_\- /.]|$)"
 )
 _STORES = frozenset({"chromadb", "pinecone", "qdrant_client", "weaviate", "pymilvus", "faiss", "langchain", "langchain_community", "langchain_chroma", "langchain_pinecone", "llama_index",
@@ -54,8 +54,8 @@ _FILTER_KEYS = frozenset(
     {"filter", "filters", "where", "where_document", "query_filter", "namespace", "tenant", "expr", "partition_names", "pre_filter", "scroll_filter", "search_kwargs", "prefilter",
      "filter_expression", "user_id", "acl", "query", "body", "return_filter", "tenant_id", "access_filter", "security_filter", "metadata_filters"}
 ) - {"query", "body"}  # fmt: skip
-_VECTOR = re.compile(r"(?i)^(?:chromadb|pinecone|qdrant_client|weaviate|pymilvus|lancedb|langchain\w*|llama_index)\b")
-_VECTOR_NAME = re.compile(
+_VECTOR = lazy.pattern(r"(?i)^(?:chromadb|pinecone|qdrant_client|weaviate|pymilvus|lancedb|langchain\w*|llama_index)\b")
+_VECTOR_NAME = lazy.pattern(
     r"(?i)(?:^|_|\.)(?:collection|index|vector_?(?:store|db|database|index)|vs|vdb|store|retriever|chroma\w*|pinecone\w*|qdrant\w*|milvus\w*|weaviate\w*|docsearch|knowledge_?base|kb|db|faiss\w*)$"
 )
 

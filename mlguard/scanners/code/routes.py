@@ -6,7 +6,8 @@ import ast
 import re
 from functools import cached_property, partial
 
-from mlguard.scanners.code import taint
+from mlguard import lazy
+from mlguard.scanners.code import mounting, taint
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Call, Place
 from mlguard.scanners.code.source import Source
@@ -14,7 +15,7 @@ from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope
 from mlguard.values import dataclass
 
 _VERBS = frozenset({"post", "get", "put", "patch", "route", "api_route", "websocket", "view", "api"})
-_ROUTERS = re.compile(
+_ROUTERS = lazy.pattern(
     r"^(?:fastapi\.(?:FastAPI|APIRouter|applications\.FastAPI|routing\.APIRouter)|flask\.(?:Flask|Blueprint)|quart\.(?:Quart|Blueprint)|"
     r"sanic\.(?:Sanic|Blueprint)|bottle\.Bottle|starlette\.applications\.Starlette|aiohttp\.web\.RouteTableDef|flask_restx\.\w+|apiflask\.\w+|"
     r"flask_openapi3\.\w+|robyn\.Robyn|ninja\.(?:NinjaAPI|Router)|falcon\.App)\(\)\."
@@ -32,7 +33,7 @@ _BARE = frozenset(
         "litestar.handlers.post",
     }
 )
-_UNKNOWN_ROUTER = re.compile(r"^(?:app|router|api|bp|blueprint|routes|\w+_(?:router|bp|blueprint|app|api))$")
+_UNKNOWN_ROUTER = lazy.pattern(r"^(?:app|router|api|bp|blueprint|routes|\w+_(?:router|bp|blueprint|app|api))$")
 FRAMEWORKS = frozenset({"fastapi", "flask", "quart", "sanic", "bottle", "starlette", "aiohttp", "litestar", "robyn", "ninja", "apiflask", "flask_restx",
                          "flask_openapi3", "bentoml", "falcon"})  # fmt: skip
 PREDICTS = frozenset(
@@ -58,11 +59,11 @@ _GENERATES = frozenset(
         "embed_documents",
     }
 )
-_AUTH = re.compile(
+_AUTH = lazy.pattern(
     r"auth|user|token|api_?key|secur|cred|login|permission|verify|jwt|principal|role|oauth|session|identity|protect|require|guard|signed|hmac|acl|scope|keycloak|cognito|firebase",
     re.I,
 )
-MODEL = re.compile(
+MODEL = lazy.pattern(
     r"(?:^|_)(?:model|models|net|network|classifier|clf|regressor|pipe|pipeline|predictor|estimator|generator|encoder|embedder|llm|chain|agent|reg|detector|"
     r"recogni[sz]er|transcriber|whisper|yolo|bert|gpt|forest|xgb|lgbm|booster|vectori[sz]er|scorer|ranker|recommender|translator|summarizer)$",
     re.I,
@@ -122,9 +123,15 @@ def route(node: Function, decorator: ast.expr, place: Place) -> Route | None:
 
 # ---- what a route does
 
-_PREDICTING = re.compile(
+_PREDICTING = lazy.pattern(
     r"(?:^|[/_-])(?:predict\w*|infer|inference|generate|completions?|embed|embeddings?|classify|transcribe|score|detect|recommend|translate|summari[sz]e|chat|ask|invocations)(?:$|[/_-])"
 )
+
+
+_HANDLES = lazy.pattern(
+    r"(?:load|unload|reload|get|list|delete|remove|download|register|set|check|find|create|update|select|switch|swap|has|is|wait|pull|push)_"
+)
+"""What is done with a model other than asking it."""
 
 
 _REGISTERS = {
@@ -162,7 +169,8 @@ def prediction(route: Route) -> ast.Call | None:
             return call
     if _PREDICTING.search(route.address):
         written = ((call, route.names.written(call.func)) for call in route.calls)
-        return next((call for call, name in written if MODEL.search(name.rsplit(".", 1)[-1])), None)
+        last_parts = ((call, name.rsplit(".", 1)[-1]) for call, name in written)
+        return next((call for call, name in last_parts if MODEL.search(name) and not _HANDLES.match(name)), None)
     return None
 
 
@@ -219,7 +227,24 @@ def is_guarded(route: Route) -> bool:
         return True
     if any(_AUTH.search(route.names.written(call.func).rsplit(".", 1)[-1]) for call in route.calls) or _refuses(route):
         return True
-    return _app_guard(route.source)
+    return _app_guard(route.source) or route.source.once("mounted", 0, partial(_guarded_elsewhere, route))
+
+
+def _guarded_elsewhere(route: Route) -> bool:
+    """Say whether another file of the tree guards the routes of this one."""
+    exports = route.source.exports
+    if exports is None:
+        return False
+    return mounting.is_guarded(route.source.path, exports, route.names.looked, _AUTH.search, _checks_callers)
+
+
+def _imported_value(name: str, route: Route) -> ast.expr | None:
+    """Return what a name that is imported from another file of the tree is assigned there."""
+    exports = route.source.exports
+    holder = route.names.holder(name, route.outer) if exports is not None else None
+    if exports is None or holder is None or name not in holder.imports:
+        return None
+    return exports.value(holder.imports[name], route.source.path, route.names.looked)
 
 
 _REFUSALS = frozenset({401, 403})
@@ -258,7 +283,7 @@ def _refuses(route: Route) -> bool:
     return False
 
 
-_USER_TYPE = re.compile(
+_USER_TYPE = lazy.pattern(
     r"(?i)(?:current|auth\w*|active|logged_?in)_?\w*user|user_?dep|auth|token|principal|api_?key|credentials|identity|claims"
 )
 
@@ -275,11 +300,9 @@ def _depends(arguments: ast.arguments, route: Route) -> bool:
             return True
         if isinstance(named, ast.Name):
             single = route.names.single(named.id, route.outer)
-            if (
-                single is not None
-                and re.search(r"id='(?:Depends|Security)'", ast.dump(single[0]))
-                and _AUTH.search(ast.dump(single[0]))
-            ):
+            made = single[0] if single is not None else _imported_value(named.id, route)
+            text = ast.dump(made) if made is not None else ""
+            if re.search(r"(?:id|attr)='(?:Depends|Security)'", text) and _AUTH.search(text):
                 return True
     return False
 
@@ -301,6 +324,8 @@ def made_with_auth(decorator: ast.expr, route: Route) -> bool:
     holder = function.value if isinstance(function, ast.Attribute) else None
     single = route.names.single(holder.id, route.outer) if isinstance(holder, ast.Name) else None
     made = single[0] if single else holder
+    if isinstance(made, ast.Name):
+        made = _imported_value(made.id, route)
     return isinstance(made, ast.Call) and any(
         keyword.arg in PROTECTING and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None)
         and (keyword.arg != "middleware" or bool(_AUTH.search(ast.dump(keyword.value))))
@@ -362,8 +387,8 @@ def _finds_app_guard(source: Source) -> bool:
     return False
 
 
-def _checks_callers(node: Function) -> bool:
+def _checks_callers(node: ast.AST) -> bool:
     """Say whether a function that runs before every route looks at who calls."""
-    return _AUTH.search(node.name) is not None or bool(
+    return _AUTH.search(getattr(node, "name", "")) is not None or bool(
         re.search(r"(?i)authori[sz]ation|api[-_]?key|401|403|token|current_user|session|login", ast.dump(node))
     )

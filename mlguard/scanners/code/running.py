@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
@@ -39,15 +40,16 @@ _NATIVE = frozenset(
      "ctypes.PyDLL", "ctypes.WinDLL", "ctypes.cdll.LoadLibrary", "ctypes.windll.LoadLibrary", "cffi.FFI().dlopen", "_ctypes.dlopen",
      "tensorflow.experimental.register_filesystem_plugin", "numpy.ctypeslib.load_library", "mxnet.library.load", "sqlite3.Connection().load_extension",
      "sqlite3.connect().load_extension", "onnxruntime.SessionOptions().register_custom_ops_library", "tvm.runtime.load_module",
-     "xgboost.core._load_lib", "torch.utils.cpp_extension.load", "torch.utils.cpp_extension.load_inline"}
+     "xgboost.core._load_lib"}
 )  # fmt: skip
-_COMPILERS = re.compile(r"^numpy\.f2py\.(?:compile|run_main)$|^distutils\.core\.run_setup$|^setuptools\.sandbox\.run_setup$"
+_BUILDERS = frozenset({"torch.utils.cpp_extension.load", "torch.utils.cpp_extension.load_inline"})
+_COMPILERS = lazy.pattern(r"^numpy\.f2py\.(?:compile|run_main)$|^distutils\.core\.run_setup$|^setuptools\.sandbox\.run_setup$"
                         r"|^torch\.utils\.cpp_extension\.load_inline$|^cupy\.RawKernel$|^cupy\.RawModule$|^pycuda\.compiler\.SourceModule$"
                         r"|^scipy\.weave\.inline$|^pyximport\.install$|^Cython\.inline$|^cython\.inline$")  # fmt: skip
 
 
 @on_call(
-    *{path.rpartition(".")[2] for path in _RUNNERS | _NATIVE} - {"load", "evaluate", "compile", "push", "runcode"},
+    *{path.rpartition(".")[2] for path in _RUNNERS | _NATIVE | _BUILDERS} - {"load", "evaluate", "compile", "push", "runcode"},
     "compile", "evaluate", "runcode", "run_main", "run_setup", "inline", "RawKernel", "RawModule", "SourceModule",
 )  # fmt: skip
 def injection(call: Call) -> Iterator[Sight]:
@@ -55,6 +57,10 @@ def injection(call: Call) -> Iterator[Sight]:
     path = call.path
     if path in _RUNNERS:
         yield from _run(call, path)
+    elif path in _BUILDERS:
+        sources = [call.argument(1, "sources", "cpp_sources"), call.keywords.get("cuda_sources")]
+        if any(source is not None and _is_handed(source, call, ctypes=True) for source in sources):
+            yield call.sees(INJECTION, "f2py-compile")
     elif path in _NATIVE:
         argument = call.argument(
             1 if path == "numpy.ctypeslib.load_library" else 0, "name", "path", "library_path", "library_filename"
@@ -79,14 +85,18 @@ def _run(call: Call, path: str) -> Iterator[Sight]:
         return
     labels = _labels(first, call)
     if path in REPLACING:
+        if call.names.path(first, call.scope) == "sys.executable" and "model" not in labels:
+            return  # the program starts itself anew
         labels = labels.union(*(_labels(argument, call) for argument in call.node.args[1:]))
     if "model" in labels:
         yield call.sees(INJECTION, "llm-output-executed")
     elif path in SHELLS or (path in PROCESSES and _shell(call, first)):
         if not _settled(_command(call, first), call):
             yield call.sees(INJECTION, "shell-command")
-    elif "request" in labels and (
-        path in EVALUATORS or (_program(first, call) and not call.source.tree.roots.isdisjoint(_SERVED))
+    elif (
+        "request" in labels
+        and ("terminal" not in labels or path not in _IMPORTERS)
+        and (path in EVALUATORS or (_program(first, call) and not call.source.tree.roots.isdisjoint(_SERVED)))
     ):
         yield call.sees(INJECTION, "code-from-outside")
 
@@ -143,6 +153,12 @@ def _is_handed(node: ast.expr, call: Call, ctypes: bool) -> bool:
         return True
     if isinstance(node, ast.Name) and call.names.is_parameter(node.id, call.scope):
         return True
+    if isinstance(node, ast.Name):
+        single = call.names.single(node.id, call.scope)
+        node = single[0] if single and isinstance(single[0], ast.expr) else node
+    asked = node.func if isinstance(node, ast.Call) else node.value if isinstance(node, ast.Subscript) else None
+    if call.names.path(asked, call.scope) in ("os.getenv", "os.environ", "os.environ.get"):
+        return True
     return "request" in _labels(node, call)
 
 
@@ -173,9 +189,19 @@ def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
     if isinstance(node, ast.List | ast.Tuple):
         return all(_settled(item, call, depth - 1) for item in node.elts)
     if isinstance(node, ast.Name):
-        single = call.names.single(node.id, call.scope)
-        kinds = ast.JoinedStr | ast.BinOp | ast.Call | ast.Attribute | ast.List
-        return single is not None and isinstance(single[0], kinds) and _settled(single[0], call, depth - 1)
+        holder = call.names.holder(node.id, call.scope)
+        if holder is None or node.id in holder.parameters or node.id in holder.grown or node.id in holder.imports:
+            return False
+        kinds = ast.JoinedStr | ast.BinOp | ast.Call | ast.Attribute | ast.List | ast.Constant | ast.IfExp
+        values = holder.values.get(node.id, ())
+        # A name may be made from itself: cmd = f"TZ=UTC {cmd}".
+        return 0 < len(values) <= 4 and all(
+            isinstance(value, kinds)
+            and _settled(value, call, min(depth - 1, 3 if len(values) > 1 else depth))
+            or value is not values[0]
+            and _only_wraps(value, node.id, call)
+            for value in values
+        )
     if isinstance(node, ast.JoinedStr):
         return all(
             _settled(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
@@ -198,6 +224,14 @@ def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
     )
 
 
+def _only_wraps(node: ast.AST | None, name: str, call: Call) -> bool:
+    """Say whether a text adds nothing but constants to what a name held before."""
+    if not isinstance(node, ast.JoinedStr):
+        return False
+    values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+    return all(call.is_constant(value) or isinstance(value, ast.Name) and value.id == name for value in values)
+
+
 def _quoted(node: ast.expr, call: Call, depth: int) -> bool:
     """Say whether each of several words of a command is settled."""
     if isinstance(node, ast.GeneratorExp | ast.ListComp):
@@ -207,9 +241,12 @@ def _quoted(node: ast.expr, call: Call, depth: int) -> bool:
     return _settled(node, call, depth)
 
 
-_FRAME_WORDS = re.compile(
+_FRAME_WORDS = lazy.pattern(
     r"(?:^|_)(?:df|frame|dataframe|data|table|pdf|gdf|ddf|train|test|rows|results?)(?:_|\d|$)", re.I
 )
+
+
+_FRAME_NAMES = lazy.pattern(r"(?:^|_)(?:df|pdf|data_?frame)$", re.I)
 
 
 @on_call("eval", "query")
@@ -231,9 +268,11 @@ def expressions(call: Call) -> Iterator[Sight]:
 def _is_frame(call: Call) -> bool:
     if re.match(r"^(?:pandas|geopandas|modin\.pandas|dask\.dataframe)\.[\w.()]*\(\)\.(?:eval|query)$", call.path):
         return True
-    if call.path or "pandas" not in call.source.tree.roots:
+    if call.path:
         return False
     written = call.names.written(call.receiver) if call.receiver is not None else ""
+    if "pandas" not in call.source.tree.roots:
+        return bool(_FRAME_NAMES.search(written.rpartition(".")[2]))
     return bool(_FRAME_WORDS.search(written.rpartition(".")[2]))
 
 

@@ -25,7 +25,7 @@ class Scope:
     """
 
     __slots__ = (
-        "_annotations", "_attributes", "_bound", "_entries", "_grown", "_imports", "_known", "_parameters", "_parts", "_values", "elsewhere", "name",
+        "_annotations", "_attributes", "_bound", "_conditions", "_entries", "_grown", "_imports", "_known", "_parameters", "_parts", "_values", "elsewhere", "name",
         "node", "parent", "tree",
     )  # fmt: skip
 
@@ -79,6 +79,13 @@ class Scope:
             self._bind()
         return self._annotations
 
+    @property
+    def conditions(self) -> list[ast.If | ast.While | ast.Assert]:
+        """The statements of the scope that look at a condition."""
+        if not self._bound:
+            self._bind()
+        return self._conditions
+
     def binds(self, name: str) -> bool:
         """Say whether the scope gives a name its meaning: by a value, an import or a parameter."""
         if not self._bound:
@@ -112,6 +119,7 @@ class Scope:
         self._grown: dict[str, list[ast.expr]] = {}
         self._annotations: dict[str, ast.expr] = {}
         self._known: set[str] = set()
+        self._conditions: list[ast.If | ast.While | ast.Assert] = []
         opener: Any = self.node
         kind = type(opener)
         if kind in _WITH_PARAMETERS:
@@ -255,6 +263,10 @@ def _elsewhere(node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
     scope.elsewhere.update(node.names)
 
 
+def _condition(node: ast.If | ast.While | ast.Assert, scope: Scope) -> None:
+    scope._conditions.append(node)
+
+
 def _define(node: Function | ast.ClassDef, scope: Scope) -> None:
     _bind(scope, node.name, node)
 
@@ -324,4 +336,5 @@ _BINDERS: dict[type, Callable[[Any, Scope], None]] = {
     ast.AugAssign: _assign_again, ast.For: _loop, ast.AsyncFor: _loop, ast.With: _with, ast.AsyncWith: _with,
     ast.ExceptHandler: _caught, ast.match_case: _case, ast.Global: _elsewhere, ast.Nonlocal: _elsewhere,
     ast.FunctionDef: _define, ast.AsyncFunctionDef: _define, ast.ClassDef: _define, ast.Expr: _expression,
+    ast.If: _condition, ast.While: _condition, ast.Assert: _condition,
 }  # fmt: skip

@@ -178,7 +178,20 @@ def leading_text(node: ast.AST | None, call: Call) -> str:
         node = node.left
     if isinstance(node, ast.JoinedStr) and node.values:
         node = node.values[0]
+        node = node.value if isinstance(node, ast.FormattedValue) else node
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
         node = node.func.value
-    found = call.constant(node)
+    found = call.constant(_fallback(node, call))
     return found if isinstance(found, str) else ""
+
+
+def _fallback(node: ast.AST | None, call: Call) -> ast.AST | None:
+    """Return what an expression is when the environment says nothing: of ``os.getenv("X", "y")`` and of ``x or "y"``."""
+    if isinstance(node, ast.Name) and isinstance(call.constant(node), Unknown):
+        single = call.names.single(node.id, call.scope)
+        node = single[0] if single else node
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return node.values[-1]
+    if not isinstance(node, ast.Call) or len(node.args) != 2:
+        return node
+    return node.args[1] if call.names.path(node.func, call.scope) in ("os.getenv", "os.environ.get") else node

@@ -6,13 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 
 SERVER = "code/unauthenticated-dev-server"
 
 _EVERYWHERE = ("0.0.0.0", "::", "*", "[::]")
-_APPS = re.compile(
+_APPS = lazy.pattern(
     r"^(?:flask\.Flask|fastapi\.FastAPI|quart\.Quart|bottle\.Bottle|sanic\.Sanic|dash\.Dash|starlette\.applications\.Starlette|flask_socketio\.SocketIO|"
     r"jupyter_dash\.JupyterDash|connexion\.(?:FlaskApp|App|AsyncApp)|robyn\.Robyn|litestar\.Litestar|apiflask\.APIFlask|flask_openapi3\.OpenAPI)\(\)\.(?:run|run_server|listen|start)$"
 )
@@ -29,6 +30,8 @@ _LISTENING = frozenset(path.rpartition(".")[2] for path in _LISTENERS)
 def _open(call: Call, node: ast.expr | None) -> bool:
     """Say whether an address is every interface: of a literal, a pair with a port, or a default of the environment."""
     if isinstance(node, ast.Tuple | ast.List):
+        if len(node.elts) > 1 and call.constant(node.elts[0]) == "":
+            return True  # what a socket takes for every interface
         node = node.elts[0] if node.elts else None
     if node is None:
         return False
@@ -37,9 +40,11 @@ def _open(call: Call, node: ast.expr | None) -> bool:
         return value in _EVERYWHERE
     if isinstance(node, ast.Name) and isinstance(value, Unknown):
         single = call.names.single(node.id, call.scope)
-        node = single[0] if single and isinstance(single[0], ast.Call | ast.Tuple) else node
+        node = single[0] if single and isinstance(single[0], ast.Call | ast.Tuple | ast.BoolOp) else node
         if isinstance(node, ast.Tuple):
             return _open(call, node)
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return _open(call, node.values[-1])
     if (
         isinstance(node, ast.Call)
         and len(node.args) == 2
@@ -76,7 +81,7 @@ def _host(call: Call) -> ast.expr | None:
     return call.argument(position, "host", "hostname", "address", "server_address", "bind_addr", "interface", "listen")
 
 
-_APP_NAMES = re.compile(r"^(?:app|application|server|api|socketio)$")
+_APP_NAMES = lazy.pattern(r"^(?:app|application|server|api|socketio)$")
 
 
 def _is_app(call: Call) -> bool:
@@ -93,7 +98,7 @@ def _is_app(call: Call) -> bool:
     return bool(made_elsewhere) and not call.keywords.keys().isdisjoint({"debug", "host", "use_reloader"})
 
 
-_MADE_ELSEWHERE = re.compile(
+_MADE_ELSEWHERE = lazy.pattern(
     r"(?:^|\.)(?:app|application|server|api|(?:create|make|build|get)_(?:app|server|application)\(\))\.run\w*$"
 )
 
@@ -145,7 +150,7 @@ def clusters(call: Call) -> Iterator[Sight]:
             yield call.sees(SERVER, "ray-dashboard", also=host)
 
 
-_NOTEBOOK = re.compile(
+_NOTEBOOK = lazy.pattern(
     r"(?:^|\.)(?:ServerApp|NotebookApp|LabApp|IdentityProvider|PasswordIdentityProvider|SingleUserNotebookApp|JupyterHub)\.(token|password|hashed_password|ip|open_browser|disable_check_xsrf|allow_origin|"
     r"allow_unauthenticated_access|authenticator_class|allow_root)$"
 )
@@ -183,12 +188,12 @@ def notebooks(node: ast.Assign, place: Place) -> Iterator[Sight]:
             yield Sight(SERVER, "dashboard-without-token", node, {"call": place.names.written(target)}, node.value)
 
 
-_COMMANDS = re.compile(
+_COMMANDS = lazy.pattern(
     r"\b(?:tensorboard|mlflow\s+(?:ui|server)|jupyter(?:-?\s?lab|-?\s?notebook|\s+server)?|streamlit\s+run|ray\s+start|dask[ -]scheduler|aim\s+up|bentoml\s+serve|"
     r"torchserve|tritonserver|wandb\s+server|label-studio|uvicorn|gunicorn|flask\s+run|vllm\s+serve|python\s+-m\s+http\.server|airflow\s+webserver|prefect\s+server|optuna-dashboard|nni)\b"
 )
-_TOOLS_WITHOUT_LOGIN = re.compile(r"\b(?:tensorboard|mlflow|jupyter|ray\s+start|dask|aim|optuna-dashboard)\b")
-_EXPOSED = re.compile(
+_TOOLS_WITHOUT_LOGIN = lazy.pattern(r"\b(?:tensorboard|mlflow|jupyter|ray\s+start|dask|aim|optuna-dashboard)\b")
+_EXPOSED = lazy.pattern(
     r"--(?:host|bind|ip|bind_all|dashboard-host|server\.address|server-host|listen)(?:[ =](?:0\.0\.0\.0|::|\*))|--bind_all\b|--(?:ServerApp|NotebookApp|IdentityProvider)\.(?:token|password)=(?:''|\"\"|)(?:\s|$)|\B-h 0\.0\.0\.0"
 )
 
@@ -223,7 +228,7 @@ def commands(call: Call) -> Iterator[Sight]:
         yield call.sees(SERVER, "dashboard-without-token")
 
 
-_DASHBOARDS = re.compile(r"^(?:tensorboard\.program\.TensorBoard\(\)\.configure|notebook\.notebookapp\.\w+|mlflow\.server\._run_server|optuna_dashboard\.run_server|phoenix\.launch_app|explainerdashboard\.ExplainerDashboard\(\)\.run|"
+_DASHBOARDS = lazy.pattern(r"^(?:tensorboard\.program\.TensorBoard\(\)\.configure|notebook\.notebookapp\.\w+|mlflow\.server\._run_server|optuna_dashboard\.run_server|phoenix\.launch_app|explainerdashboard\.ExplainerDashboard\(\)\.run|"
                          r"streamlit\.web\.bootstrap\.run|litserve\.LitServer\(\)\.run|pyngrok\.ngrok\.connect|ngrok\.(?:connect|forward)|flask_ngrok\.run_with_ngrok|xgboost\.tracker\.RabitTracker|netron\.start|fiftyone\.launch_app)$")  # fmt: skip
 _TUNNELS = ("pyngrok.", "ngrok.", "flask_ngrok.")
 
@@ -290,4 +295,21 @@ def debug_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
                 yield Sight(SERVER, "debug-server", node, {"call": str(key)})
 
 
-CHECKS = (servers, demos, clusters, notebooks, commands, dashboards, debug_settings)
+_DEMO_SETTINGS = {
+    "GRADIO_SERVER_NAME": ("gradio-public-bind", _EVERYWHERE),
+    "GRADIO_SHARE": ("gradio-share", ("True", "true", "1")),
+}
+
+
+@on_node(ast.Assign, words=list(_DEMO_SETTINGS))
+def demo_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """What a demo of Gradio takes from its environment."""
+    for target in node.targets:
+        if not (isinstance(target, ast.Subscript) and place.names.path(target.value, place.scope) == "os.environ"):
+            continue
+        check, values = _DEMO_SETTINGS.get(str(place.names.constant(target.slice, place.scope)), ("", ()))
+        if place.names.constant(node.value, place.scope) in values:
+            yield Sight(SERVER, check, node, {"call": "os.environ"}, node.value)
+
+
+CHECKS = (servers, demos, demo_settings, clusters, notebooks, commands, dashboards, debug_settings)

@@ -40,8 +40,8 @@ _OPEN_SERVER = lazy.pattern(
     r"|\b(?:mlflow[ \t]+(?:ui|server)|tensorboard|mlflow[ \t]+models[ \t]+serve|ray[ \t]+start|dask[ -]scheduler)\b[^\n;|&]{0,400}?"
     r"(?:--(?:host|dashboard-host)[ =]['\"]?(?:0\.0\.0\.0|::)|-h[ \t]+0\.0\.0\.0|--bind_all\b)"
 )
-_REMOTE = re.compile(r"^['\"]?(?:https?|ftp)://", re.I)
-_DOWNLOADS = re.compile(r"\b(?:curl|wget2?|aria2c|fetch|axel)\b")
+_REMOTE = lazy.pattern(r"^['\"]?(?:https?|ftp)://", re.I)
+_DOWNLOADS = lazy.pattern(r"\b(?:curl|wget2?|aria2c|fetch|axel)\b")
 _UNVERIFIED_VARIABLE = lazy.pattern(
     r"^(?:PYTHONHTTPSVERIFY[ =]+['\"]?0|GIT_SSL_NO_VERIFY[ =]+['\"]?(?:1|true)|HF_HUB_DISABLE_SSL_VERIFICATION[ =]+['\"]?(?:1|true)|"
     r"NODE_TLS_REJECT_UNAUTHORIZED[ =]+['\"]?0|(?:CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE)[ =]+['\"]{2}|(?:CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE)=[ \t]*$)",
@@ -179,7 +179,7 @@ def _of_call(method: str, texts: Sequence[str]) -> Iterator[Judged]:
         yield from fetched(name, rest)
 
 
-_MAGIC_LINE = re.compile(r"^#[ \t]*MAGIC(?:[ \t](.*))?$")
+_MAGIC_LINE = lazy.pattern(r"^#[ \t]*MAGIC(?:[ \t](.*))?$")
 DATABRICKS = "# Databricks notebook source"
 """The first line of a notebook that Databricks keeps as a Python file."""
 

@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections.abc import Callable, Mapping, Sequence
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.findings import Location
 from mlguard.scanners import notebook
@@ -123,4 +124,4 @@ def text_source(path: str, text: str) -> Source:
     return Source(path, data, parse(data), lines)
 
 
-_COOKIE = re.compile(r"\A((?:[^\n]*\n)?[ \t]*#[^\n]*?)(coding)[:=]")
+_COOKIE = lazy.pattern(r"\A((?:[^\n]*\n)?[ \t]*#[^\n]*?)(coding)[:=]")

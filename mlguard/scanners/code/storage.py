@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from mlguard import lazy
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 
@@ -161,7 +162,7 @@ def permissions(call: Call) -> Iterator[Sight]:
         yield call.sees(PERMISSIONS, "world-writable")
 
 
-_CHMOD = re.compile(r"\bchmod\b(?: -\S+)* (?:0?[0-7]?(?:777|666|[0-7][0-7][2367])|a\+\S*w|o\+\S*w|ugo\+\S*w)\b")
+_CHMOD = lazy.pattern(r"\bchmod\b(?: -\S+)* (?:0?[0-7]?(?:777|666|[0-7][0-7][2367])|a\+\S*w|o\+\S*w|ugo\+\S*w)\b")
 
 
 @on_call("run", "Popen", "call", "check_call", "check_output", "system", imports=["subprocess", "os"])
@@ -212,7 +213,7 @@ _UPLOADS = frozenset(
         "push_model_to_hub",
     }
 )
-_CREATES = re.compile(
+_CREATES = lazy.pattern(
     r"^huggingface_hub\.(?:[\w.]*\.)?(?:create_repo|duplicate_space|create_collection)$|^huggingface_hub\.(?:hf_api\.)?HfApi\(\)\.(?:create_repo|update_repo_visibility|update_repo_settings|duplicate_space)$"
 )
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mlguard import lazy
 from mlguard.scanners.code import frames, lexicon
 from mlguard.scanners.code.hiding import called, cleans, is_clean
 from mlguard.scanners.code.lexicon import Term
@@ -19,7 +20,7 @@ CACHE = "code/personal-data-in-cache"
 EXPORT = "code/unprotected-personal-export"
 NETWORK = "code/raw-network-identifier"
 
-_CACHES = re.compile(
+_CACHES = lazy.pattern(
     r"(?:^|_)(?:cache|caches|redis|memcache|memcached|mc|lru|diskcache|shelf|rdb|kv|session_store|cachetools)(?:_|$)",
     re.I,
 )
@@ -236,8 +237,8 @@ _FRAME_WRITES = (
     "write_json",
     "savetxt",
 )
-_TEMP = re.compile(r"^(?:/tmp/|/var/tmp/|/dev/shm/|/usr/tmp/|[A-Za-z]:\\+(?:Windows\\+)?Temp\\+)", re.I)
-_PROTECTED = re.compile(
+_TEMP = lazy.pattern(r"^(?:/tmp/|/var/tmp/|/dev/shm/|/usr/tmp/|[A-Za-z]:\\+(?:Windows\\+)?Temp\\+)", re.I)
+_PROTECTED = lazy.pattern(
     r"\.(?:gpg|pgp|enc|age|asc|aes|crypt)$|encrypt|anonym|pseudon|redact|masked|synthetic|deident|hashed|/dev/null",
     re.I,
 )
@@ -392,7 +393,7 @@ _STORES = frozenset(
     "insert insert_one insert_many add create save put put_item write writerow upsert update_one replace_one index execute executemany append send produce publish bulk_create "  # noqa: SIM905
     "update set add_all merge record store persist lpush rpush xadd hset get_or_create update_or_create document insert_rows insert_rows_json".split()
 )
-_PLACES = re.compile(
+_PLACES = lazy.pattern(
     r"(?:^|_)(?:db|database|collection|table|repo|repository|session|cursor|cur|conn|connection|coll|storage|store|objects|es|redis|producer|writer|events?|visits?|requests?_log|logs?|history|dao|bucket|mongo|ledger|audit)(?:_|$)|^db\.|objects$",
     re.I,
 )
@@ -464,6 +465,9 @@ def _raw(node: ast.AST, call: Call, depth: int = 5) -> bool:
         values = holder.values.get(node.id, [])[:6] if holder is not None else []
         if holder is not None and any(_raw(value, call, depth - 1) for value in values if value is not None):
             return True
+        grown = holder.grown.get(node.id, [])[:6] if holder is not None else []
+        if any(_raw(value, call, depth - 1) for value in grown):
+            return True
         entries = holder.entries.get(node.id, {}) if holder is not None else {}
         if any(_raw(value, call, depth - 1) for value in entries.values()):
             return True
@@ -490,4 +494,32 @@ def _from_request(value: ast.AST, call: Call) -> bool:
     ) or _raw(value, call)
 
 
-CHECKS = (cached, kept, exported, temporary, named_files, stored_addresses)
+@on_call("dump", "writerow", "writerows", personal=True)
+def dumped(call: Call) -> Iterator[Sight]:
+    """Records of people that are written to a file in clear: json.dump, csv.writer."""
+    if call.last == "dump":
+        if call.path not in (
+            "json.dump",
+            "yaml.dump",
+            "yaml.safe_dump",
+            "pickle.dump",
+            "simplejson.dump",
+            "ujson.dump",
+        ):
+            return
+        if len(call.node.args) < 2 and not {"fp", "file", "stream"} & set(call.keywords):
+            return
+        target = call.argument(1, "fp", "file", "stream")
+        if target is not None and (_is_buffer(target, call) or _PROTECTED.search(call.names.written(target))):
+            return
+    elif not call.path.startswith("csv."):
+        return
+    value = call.argument(0, "obj", "data", "row", "rowdict", "rows", "rowdicts")
+    found = (
+        personal(value, call.scope, call.names) if value is not None and not isinstance(value, ast.Constant) else None
+    )
+    if found is not None:
+        yield call.sees(EXPORT, "frame-export", term=found.label)
+
+
+CHECKS = (cached, kept, exported, dumped, temporary, named_files, stored_addresses)

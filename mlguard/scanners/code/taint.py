@@ -10,13 +10,15 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final, Literal
 
+from mlguard import lazy
 from mlguard.scanners.code.names import MAX_VALUES, Names
-from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree
+from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree, walk
 
-Label = Literal["request", "model", "prediction", "secret", "parameter"]
-"""request: what a caller of a service sent, or a person typed. model: what a language model wrote, or gives to a tool. prediction: what
+Label = Literal["request", "terminal", "model", "prediction", "secret", "parameter"]
+"""request: what a caller of a service sent, or a person typed. terminal: besides that, whoever runs the program typed it. model: what a language model wrote, or gives to a tool. prediction: what
 a model of tables or pictures predicted. secret: a credential, by its name or where it is read. parameter: of any function."""
 
 Labels = frozenset[Label]
@@ -28,6 +30,9 @@ MAX_DEPTH = 12
 MAX_STEPS = 600
 """Expressions that one question may look at."""
 
+MAX_FILE_STEPS = 150_000
+"""Expressions that all questions on one file may look at together, about half a second. What is left unanswered is a gap."""
+
 MAX_CALLERS = 20
 """Calls of one function whose arguments are looked at."""
 
@@ -35,6 +40,12 @@ MAX_CALLERS = 20
 def of(node: ast.AST | None, scope: Scope, names: Names) -> Labels:
     """Return the labels of what the text or value of an expression is made from."""
     return _analysis(names).labels(node, scope)
+
+
+def is_exhausted(names: Names) -> bool:
+    """Say whether some question on this file was not answered, because the answers before it took all steps."""
+    found = names.taint
+    return isinstance(found, _Analysis) and found.spent >= MAX_FILE_STEPS
 
 
 def _analysis(names: Names) -> _Analysis:
@@ -47,7 +58,7 @@ def _analysis(names: Names) -> _Analysis:
 
 # ---- sources
 
-_REQUEST_PATH = re.compile(
+_REQUEST_PATH = lazy.pattern(
     r"^(?:flask\.(?:globals\.)?request|quart\.request|bottle\.request|sanic\.request|cherrypy\.request|werkzeug\.wrappers\.Request\(\)"
     r"|(?:fastapi|starlette\.requests|fastapi\.requests|aiohttp\.web|django\.http|rest_framework\.request|sanic)\.(?:Request|HttpRequest)\(\)"
     r"|(?:fastapi|starlette\.websockets)\.WebSocket\(\)|streamlit\.(?:query_params|experimental_get_query_params\(\)))(?:\.|$)"
@@ -59,15 +70,17 @@ _REQUEST_PARTS = frozenset(
      "forms", "content", "raw_body", "query_args", "match_dict"}
 )  # fmt: skip
 _REQUEST_CALLS = frozenset(
-    {"input", "raw_input", "streamlit.text_input", "streamlit.text_area", "streamlit.chat_input", "streamlit.file_uploader",
-     "streamlit.sidebar.text_input", "streamlit.sidebar.text_area", "streamlit.sidebar.file_uploader", "builtins.input",
+    {"streamlit.text_input", "streamlit.text_area", "streamlit.chat_input", "streamlit.file_uploader",
+     "streamlit.sidebar.text_input", "streamlit.sidebar.text_area", "streamlit.sidebar.file_uploader",
      "streamlit.experimental_get_query_params", "chainlit.AskUserMessage().send", "dash.dcc.Input", "nicegui.ui.input",
-     "websockets.recv", "sys.stdin.read", "sys.stdin.readline"}
+     "websockets.recv"}
 )  # fmt: skip
+_TERMINAL_CALLS = frozenset({"input", "raw_input", "builtins.input", "sys.stdin.read", "sys.stdin.readline"})
+_TYPED: Final[Labels] = frozenset({"request", "terminal"})
 _REQUEST_METHODS = frozenset(
     {"get_argument", "get_body_argument", "get_query_argument", "receive_text", "receive_json", "receive_bytes"}
 )
-_LANGUAGE_MODEL = re.compile(
+_LANGUAGE_MODEL = lazy.pattern(
     r"(?:chat\.completions\.(?:create|parse|stream)|(?:^|\.)completions\.create|(?:^|\.)responses\.(?:create|parse|stream)"
     r"|(?:^|\.)messages\.(?:create|stream)|(?:^|\.)generate_content(?:_async)?|(?:^|\.)models\.generate_content|chat\.complete(?:_async)?"
     r"|ChatCompletion\.a?create|(?:^|\.)Completion\.a?create|(?:^|\.)threads\.runs\.create_and_poll"
@@ -81,7 +94,7 @@ _LANGUAGE_MODEL = re.compile(
     r"|^transformers\.(?:pipelines\.)?pipeline\(\)$|^(?:ctransformers|gpt4all|llama_cpp)\.[\w.]*\(\)(?:\.(?:generate|create_completion|create_chat_completion))?$"
     r"|^instructor\.[\w.]*\(\)\.chat\.completions\.create|^guidance\.[\w.]*\(\)$|^semantic_kernel\.[\w.]*\(\)\.invoke)$"
 )
-_LANGUAGE_MODEL_WRITTEN = re.compile(
+_LANGUAGE_MODEL_WRITTEN = lazy.pattern(
     r"(?:^|\.|_)(?:llm|chat_?model|chat_llm|language_model|llm_chain|qa_chain|chain|agent|agent_executor|gpt|openai_client|claude)"
     r"\.(?:a?invoke|a?predict|a?run|a?generate|a?complete|a?chat|call|query|ask|prompt|stream)$|(?:^|\.)(?:llm|chat_model|ask_llm|call_llm|query_llm|ask_gpt|call_gpt|call_openai|chat_completion|get_completion|generate_completion)$"
     r"|(?:^|\.|_)(?:tokenizer|processor|tok)\.(?:batch_)?decode$"
@@ -89,14 +102,14 @@ _LANGUAGE_MODEL_WRITTEN = re.compile(
 _PREDICTS = frozenset(
     {"predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "predict_on_batch"}
 )
-SECRET_NAME = re.compile(
+SECRET_NAME = lazy.pattern(
     r"(?:^|_)(?:api_?key|secret(?:_?key)?|client_?secret|access_?key|private_?key|encryption_?key|passw(?:or)?d|passphrase|pwd|"
     r"(?:access|auth|refresh|bearer|api|session|hf|github|openai|wandb|slack|bot|id)_?token|credentials?|connection_?string|auth_?header)$",
     re.I,
 )
 """Names of credentials. "token" alone is a word of a text far more often."""
 
-_NOT_SECRET = re.compile(
+_NOT_SECRET = lazy.pattern(
     r"(?i)(?:_?(?:name|id|path|file|url|len|length|count|type|env|var|field|hash|digest)s?|^(?:has|is|use|no)_.*)$"
 )
 
@@ -116,11 +129,11 @@ _ROUTES = frozenset(
         "view",
     }
 )
-_ROUTERS = re.compile(r"^(?:fastapi|flask|quart|starlette|sanic|bottle|falcon|litestar|robyn|aiohttp|blacksheep)\b")
-_ROUTER_WRITTEN = re.compile(
+_ROUTERS = lazy.pattern(r"^(?:fastapi|flask|quart|starlette|sanic|bottle|falcon|litestar|robyn|aiohttp|blacksheep)\b")
+_ROUTER_WRITTEN = lazy.pattern(
     r"(?:^|\.)(?:app|api|router|bp|blueprint|routes|server|web|\w+_(?:router|bp|blueprint|app|api))\.\w+$", re.I
 )
-_TOOL_WRITTEN = re.compile(
+_TOOL_WRITTEN = lazy.pattern(
     r"(?:^|\.)(?:tool|function_tool|kernel_function|register_for_llm|register_for_execution|ai_function|llm_tool)$"
 )
 _PLAIN_TYPES = frozenset({"int", "float", "bool", "complex", "UUID", "date", "datetime", "Decimal"})
@@ -155,8 +168,8 @@ _CARRIERS = frozenset(
      "numpy.asarray", "numpy.argmax", "numpy.round", "torch.tensor", "pandas.DataFrame", "pandas.Series", "round", "print",
      "unicodedata.normalize", "markdown.markdown", "mistune.html", "markdown2.markdown"}
 )  # fmt: skip
-_CUTS = re.compile(
-    r"(?:^|_|\.)(?:escape|quote|sanitize\w*|sanitise\w*|clean|cleaned|validate\w*|validated|is_valid\w*|allowed\w*|allow_?list\w*|white_?list\w*|redact\w*"
+_CUTS = lazy.pattern(
+    r"(?:^|_|\.)(?:escape|quote|sanitize\w*|sanitise\w*|clean|cleaned|clean_\w+|(?:safe|secure)_(?:file_?)?(?:name|path)|validate\w*|validated|is_valid\w*|allowed\w*|allow_?list\w*|white_?list\w*|redact\w*"
     r"|anonymi[sz]e\w*|pseudonymi[sz]e\w*|mask\w*|hash\w*|hexdigest|digest|hmac\w*|encrypt\w*|verify\w*|secure_filename|basename|strip_tags"
     r"|literal_eval|safe_join|abort_if\w*|moderat\w*|guard\w*|filter_pii|scrub\w*|check_\w+|int|float|bool|len|isinstance|count|exists|isdigit|isalnum"
     r"|startswith|endswith|is_file|is_dir|compare_digest|uuid\w*|model_validate)$",
@@ -192,16 +205,20 @@ class _Analysis:
         self.tree: Tree = names.tree
         self._known: dict[int, Labels] = {}
         self._steps = 0
+        self.spent = 0
         self._entries: dict[int, Label] | None = None
-        self._guards: dict[int, frozenset[str]] | None = None
+        self._guards: dict[int, frozenset[str]] = {}
 
     def labels(self, node: ast.AST | None, scope: Scope) -> Labels:
         if node is None:
             return NONE
         known = self._known.get(id(node))
         if known is None:
+            if self.spent >= MAX_FILE_STEPS:
+                return NONE
             self._steps = 0
             known = self._known[id(node)] = self._of(node, scope, MAX_DEPTH, _Frame())
+            self.spent += self._steps
         return known
 
     def _of(self, node: ast.AST | None, scope: Scope, depth: int, frame: _Frame) -> Labels:
@@ -236,11 +253,24 @@ class _Analysis:
         given: list[ast.AST] = [value for value in values if not isinstance(value, (*FUNCTIONS, ast.ClassDef))]
         if given and all(isinstance(value, ast.Constant) for value in given):
             found = NONE  # a placeholder or a default is no credential; real ones are the business of another scanner
-        given += holder.parts.get(node.id, ())[:MAX_VALUES]
+        if _is_cleaned(node.id, values):
+            return found - {"request", "terminal", "parameter", "model"}
+        given += [part for part in holder.parts.get(node.id, ())[:MAX_VALUES] if not self._is_number_of(node.id, part)]
         given += holder.grown.get(node.id, ())[:MAX_VALUES]
         given += list(holder.entries.get(node.id, {}).values())[:MAX_VALUES]
         found |= self._all(given, holder, depth, inner)
-        return found - {"request", "parameter"} if found and node.id in self.guarded(scope) else found
+        if not found.isdisjoint(_CHECKED) and node.id in self.guarded(scope):
+            return found - _CHECKED
+        return found
+
+    def _is_number_of(self, name: str, part: ast.AST) -> bool:
+        """Say whether a name is the number in ``for number, item in enumerate(...)``."""
+        if not (isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "enumerate"):
+            return False
+        loop = self.tree.parent(part)
+        target = loop.target if isinstance(loop, ast.For | ast.AsyncFor | ast.comprehension) else None
+        first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else None
+        return isinstance(first, ast.Name) and first.id == name
 
     def _parameter(self, name: str, holder: Scope, depth: int, frame: _Frame) -> Labels:
         if name in ("self", "cls"):
@@ -268,7 +298,9 @@ class _Analysis:
     def _attribute(self, node: ast.Attribute, scope: Scope, depth: int, frame: _Frame) -> Labels:
         found = _secret(node.attr)
         path = self.names.path(node, scope)
-        if _REQUEST_PATH.match(path) or path in ("sys.argv", "streamlit.query_params"):
+        if path == "sys.argv":
+            return found | _TYPED
+        if _REQUEST_PATH.match(path) or path == "streamlit.query_params":
             return found | {"request"}
         owner = node.value
         if isinstance(owner, ast.Name):
@@ -303,6 +335,8 @@ class _Analysis:
         path = self.names.path(node.func, scope)
         written = self.names.written(node.func)
         last = written.rpartition(".")[2]
+        if path in _TERMINAL_CALLS:
+            return _TYPED
         if path in _REQUEST_CALLS or last in _REQUEST_METHODS or _REQUEST_PATH.match(path):
             return frozenset({"request"})
         if _LANGUAGE_MODEL.search(path) or _LANGUAGE_MODEL_WRITTEN.search(written):
@@ -386,14 +420,22 @@ class _Analysis:
 
     def guarded(self, scope: Scope) -> frozenset[str]:
         """Return the names that a condition of the function compares with what is allowed."""
-        if self._guards is None:
-            found: dict[int, set[str]] = {}
-            for node in self.tree.of(ast.If, ast.Assert, ast.IfExp, ast.While):
+        known = self._guards.get(id(scope))
+        if known is None:
+            found: set[str] = set()
+            for node in (*scope.conditions, *self._choices.get(id(scope.node), ())):
                 checked = set(_checked(node.test))
-                if checked:
-                    found.setdefault(id(self.tree.scope(node).node), set()).update(checked)
-            self._guards = {key: frozenset(value) for key, value in found.items()}
-        return self._guards.get(id(scope.node), frozenset())
+                found |= checked
+                found.update(name for one in checked for name in _taken_apart(scope.values.get(one, ())))
+            known = self._guards[id(scope)] = frozenset(found)
+        return known
+
+    @cached_property
+    def _choices(self) -> dict[int, list[ast.IfExp]]:
+        found: dict[int, list[ast.IfExp]] = {}
+        for node in self.tree.of(ast.IfExp):
+            found.setdefault(id(self.tree.scope(node).node), []).append(node)
+        return found
 
 
 _WEB = frozenset(
@@ -468,6 +510,16 @@ def _inside(node: ast.AST) -> Iterator[ast.AST | None]:
         yield node.value
 
 
+def _is_cleaned(name: str, values: list[ast.AST]) -> bool:
+    """Say whether a name is given a cleaned form of itself: ``name = secure_filename(name)``."""
+    return any(
+        isinstance(value, ast.Call)
+        and _CUTS.search(str(getattr(value.func, "attr", None) or getattr(value.func, "id", "")))
+        and any(isinstance(given, ast.Name) and given.id == name for given in value.args)
+        for value in values
+    )
+
+
 def _secret(name: str) -> Labels:
     return frozenset({"secret"}) if SECRET_NAME.search(name) and not _NOT_SECRET.search(name) else NONE
 
@@ -499,6 +551,9 @@ def _argument(call: ast.Call, function: Function, name: str) -> ast.expr | None:
     return None
 
 
+_CHECKED: Labels = frozenset({"request", "parameter"})
+"""What a condition on a value takes away."""
+
 _CHECKING_METHODS = frozenset(
     {"startswith", "is_relative_to", "match", "fullmatch", "isalnum", "isidentifier", "isdigit", "isdecimal", "isnumeric", "issubset",
      "endswith", "search"}
@@ -507,10 +562,13 @@ _CHECKING_METHODS = frozenset(
 
 def _checked(test: ast.expr) -> Iterator[str]:
     """Yield the names that a condition compares with a set of allowed values or a pattern."""
-    for node in ast.walk(test):
+    for node in walk(test):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-            if isinstance(node.left, ast.Name) and not _is_text(node.comparators[0]):
-                yield node.left.id
+            if not _is_text(node.comparators[0]):
+                yield from _asked_of(node.left)
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            if isinstance(node.left, ast.Attribute) and node.left.attr in ("hostname", "netloc", "host"):
+                yield from _asked_of(node.left)
         elif isinstance(node, ast.Call):
             name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
             if (
@@ -524,6 +582,34 @@ def _checked(test: ast.expr) -> Iterator[str]:
                         value = value.value if isinstance(value, ast.Attribute) else value.func
                     if isinstance(value, ast.Name):
                         yield value.id
+
+
+def _asked_of(node: ast.expr) -> Iterator[str]:
+    """Yield the name that is compared: itself, or what it is a part of, as ``url`` in ``urlparse(url).hostname``."""
+    for _ in range(MAX_DEPTH):
+        if isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        elif isinstance(node, ast.Call) and node.args:
+            node = node.args[0]
+        elif isinstance(node, ast.Call):
+            node = node.func
+        else:
+            break
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+_PARSERS = frozenset({"urlparse", "urlsplit", "URL", "parse_url"})
+
+
+def _taken_apart(values: Iterable[ast.AST | None]) -> Iterator[str]:
+    """Yield the addresses whose parts a name holds: ``url`` of ``parts = urlparse(url)``."""
+    for value in values:
+        made = value.value if isinstance(value, ast.Attribute) else value
+        if not isinstance(made, ast.Call) or not made.args or not isinstance(made.args[0], ast.Name):
+            continue
+        if (getattr(made.func, "attr", None) or getattr(made.func, "id", "")) in _PARSERS:
+            yield made.args[0].id
 
 
 def _is_text(node: ast.expr) -> bool:

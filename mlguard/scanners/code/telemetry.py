@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from mlguard import lazy
 from mlguard.scanners.code import frames, lexicon
 from mlguard.scanners.code.hiding import called, cleans
 from mlguard.scanners.code.lexicon import Term
@@ -17,7 +18,7 @@ TELEMETRY = "code/personal-data-in-telemetry"
 
 _TRACKERS = ("wandb", "mlflow", "comet_ml", "neptune", "clearml", "aim", "dvclive", "tensorboardX", "tensorboard", "torch.utils.tensorboard", "swanlab",
              "lightning.pytorch.loggers", "pytorch_lightning.loggers", "sacred", "polyaxon", "trackio", "guild", "azureml.core", "tensorflow.summary")  # fmt: skip
-_TRACKER = re.compile(
+_TRACKER = lazy.pattern(
     rf"^(?:{'|'.join(re.escape(name) for name in _TRACKERS)})\b.*?(?:\.|^)"
     r"(?:log|log_\w+|logger\w*|init|update|set_tags?|add_tags?|append|track|connect\w*|report_\w+|set_\w+|upload\w*|add_\w+|text|save|next_step|"
     r"Table|Artifact|assign|store|start_run|alert|send_\w+|summary|config|Experiment|create_run|Run)$"
@@ -36,7 +37,7 @@ _METHODS = frozenset(
         "set_user_property",
     }
 )
-_ERRORS = re.compile(
+_ERRORS = lazy.pattern(
     r"^(?:sentry_sdk\b.*\.?(?:set_user|set_tags?|set_context|set_extra|capture_message|add_breadcrumb|set_data|capture_event|capture_exception|set_attribute)"
     r"|(?:posthog|mixpanel|analytics|segment|rudderstack|rudder_analytics|amplitude|statsig|heap|heapapi|customerio|intercom|keen|braze|snowplow_tracker|ga4mp|google_analytics)\b.*?"
     r"\.(?:capture|identify|track\w*|alias|people_set\w*|set\w*|group\w*|page|screen|log_event|logEvent|Identify|add_event|update|create|BaseEvent|import_data|append|send)"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import routes
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.routes import Route
@@ -15,7 +15,7 @@ from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope
 
 ENDPOINT = "code/unauthenticated-endpoint"
 
-_TOOL_SERVERS = re.compile(r"(?:FastMCP|mcp\.server\.\w*\.?Server|MCPServer|MCP)\(\)\.")
+_TOOL_SERVERS = lazy.pattern(r"(?:FastMCP|mcp\.server\.\w*\.?Server|MCPServer|MCP)\(\)\.")
 
 
 @on_node(*FUNCTIONS, imports=["mcp", "fastmcp"])

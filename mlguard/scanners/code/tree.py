@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
+from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from mlguard.scanners.code import parsing
+from mlguard.scanners.code import lexicon, parsing
 from mlguard.scanners.code.scopes import FUNCTIONS, Function, Scope, inside, joined
 
-__all__ = ["FUNCTIONS", "MAX_NAME_CHARS", "Function", "Scope", "Tree", "inside", "parse"]
+__all__ = ["FUNCTIONS", "MAX_NAME_CHARS", "Function", "Scope", "Tree", "inside", "parse", "walk"]
 
 _OPENERS = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 _Opener = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
@@ -37,7 +38,6 @@ class Tree:
         self.nodes = nodes
         self.root = Scope(module, None, "", self)
         self.written: frozenset[str] | None = None  # constant paths that the code saves to, once somebody asked
-        self.personal: bool | None = None  # a name of personal data stands in it, once somebody asked
         self._placed = False
         self._all_placed = False
         self._scopes: dict[int, Scope] = {id(module): self.root}
@@ -102,6 +102,11 @@ class Tree:
             if node.value.__class__ is str and len(node.value) <= MAX_NAME_CHARS
         )
         return frozenset(found)
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Those of the identifiers that speak of persons in some way."""
+        return lexicon.telling(self.identifiers)
 
     # ---- parents
 
@@ -225,6 +230,25 @@ class Tree:
         self.__dict__.clear()
 
     @cached_property
+    def bound(self) -> dict[str, bool]:
+        """Every name that some scope gives a meaning to, and whether only the module does. Others are builtins or come from elsewhere."""
+        by = self.by_class
+        total = Counter([node.id for node in by.get(ast.Name, ()) if node.ctx.__class__ is ast.Store])
+        total.update([node.arg for node in by.get(ast.arg, ())])
+        for kind in _NAMED:
+            total.update([node.name for node in by.get(kind, ())])
+        total.update([node.rest for node in by.get(ast.MatchMapping, ())])
+        for kind in (ast.Import, ast.ImportFrom):
+            for node in by.get(kind, ()):
+                total.update(_imports(node))
+        root = self.root
+        of_root = Counter({name: len(values) for name, values in root.values.items()})
+        for node in inside(self.module.body):
+            if node.__class__ is ast.Import or node.__class__ is ast.ImportFrom:
+                of_root.update(_imports(node))
+        return {name: count == of_root.get(name) for name, count in total.items()}
+
+    @cached_property
     def loose(self) -> dict[int, list[Any]]:
         """Assignments inside of expressions and loops of comprehensions, by the id of the node of the scope that they bind in."""
         found: dict[int, list[Any]] = {}
@@ -258,6 +282,16 @@ class Tree:
                 else:
                     found[name] = [call]
         return found
+
+
+_NAMED = (*FUNCTIONS, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+
+
+def _imports(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return the names that an import binds."""
+    if isinstance(node, ast.Import):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    return [alias.asname or alias.name for alias in node.names]
 
 
 # ---- positions
@@ -317,6 +351,14 @@ def _children(node: ast.AST) -> list[Any]:
             found += [item for item in value if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
+    return found
+
+
+def walk(node: ast.AST) -> list[Any]:
+    """Return a node and everything below it, level by level as ``ast.walk`` does, without operators and contexts."""
+    found = [node]
+    for item in found:
+        found += _children(item)
     return found
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.running import INJECTION
@@ -27,7 +28,7 @@ _MARKUP = frozenset(
     {"mark_safe", "Markup", "SafeString", "SafeText", "HTMLResponse", "HTML", "html", "write_html", "Html", "components.html", "set_html",
      "DangerouslySetInnerHTML", "display_html", "HttpResponse", "make_response"}
 )  # fmt: skip
-_PAGES = re.compile(
+_PAGES = lazy.pattern(
     r"^(?:django\.utils\.(?:safestring|html)\.\w+|markupsafe\.Markup|flask\.Markup|jinja2\.Markup|(?:fastapi|starlette)\.responses\.HTMLResponse|IPython\.(?:core\.)?display\.(?:HTML|display_html)"
     r"|streamlit\.(?:components\.v1\.)?html|streamlit\.write_html|gradio\.HTML|panel\.pane\.HTML|nicegui\.ui\.html|dash_dangerously_set_inner_html\.\w+|aiohttp\.web\.Response|ipywidgets\.HTML"
     r"|flask\.make_response|django\.http\.HttpResponse|litestar\.response\.Html|solara\.HTML|reflex\.html)$"
@@ -43,9 +44,38 @@ def streamlit_html(call: Call) -> Iterator[Sight]:
     if not (call.path.startswith("streamlit.") or (not call.path and "streamlit" in call.source.tree.roots)):
         return
     body = call.argument(0, "body", "label")
-    if body is None or call.is_constant(body) or _only_numbers(body):
+    if body is None or call.is_constant(body) or _only_numbers(body) or _is_escaped(body, call):
         return
     yield call.sees(INJECTION, "llm-output-as-html" if "model" in _labels(body, call) else "streamlit-unsafe-html")
+
+
+_ESCAPES = lazy.pattern(r"(?:^|\.|_)(?:escape|quote|sanitize\w*|clean|clean_html|linkify|int|float|len|round)$")
+
+
+def _is_escaped(node: ast.expr, call: Call, depth: int = 4) -> bool:
+    """Say whether every value that is put into a text is escaped or a number."""
+    if call.is_constant(node):
+        return True
+    if isinstance(node, ast.Call):
+        if _ESCAPES.search(call.names.written(node.func)):
+            return True
+        return (
+            isinstance(node.func, ast.Attribute)
+            and node.func.attr == "format"
+            and call.is_constant(node.func.value)
+            and all(
+                _is_escaped(value, call, depth - 1)
+                for value in [*node.args, *(keyword.value for keyword in node.keywords)]
+            )
+        )
+    if isinstance(node, ast.JoinedStr):
+        return all(
+            _is_escaped(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
+        )
+    if isinstance(node, ast.BinOp):
+        return _is_escaped(node.left, call, depth - 1) and _is_escaped(node.right, call, depth - 1)
+    single = call.names.single(node.id, call.scope) if isinstance(node, ast.Name) and depth > 0 else None
+    return single is not None and isinstance(single[0], ast.expr) and _is_escaped(single[0], call, depth - 1)
 
 
 def _only_numbers(node: ast.expr) -> bool:
@@ -292,8 +322,13 @@ def paths(call: Call) -> Iterator[Sight]:
     if name is None or call.is_constant(name):
         return
     labels = _labels(name, call)
-    if labels & {"request", "model"} and not _is_number_or_stream(name, call):
+    if _chosen_outside(labels) and not _is_number_or_stream(name, call):
         yield call.sees(TRAVERSAL, "request-path")
+
+
+def _chosen_outside(labels: taint.Labels) -> bool:
+    """Say whether a name or address comes from somebody else: not from the person who runs the program on a terminal."""
+    return "model" in labels or "request" in labels and "terminal" not in labels
 
 
 def _is_path(node: ast.expr, call: Call) -> bool:
@@ -312,7 +347,7 @@ def _is_path(node: ast.expr, call: Call) -> bool:
     return False
 
 
-_STREAMS = re.compile(
+_STREAMS = lazy.pattern(
     r"(?:^|\.)(?:io\.)?(?:BytesIO|StringIO|file|stream|body|read|content|data|getvalue|files|json|loads|get_json)$"
 )
 
@@ -339,7 +374,7 @@ def _is_number_or_stream(node: ast.expr, call: Call, depth: int = 4) -> bool:
 
 # ---- addresses
 
-_FETCHES = re.compile(
+_FETCHES = lazy.pattern(
     r"^(?:(?:requests|httpx|niquests|curl_cffi\.requests)\.(?:get|post|put|patch|delete|head|options|request|stream)"
     r"|(?:requests\.[Ss]ession|httpx\.(?:Async)?Client|aiohttp\.ClientSession|niquests\.Session|urllib3\.PoolManager|urllib3\.ProxyManager|tornado\.httpclient\.\w+)\(\)\.(?:get|post|put|patch|delete|head|options|request|stream|fetch|urlopen)"
     r"|urllib\.request\.(?:urlopen|urlretrieve|Request)|wget\.download|gdown\.download|aiohttp\.request|pooch\.retrieve|torch\.hub\.(?:download_url_to_file|load_state_dict_from_url)"
@@ -365,11 +400,7 @@ def addresses(call: Call) -> Iterator[Sight]:
         return
     if isinstance(address, ast.List | ast.Tuple) and address.elts:
         address = next((item for item in address.elts if _labels(item, call) & {"request", "model"}), address.elts[0])
-    if (
-        _fixed_host(address, call)
-        or not _labels(address, call) & {"request", "model"}
-        or _is_number_or_stream(address, call)
-    ):
+    if _fixed_host(address, call) or not _chosen_outside(_labels(address, call)) or _is_number_or_stream(address, call):
         return
     yield call.sees(FORGERY, "request-url")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlguard import lazy
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset.cells import Cells, Flags, Index, Traits, matching
 from mlguard.scanners.dataset.layouts import COMPACT, Hits
@@ -126,7 +127,7 @@ def _first_sign(cells: Cells, cell: Index) -> Index:
     return places[np.searchsorted(places, cells.starts[cell])]
 
 
-_EACH = re.compile(r"(?<![\w.+\-'&!#%=~$*/?^`{|}])[\w.+\-'&!#%=~$*/?^`{|}]{1,64}@(?:\w+(?:-+\w+)*\.)+\w+(?:-+\w+)*")
+_EACH = lazy.pattern(r"(?<![\w.+\-'&!#%=~$*/?^`{|}])[\w.+\-'&!#%=~$*/?^`{|}]{1,64}@(?:\w+(?:-+\w+)*\.)+\w+(?:-+\w+)*")
 
 
 def _one_by_one(cells: Cells, several: Index) -> Iterator[Hits]:
@@ -179,12 +180,12 @@ class Texts:
 
 # --- Devices and networks
 
-_MAC = re.compile(
+_MAC = lazy.pattern(
     r"\b(?:[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})\b", re.I
 )
 _MAC_CELL = r"(?i)^(?:(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|(?:[0-9A-F]{2}-){5}[0-9A-F]{2}|(?:[0-9A-F]{4}\.){2}[0-9A-F]{4})$"
 _NOBODY = r"^[0:.\-]*$|(?i)^[F:.\-]*$"
-_COLONS = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:]{0,40}(?:(?:\d{1,3}\.){3}\d{1,3})?")
+_COLONS = lazy.pattern(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f:]{0,40}(?:(?:\d{1,3}\.){3}\d{1,3})?")
 _FULL_IPV6 = r"^[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]{1,4}$"
 _SPECIAL_IPV6 = r"(?i)^(?:2001:0?db8:|2001:0{0,3}:|2002:|3fff:)"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlguard import lazy
 from mlguard.values import dataclass
 
 Bytes = NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Traits:
 
 
 _DIGITS = [bytes([byte]) for byte in b"0123456789"]
-_LETTER = re.compile(rb"[A-Za-z]")
+_LETTER = lazy.pattern(rb"[A-Za-z]")
 
 
 def traits(cells: Cells) -> Traits:

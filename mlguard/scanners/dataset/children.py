@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from mlguard import lazy
 from mlguard.facts import Field
 from mlguard.scanners.dataset import terms
 from mlguard.scanners.dataset.columns import Profile
@@ -52,7 +53,7 @@ def _are_ages_of_children(values: Sequence[str]) -> bool:
     return len(ages) > 2 and sum(age < YEARS for age in ages) >= SHARE * len(values) and max(ages) < 22
 
 
-_DATE = re.compile(
+_DATE = lazy.pattern(
     r"^(?:((?:19|20)\d{2})[-/.]?(\d{1,2})?(?:[-/.]?\d{1,2})?(?:[T ].*)?|\d{1,2}[-/. ](\d{1,2})[-/. ]((?:19|20)\d{2}))$"
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from mlguard import lazy
 from mlguard.values import dataclass
 
 
@@ -158,37 +159,37 @@ _MONTH = r"(?:0[1-9]|1[0-2])"
 _NATIONAL = "user.government_id.national_identification_number"
 
 CODES = (
-    Code("icd-10", re.compile(r"^[A-TV-Z]\d[0-9AB](?:\.[0-9A-KXZ]{1,4})?$"), "user.health_and_medical", "Health", "special", check=_dotted),
-    Code("atc", re.compile(r"^[ABCDGHJLMNPRSV](?:0[1-9]|1[0-6]|20)[A-Z]{2}\d{2}$"), "user.health_and_medical", "Prescription", "special", 3),
-    Code("rsid", re.compile(r"^rs\d{3,10}$"), "user.health_and_medical.genetic", "Genetic", "special"),
-    Code("genotype", re.compile(r"^[ACGT][/|]?[ACGT]$"), "user.health_and_medical.genetic", "Genetic", "special", 4),
-    Code("vin", re.compile(r"^[A-HJ-NPR-Z0-9]{11}[A-HJ-NPR-Z0-9]{2}\d{4}$"), "user.government_id.vehicle_registration", "Vehicle", "personal", 5, _vins),
-    Code("wallet", re.compile(r"^(?:0x[0-9a-fA-F]{40}|bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})$"), "user.financial", "FinancialAccount",
+    Code("icd-10", lazy.pattern(r"^[A-TV-Z]\d[0-9AB](?:\.[0-9A-KXZ]{1,4})?$"), "user.health_and_medical", "Health", "special", check=_dotted),
+    Code("atc", lazy.pattern(r"^[ABCDGHJLMNPRSV](?:0[1-9]|1[0-6]|20)[A-Z]{2}\d{2}$"), "user.health_and_medical", "Prescription", "special", 3),
+    Code("rsid", lazy.pattern(r"^rs\d{3,10}$"), "user.health_and_medical.genetic", "Genetic", "special"),
+    Code("genotype", lazy.pattern(r"^[ACGT][/|]?[ACGT]$"), "user.health_and_medical.genetic", "Genetic", "special", 4),
+    Code("vin", lazy.pattern(r"^[A-HJ-NPR-Z0-9]{11}[A-HJ-NPR-Z0-9]{2}\d{4}$"), "user.government_id.vehicle_registration", "Vehicle", "personal", 5, _vins),
+    Code("wallet", lazy.pattern(r"^(?:0x[0-9a-fA-F]{40}|bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})$"), "user.financial", "FinancialAccount",
          "personal", 3),
-    Code("imei", re.compile(r"^\d{15}$"), "user.device.device_id", "Identifier", "personal", 10, _imeis),
-    Code("cn-id", re.compile(r"^\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dXx]$"), _NATIONAL,
+    Code("imei", lazy.pattern(r"^\d{15}$"), "user.device.device_id", "Identifier", "personal", 10, _imeis),
+    Code("cn-id", lazy.pattern(r"^\d{6}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dXx]$"), _NATIONAL,
          "OfficialID", "personal", 3, _each(_mod_11_2)),
-    Code("nric", re.compile(r"^[STFGM]\d{7}[A-Z]$"), _NATIONAL, "OfficialID", "personal", 5, _each(_nric)),
-    Code("th-id", re.compile(r"^[1-8]-?\d{4}-?\d{5}-?\d{2}-?\d$"), _NATIONAL, "OfficialID", "personal", 10, _each(_thai)),
-    Code("tw-id", re.compile(r"^[A-Z][1289]\d{8}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_taiwanese)),
-    Code("rut", re.compile(r"^\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]$"), _NATIONAL, "OfficialID", "personal", 10, _each(_rut)),
-    Code("snils", re.compile(r"^\d{3}-\d{3}-\d{3}[ -]\d{2}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_snils)),
-    Code("inn", re.compile(r"^\d{12}$"), "user.government_id", "Tax", "personal", 10, _each(_inn)),
-    Code("emso", re.compile(rf"^{_DAY}{_MONTH}\d{{9}}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_emso)),
-    Code("amka", re.compile(rf"^{_DAY}{_MONTH}\d{{7}}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_luhn)),
-    Code("cuil", re.compile(r"^(?:20|23|24|27)-?\d{8}-?\d$"), _NATIONAL, "OfficialID", "personal", 5, _each(_cuil)),
-    Code("svnr", re.compile(rf"^[1-9]\d{{3}} ?{_DAY}(?:{_MONTH}|1[3-5])\d{{2}}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_svnr)),
-    Code("lv-code", re.compile(rf"^{_DAY}{_MONTH}\d\d-?[0-2]\d{{4}}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_latvian)),
-    Code("hu-code", re.compile(rf"^[1-8]\d\d{_MONTH}{_DAY}\d{{4}}$"), _NATIONAL, "OfficialID", "personal", 8, _each(_magyar)),
-    Code("rnokpp", re.compile(r"^[1-4]\d{9}$"), "user.government_id", "Tax", "personal", 12, _each(_rnokpp)),
-    Code("nss", re.compile(r"^\d{11}$"), _NATIONAL, "OfficialID", "personal", 12, _each(_luhn)),
-    Code("il-id", re.compile(r"^\d{9}$"), _NATIONAL, "OfficialID", "personal", 12, _each(_luhn)),
-    Code("pan", re.compile(r"^[A-Z]{3}P[A-Z]\d{4}[A-Z]$"), "user.government_id", "Tax", "personal", 5),
-    Code("mbi", re.compile(r"^[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}$"),
+    Code("nric", lazy.pattern(r"^[STFGM]\d{7}[A-Z]$"), _NATIONAL, "OfficialID", "personal", 5, _each(_nric)),
+    Code("th-id", lazy.pattern(r"^[1-8]-?\d{4}-?\d{5}-?\d{2}-?\d$"), _NATIONAL, "OfficialID", "personal", 10, _each(_thai)),
+    Code("tw-id", lazy.pattern(r"^[A-Z][1289]\d{8}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_taiwanese)),
+    Code("rut", lazy.pattern(r"^\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]$"), _NATIONAL, "OfficialID", "personal", 10, _each(_rut)),
+    Code("snils", lazy.pattern(r"^\d{3}-\d{3}-\d{3}[ -]\d{2}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_snils)),
+    Code("inn", lazy.pattern(r"^\d{12}$"), "user.government_id", "Tax", "personal", 10, _each(_inn)),
+    Code("emso", lazy.pattern(rf"^{_DAY}{_MONTH}\d{{9}}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_emso)),
+    Code("amka", lazy.pattern(rf"^{_DAY}{_MONTH}\d{{7}}$"), _NATIONAL, "OfficialID", "personal", 10, _each(_luhn)),
+    Code("cuil", lazy.pattern(r"^(?:20|23|24|27)-?\d{8}-?\d$"), _NATIONAL, "OfficialID", "personal", 5, _each(_cuil)),
+    Code("svnr", lazy.pattern(rf"^[1-9]\d{{3}} ?{_DAY}(?:{_MONTH}|1[3-5])\d{{2}}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_svnr)),
+    Code("lv-code", lazy.pattern(rf"^{_DAY}{_MONTH}\d\d-?[0-2]\d{{4}}$"), _NATIONAL, "OfficialID", "personal", 5, _each(_latvian)),
+    Code("hu-code", lazy.pattern(rf"^[1-8]\d\d{_MONTH}{_DAY}\d{{4}}$"), _NATIONAL, "OfficialID", "personal", 8, _each(_magyar)),
+    Code("rnokpp", lazy.pattern(r"^[1-4]\d{9}$"), "user.government_id", "Tax", "personal", 12, _each(_rnokpp)),
+    Code("nss", lazy.pattern(r"^\d{11}$"), _NATIONAL, "OfficialID", "personal", 12, _each(_luhn)),
+    Code("il-id", lazy.pattern(r"^\d{9}$"), _NATIONAL, "OfficialID", "personal", 12, _each(_luhn)),
+    Code("pan", lazy.pattern(r"^[A-Z]{3}P[A-Z]\d{4}[A-Z]$"), "user.government_id", "Tax", "personal", 5),
+    Code("mbi", lazy.pattern(r"^[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}$"),
          "user.health_and_medical.insurance_beneficiary_id", "HealthRecord", "special", 5),
-    Code("curp", re.compile(r"^[A-Z]{4}\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])[HMX][A-Z]{2}[B-DF-HJ-NP-TV-Z]{3}[0-9A-Z]\d$"),
+    Code("curp", lazy.pattern(r"^[A-Z]{4}\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])[HMX][A-Z]{2}[B-DF-HJ-NP-TV-Z]{3}[0-9A-Z]\d$"),
          _NATIONAL, "OfficialID", "personal", 3),
-    Code("rrn", re.compile(r"^\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}$"), _NATIONAL, "OfficialID",
+    Code("rrn", lazy.pattern(r"^\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}$"), _NATIONAL, "OfficialID",
          "personal", 5),
 )  # fmt: skip
 """Systems of codes that are told by their form, in the order in which they are tried."""

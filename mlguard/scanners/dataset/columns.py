@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import fits, look, shapes, terms, types
@@ -603,7 +603,7 @@ def _persons(array: Any, cells: bytewise.Cells) -> Any:
 
 # --- Tables
 
-_SPREAD = re.compile(r"\[\]|\(keys\)|\*")
+_SPREAD = lazy.pattern(r"\[\]|\(keys\)|\*")
 """A column of nested records that were spread, see ``nesting``: its lists are those of its path."""
 
 

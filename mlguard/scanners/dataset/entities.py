@@ -18,6 +18,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.dataset import languages, terms
 from mlguard.values import dataclass, replace
 
@@ -41,7 +42,7 @@ _KEPT = frozenset(
 )
 """Parts of a spaCy pipeline that finding names needs; the others cost time and are not loaded."""
 
-_NAME = re.compile(r"^([a-z]{2,3})_[a-z]+_[a-z]+_(sm|md|lg|trf)(?:_[a-z0-9]+)*$")
+_NAME = lazy.pattern(r"^([a-z]{2,3})_[a-z]+_[a-z]+_(sm|md|lg|trf)(?:_[a-z0-9]+)*$")
 _SIZES = {"lg": 0, "md": 1, "sm": 2, "trf": 3}  # the last needs libraries that most installations lack
 
 
@@ -339,7 +340,7 @@ def _gliner(model: Model) -> Any:
 # --- What is no name
 
 
-_LOUD = re.compile(r"\b[^\W\d_a-zß-öø-ÿ]{2,}(?:[ \-'’,]{1,2}[^\W\d_a-zß-öø-ÿ]{2,})+\b")
+_LOUD = lazy.pattern(r"\b[^\W\d_a-zß-öø-ÿ]{2,}(?:[ \-'’,]{1,2}[^\W\d_a-zß-öø-ÿ]{2,})+\b")
 
 
 def _cased(text: str) -> str:
@@ -354,14 +355,14 @@ def _cased(text: str) -> str:
     return _LOUD.sub(softened, text)
 
 
-_CODE = re.compile(
+_CODE = lazy.pattern(
     r"[\d_/\\@#$%^*=<>{}\[\]()|~`;:\"!?]|(?<!\bMc)(?<!\bMac)(?<!\bDe)(?<!\bLa)(?<!\bLe)(?<!\bDi)(?<=[a-z])[A-Z]|\.(?=\w\w)|\bv\d"
 )
 _PARTICLES = frozenset(["de", "del", "della", "di", "da", "das", "do", "dos", "du", "van", "von", "der", "den", "het", "la", "le", "el", "al", "bin", "ibn", "ben", "abu", "y", "e", "zu", "ten", "ter", "te", "af", "av", "mac", "mc", "st", "san"])  # fmt: skip
-_TITLE_WORD = re.compile(
+_TITLE_WORD = lazy.pattern(
     r"mrs?|ms|miss|dr|prof|sir|herrn?|frau|mme|mlle|monsieur|madame|sra?|senora?|signora?|mevrouw|meneer|pan[i]?|senhora?|don|dona"
 )
-_TITLED = re.compile(r"(?i)\b(?:mr|mrs|ms|miss|dr|prof|sir|herrn?|frau|mme|mlle|monsieur|madame|sr|sra|señora?|signora?|mevrouw|meneer|pan[ią]?|senhora?)\.? $")  # fmt: skip
+_TITLED = lazy.pattern(r"(?i)\b(?:mr|mrs|ms|miss|dr|prof|sir|herrn?|frau|mme|mlle|monsieur|madame|sr|sra|señora?|signora?|mevrouw|meneer|pan[ią]?|senhora?)\.? $")  # fmt: skip
 
 
 def _plausible(text: str, mention: Mention) -> bool:

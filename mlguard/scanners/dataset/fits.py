@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.scanners.dataset.cells import matching, values_of
 from mlguard.values import dataclass
 
@@ -36,7 +35,7 @@ _STREET = (
     r"|impasse|calle|carrer|avenida|avda|plaza|paseo|via|viale|piazza|corso|rua|travessa|laan|weg|plein|gracht|ulica|ul|aleja|gade|vej|gata|vei|katu)\b"
     r"|(?:str(?:aße|asse|\.)|gasse|platz|allee|weg|straat|laan|plein|vägen|gatan|gade|vej|katu|ring|damm|ufer)\b"
 )
-STREET = re.compile(_STREET)
+STREET = lazy.pattern(_STREET)
 """A word for a street, in a text."""
 
 _EASTERN_STREET = r"[一-鿿가-힣].*(?:街|路|号|號|巷|弄|区|區|丁目|番|町|村|市|県|都|道|省|시|구|동|로|길|읍)"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 from urllib.parse import unquote
 
-from mlguard import redact
+from mlguard import lazy, redact
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.scanners import Context
@@ -54,10 +54,10 @@ class Folder:
         return self.files.get(path)
 
 
-_DELTA = re.compile(r"^(?:(.*)/)?_delta_log/(?:\d{20}\.|_last_checkpoint$)")
-_ICEBERG = re.compile(r"^(?:(.*)/)?metadata/(?:v\d+|\d{5,}-[0-9a-f-]{36})(?:\.gz)?\.metadata\.json(?:\.gz)?$")
-_LANCE = re.compile(r"^(?:(.*)/)?(?:_versions/[^/]+\.manifest|_latest\.manifest)$")
-_HUDI = re.compile(r"^(?:(.*)/)?\.hoodie/")
+_DELTA = lazy.pattern(r"^(?:(.*)/)?_delta_log/(?:\d{20}\.|_last_checkpoint$)")
+_ICEBERG = lazy.pattern(r"^(?:(.*)/)?metadata/(?:v\d+|\d{5,}-[0-9a-f-]{36})(?:\.gz)?\.metadata\.json(?:\.gz)?$")
+_LANCE = lazy.pattern(r"^(?:(.*)/)?(?:_versions/[^/]+\.manifest|_latest\.manifest)$")
+_HUDI = lazy.pattern(r"^(?:(.*)/)?\.hoodie/")
 _ROOTS: tuple[tuple[Form, re.Pattern[str]], ...] = (
     ("delta", _DELTA),
     ("hudi", _HUDI),
@@ -65,26 +65,26 @@ _ROOTS: tuple[tuple[Form, re.Pattern[str]], ...] = (
     ("lance", _LANCE),
 )
 _CLAIMS: dict[Form, re.Pattern[str]] = {
-    "delta": re.compile(
+    "delta": lazy.pattern(
         r"^_delta_log/|^_change_data/|\.parquet$|(?:^|/)deletion_vector_[^/]*\.bin$|\.parquet\.crc$|\.bin\.crc$"
     ),
-    "iceberg": re.compile(r"^metadata/|\.(?:parquet|orc|avro|puffin)(?:\.crc)?$"),
-    "lance": re.compile(r"^(?:_versions|_transactions|_deletions|_indices|_refs|tree|data)/|^_latest\.manifest$"),
-    "hudi": re.compile(
+    "iceberg": lazy.pattern(r"^metadata/|\.(?:parquet|orc|avro|puffin)(?:\.crc)?$"),
+    "lance": lazy.pattern(r"^(?:_versions|_transactions|_deletions|_indices|_refs|tree|data)/|^_latest\.manifest$"),
+    "hudi": lazy.pattern(
         r"(?:^|/)\.hoodie/|\.(?:parquet|orc|hfile)$|(?:^|/)\.[^/]*\.log\.|(?:^|/)\.hoodie_partition_metadata"
     ),
 }
 """Files below a table's folder that are part of it. Whatever else lies there stands for itself."""
 
-_PARTITION = re.compile(r"^([^=/]{1,255})=(.*)$")
-_OF = re.compile(r"(?i)[-_.]?\d{1,6}(?=[-_]of[-_]\d{1,6}(?!\d))")
-_COUNTED = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
-_NUMBERED = re.compile(
+_PARTITION = lazy.pattern(r"^([^=/]{1,255})=(.*)$")
+_OF = lazy.pattern(r"(?i)[-_.]?\d{1,6}(?=[-_]of[-_]\d{1,6}(?!\d))")
+_COUNTED = lazy.pattern(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+_NUMBERED = lazy.pattern(
     r"(?i)(?:^part[-_.]?r?-?\d+(?:-[0-9a-f-]{36})?(?:[-_.]c\d+)?)"
     r"|(?:(?:^|[-_.])(?:shard|chunk|split|block|batch|part|slice|partition|piece)[-_.]?\d+)"
     r"|(?:^\d{3,6}(?:_\d+)?(?=\.|$))|(?:(?<=[-_.])(?!(?:19|20)\d\d(?:\.|$))0\d{2,5}(?=\.))|(?:^data[-_]\d{5})"
 )
-_SPARK_PART = re.compile(r"(?i)^part-[rm]?-?\d{5}")
+_SPARK_PART = lazy.pattern(r"(?i)^part-[rm]?-?\d{5}")
 
 
 def layout(group: Sequence[Artifact]) -> Layout | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.dataset import terms
 from mlguard.scanners.dataset.columns import Profile, strings
 
@@ -17,18 +18,18 @@ BATCH_ROWS = 2000
 MAX_ROW_CHARS = 2**20
 
 _IDENTIFIER = r"[`\"\[]?[\w$.]+[`\"\]]?(?:\.[`\"\[]?[\w$]+[`\"\]]?){0,2}"
-_CREATE = re.compile(
+_CREATE = lazy.pattern(
     rf"^\s*CREATE\s+(?:\w+\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<table>{_IDENTIFIER})\s*(?P<rest>\(.*)?$",
     re.I | re.S,
 )
-_COLUMN = re.compile(r"^\s*[`\"\[]?(?P<name>\w+)[`\"\]]?\s+[A-Za-z]")
+_COLUMN = lazy.pattern(r"^\s*[`\"\[]?(?P<name>\w+)[`\"\]]?\s+[A-Za-z]")
 _NO_COLUMN = frozenset({"primary", "unique", "key", "constraint", "foreign", "check", "index", "fulltext"})
-_INSERT = re.compile(
+_INSERT = lazy.pattern(
     rf"(?:INSERT(?:\s+IGNORE)?|REPLACE)\s+INTO\s+(?P<table>{_IDENTIFIER})\s*(?:\((?P<names>[^()']*)\))?\s*(?:VALUES\b)?",
     re.I,
 )
-_COPY = re.compile(rf"^COPY\s+(?P<table>{_IDENTIFIER})\s*\((?P<names>[^()]*)\)\s+FROM\s+stdin", re.I)
-_VALUE = re.compile(r"\s*(?:[NEBX]?'((?:[^'\\]|''|\\.)*)'|([^',()]*(?:\([^()]{0,200}\))?))\s*(,|\)|$)")
+_COPY = lazy.pattern(rf"^COPY\s+(?P<table>{_IDENTIFIER})\s*\((?P<names>[^()]*)\)\s+FROM\s+stdin", re.I)
+_VALUE = lazy.pattern(r"\s*(?:[NEBX]?'((?:[^'\\]|''|\\.)*)'|([^',()]*(?:\([^()]{0,200}\))?))\s*(,|\)|$)")
 
 
 class Rows:
@@ -150,7 +151,7 @@ def _tuples(line: str, start: int) -> Iterator[list[str]]:
 
 # ---- printed data frames
 
-_GAP = re.compile(r"\s{2,}|\t")
+_GAP = lazy.pattern(r"\s{2,}|\t")
 
 
 def printed(lines: Sequence[str]) -> Iterator[tuple[int, list[Profile]]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, cast
 
-from mlguard import tables
+from mlguard import lazy, tables
 
 MAX_CHARS = 240
 """Characters of a text that are looked at; the language is told by far less."""
@@ -24,10 +24,12 @@ _SCRIPTS = (
     ("devanagari", r"\u0900-\u097f"), ("thai", r"\u0e00-\u0e7f"), ("hangul", r"\u1100-\u11ff\uac00-\ud7af"), ("kana", r"\u3040-\u30ff"),
     ("han", r"\u4e00-\u9fff"),
 )  # fmt: skip
-_IN_SCRIPT = {name: re.compile(f"[{ranges}]") for name, ranges in _SCRIPTS}
+_IN_SCRIPT = {name: lazy.pattern(f"[{ranges}]") for name, ranges in _SCRIPTS}
 _OF_SCRIPT = {"greek": "el", "hebrew": "he", "devanagari": "hi", "thai": "th", "hangul": "ko"}
-_NOISE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+|[@#]\w+|\{\{.*?\}\}|<[^<>\s]{1,40}>|`[^`]*`|[!-~]*[0-9_/\\][!-~]*")
-_WORD = re.compile(r"[^\W\d_]+(?:['\-][^\W\d_]+)*")
+_NOISE = lazy.pattern(
+    r"https?://\S+|www\.\S+|\S+@\S+|[@#]\w+|\{\{.*?\}\}|<[^<>\s]{1,40}>|`[^`]*`|[!-~]*[0-9_/\\][!-~]*"
+)
+_WORD = lazy.pattern(r"[^\W\d_]+(?:['\-][^\W\d_]+)*")
 _OF_LETTER = {"ј": "sr", "ћ": "sr", "ђ": "sr", "ї": "uk", "є": "uk", "ґ": "uk", "ы": "ru", "э": "ru", "ё": "ru", "ħ": "mt", "ő": "hu", "ű": "hu"}  # fmt: skip
 
 WORD_WEIGHT = 8.0

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mlguard import lazy
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset import shapes
 from mlguard.scanners.dataset.cells import Bytes, Cells, Flags, Index, matching
@@ -198,8 +199,8 @@ class Candidate:
     octets: tuple[int, ...] = ()  # digits of each part of an IPv4 address
 
 
-_DATE = re.compile(r"\b[12]\d{3}([-/.])\d{2}\1\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)?(?![\d-])")
-_DOTS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
+_DATE = lazy.pattern(r"\b[12]\d{3}([-/.])\d{2}\1\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)?(?![\d-])")
+_DOTS = lazy.pattern(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 _SEPARATORS = " .-:/"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlguard import lazy
 from mlguard.scanners.dataset import addresses, layouts, lettered, shapes
 from mlguard.scanners.dataset import cells as bytewise
 from mlguard.scanners.dataset.cells import Cells, Flags, Index, Traits, matching
@@ -149,7 +149,7 @@ def in_ascii(array: Any) -> Any:
     return pa.array(texts, pa.large_string())
 
 
-_NOISE = re.compile(shapes.NOISE.encode())
+_NOISE = lazy.pattern(shapes.NOISE.encode())
 
 
 def _unless_noise(cells: Cells, array: Any, hits: Hits, has: Traits) -> Hits:

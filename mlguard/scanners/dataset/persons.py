@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.scanners.dataset import terms
 from mlguard.values import dataclass
 
@@ -118,10 +118,10 @@ _FAMILIES = (
 )  # fmt: skip
 """Endings of names of families, folded."""
 
-_DOMAIN = re.compile(r"^[^\s.]{3,}(?:\.[^\s.]+)*\.[a-zA-Z]{2,6}$")
+_DOMAIN = lazy.pattern(r"^[^\s.]{3,}(?:\.[^\s.]+)*\.[a-zA-Z]{2,6}$")
 """A host or a file: words with a point and without a space."""
 
-_POSSESSIVE = re.compile(r"['’]s \w")
+_POSSESSIVE = lazy.pattern(r"['’]s \w")
 """Joe's Pizza is no person."""
 
 _ENDS = (
@@ -152,9 +152,9 @@ def family_names() -> frozenset[str]:
     return frozenset(str(tables.table("given-names")["surnames"]).split())
 
 
-_HAN = re.compile(r"^[\u4e00-\u9fff]{2,4}$")
-_HANGUL = re.compile(r"^[\uac00-\ud7a3]{1,2} ?[\uac00-\ud7a3]{1,2}$")
-_JAPANESE = re.compile(r"^([\u4e00-\u9fff\u3005]{1,3})[ \u3000]?[\u4e00-\u9fff\u3005\u3040-\u30ff]{1,4}$")
+_HAN = lazy.pattern(r"^[\u4e00-\u9fff]{2,4}$")
+_HANGUL = lazy.pattern(r"^[\uac00-\ud7a3]{1,2} ?[\uac00-\ud7a3]{1,2}$")
+_JAPANESE = lazy.pattern(r"^([\u4e00-\u9fff\u3005]{1,3})[ \u3000]?[\u4e00-\u9fff\u3005\u3040-\u30ff]{1,4}$")
 
 
 @cache
@@ -224,8 +224,8 @@ def are_last_names(values: Sequence[str], names: Names, beside: Literal["first",
     return names.listed >= (0.3 if beside == "persons" else 0.55) and names.known - names.listed < 0.3
 
 
-_SINGLE = re.compile(r"^[^\W\d_][^\d_@/:=<>{}]{1,30}$")
-_SMALL = re.compile(r"^[a-zß-ÿ'’\-]{2,20}$")
+_SINGLE = lazy.pattern(r"^[^\W\d_][^\d_@/:=<>{}]{1,30}$")
+_SMALL = lazy.pattern(r"^[a-zß-ÿ'’\-]{2,20}$")
 
 
 def _single(values: Sequence[str]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mlguard import lazy
+
 REGIONS = (
     "US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "PL", "PT", "IE", "DK", "SE", "NO", "FI", "CZ", "SK", "HU", "RO", "BG", "GR",
     "HR", "SI", "EE", "LV", "LT", "RU", "UA", "TR", "IL", "ZA", "IN", "JP", "KR", "CN", "TW", "AU", "NZ", "BR", "MX", "AR", "CL", "CO",
@@ -17,12 +19,12 @@ MOST = 40
 FIRST = 8
 """Numbers that are tried before the others are."""
 
-_WRITTEN = re.compile(
+_WRITTEN = lazy.pattern(
     r"^(?![-.]|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}$|\d{3}-\d\d-\d{4}$|.*\d/\d\d?$|\d+\.\d+$)\+?[\d ()./\-]{7,24}(?: ?(?:x|ext\.?|#) ?\d{1,6})?$"
 )
-_NANP = re.compile(r"^\(?(\d{3})\)?[ .\-]?(\d{3})[ .\-]?(\d{4})$")
-_EPOCH = re.compile(r"^1[0-9]\d{8}(?:\d{3})?(?:\.0)?$")
-_CHINESE = re.compile(r"^1[3-9]\d{9}$")
+_NANP = lazy.pattern(r"^\(?(\d{3})\)?[ .\-]?(\d{3})[ .\-]?(\d{4})$")
+_EPOCH = lazy.pattern(r"^1[0-9]\d{8}(?:\d{3})?(?:\.0)?$")
+_CHINESE = lazy.pattern(r"^1[3-9]\d{9}$")
 
 
 def are_epochs(values: Sequence[str]) -> bool:

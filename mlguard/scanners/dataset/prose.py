@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.facts import Field
 from mlguard.findings import Gap
 from mlguard.scanners.dataset import entities, languages, look, terms
@@ -75,7 +75,7 @@ class _Language:
     stop: re.Pattern[str]
 
 
-_UNLESS = re.compile(r"(?:^|[\s(\"'])(?:if|whether|unless|suppose|imagine|e\.g\.|example|say|wenn|falls|ob|angenommen|z\.b\.|beispiel|si|par exemple|ejemplo|se|esempio|als|indien|bijvoorbeeld|exemplo|jesli|jezeli|czy|gdyby)[:,]?\s*(?:\w+\s+)?$")  # fmt: skip
+_UNLESS = lazy.pattern(r"(?:^|[\s(\"'])(?:if|whether|unless|suppose|imagine|e\.g\.|example|say|wenn|falls|ob|angenommen|z\.b\.|beispiel|si|par exemple|ejemplo|se|esempio|als|indien|bijvoorbeeld|exemplo|jesli|jezeli|czy|gdyby)[:,]?\s*(?:\w+\s+)?$")  # fmt: skip
 """Words that make what follows a case that is only thought of."""
 
 _AM = {
@@ -310,7 +310,7 @@ MARKS = (
 )
 """RE2: places where something was masked or will be filled in: <EMAIL>, [PERSON_1], {{ name }}, XXX-XX-XXXX, [**Name**]."""
 
-_MARKS = re.compile(MARKS.replace("(?i:(?:redacted", "(?i:(?:redacted", 1))
+_MARKS = lazy.pattern(MARKS.replace("(?i:(?:redacted", "(?i:(?:redacted", 1))
 
 
 def marked(text: str) -> bool:

@@ -10,7 +10,6 @@ import base64
 import binascii
 import codecs
 import hashlib
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from itertools import chain, pairwise, product
 from typing import Any
 from urllib.parse import unquote
 
+from mlguard import lazy
 from mlguard.scanners.dataset import terms
 from mlguard.values import dataclass
 
@@ -40,8 +40,8 @@ MAX_CELL = 400
 LEAST = 3
 """Different values that must be recomputed before it is said."""
 
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+\Z")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}\Z")
+_HEX = lazy.pattern(r"(?:0x)?[0-9a-fA-F]+\Z")
+_BASE64 = lazy.pattern(r"[A-Za-z0-9+/_-]{8,}={0,2}\Z")
 _DIGESTS = frozenset({8, 10, 12, 16, 20, 24, 32, 40, 56, 64, 96, 128})
 """Hexadecimal digits of whole digests and of the beginnings that are often kept."""
 
@@ -206,8 +206,8 @@ _DECODERS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("percent signs", unquote),
 )
 
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]{2,}\Z")
-_NAME = re.compile(r"[^\W\d_]{2,}(?: [^\W\d_.'-]{2,}){1,3}\Z")
+_EMAIL = lazy.pattern(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]{2,}\Z")
+_NAME = lazy.pattern(r"[^\W\d_]{2,}(?: [^\W\d_.'-]{2,}){1,3}\Z")
 
 
 def _readable(cells: Sequence[str], decode: Callable[[str], str]) -> list[str]:
@@ -361,7 +361,7 @@ def _birth_dates() -> Iterator[str]:
 
 # --- Numbers in the order of the names
 
-_NUMBER = re.compile(r"[A-Za-z_-]{0,8}(\d{1,18})\Z")
+_NUMBER = lazy.pattern(r"[A-Za-z_-]{0,8}(\d{1,18})\Z")
 _IN_ORDER = 20
 """Different values from which an order is no accident."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.facts import Anonymity, Diversity, Field, Pseudonym
 from mlguard.scanners.dataset import hashing, pseudonyms, terms
@@ -40,11 +40,11 @@ _SENSITIVE = ("special", "criminal")
 _CLAIMS = (
     (
         "anonymous",
-        re.compile(r"(?i)(?<![a-z])(?:anon|anonymi[sz]ed|anonymous|anonymi?siert|anonymis[ée]e?s?)(?![a-z])"),
+        lazy.pattern(r"(?i)(?<![a-z])(?:anon|anonymi[sz]ed|anonymous|anonymi?siert|anonymis[ée]e?s?)(?![a-z])"),
     ),
     (
         "pseudonymised",
-        re.compile(r"(?i)(?<![a-z])(?:pseudo|pseudonymi[sz]ed|de-?identified|deid|pseudonymisiert)(?![a-z])"),
+        lazy.pattern(r"(?i)(?<![a-z])(?:pseudo|pseudonymi[sz]ed|de-?identified|deid|pseudonymisiert)(?![a-z])"),
     ),
 )
 _NOT_TRIED = frozenset(

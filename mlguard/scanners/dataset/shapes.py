@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 
+from mlguard import lazy
 from mlguard.scanners.dataset import checksums
 from mlguard.scanners.dataset.checksums import Check
 from mlguard.values import dataclass
@@ -103,14 +104,14 @@ NOISE = r"(?i)\b[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}\b|\b[0-9A-F]{24,}\b"
 
 # --- Telephone numbers, in a layout
 
-INTERNATIONAL = re.compile(
+INTERNATIONAL = lazy.pattern(
     r"(?<![\w.@/#&=:+])(?:\+|00)[1-9]\d{0,2}[ .\-/]{0,2}(?:\(0?\d{1,4}\)[ .\-/]{0,2})?\d(?:[ .\-/()]{0,2}\d){5,12}"
     r"(?: ?[x#]\d{1,6})?(?![\w]|\.\d)")  # fmt: skip
-NATIONAL = re.compile(
+NATIONAL = lazy.pattern(
     r"(?<![\w.@/#&=:+,-])(?:\(0?\d{1,5}\)[ .\-/]{0,2}\d{2,4}(?:[ .\-/]?\d{2,5}){1,4}|1?[ .\-]?\d{3}([ .\-/])\d{3}[ .\-]\d{4}|0\d(?:([ .\-/])\d{2}){4}"
     r"|0\d{1,4}[ .\-/]\d{3,4}[ .\-/]?\d{3,5}|0\d{2,4}[ /\-]\d{5,8}|[6-9]\d{2} \d{3} \d{3}|[6-9]\d{2}( \d{2}){3})"
     r"(?: ?[x#]\d{1,6})?(?![\w]|[.,]\d|[-/]\d)")  # fmt: skip
-AFTER_WORD = re.compile(r"(?<![\w.@/#&=:+,-])(?:0[1-9]\d{8,10}|[2-9]\d{9})(?![\w]|[.,]\d|[-/]\d)")
+AFTER_WORD = lazy.pattern(r"(?<![\w.@/#&=:+,-])(?:0[1-9]\d{8,10}|[2-9]\d{9})(?![\w]|[.,]\d|[-/]\d)")
 """A bare number that is one only after a word for telephones."""
 
 PHONE_WORDS = _before(
@@ -205,7 +206,7 @@ def _spans(codes: list[int]) -> str:
 FOREIGN = rf"{_spans(sorted(_PLAIN))}|[^\x00-\x7F\p{{L}}\p{{M}}\p{{N}}]"
 """RE2: a digit or a sign that is not ASCII and is read as one that is, or a mark that ends a word."""
 
-_MARK = re.compile(r"[^\x00-\x7f\w]")
+_MARK = lazy.pattern(r"[^\x00-\x7f\w]")
 
 
 def in_ascii(cell: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.scanners.dataset import places
 
@@ -37,7 +38,7 @@ _KINDS = frozenset(
         "xlsx",
     }
 )
-_SHARD = re.compile(r"(?i)[-_.]?(?:\d{3,6}-of-\d{3,6}|part[-_]?\d+|\d{3,6})(?=\.|$)")
+_SHARD = lazy.pattern(r"(?i)[-_.]?(?:\d{3,6}-of-\d{3,6}|part[-_]?\d+|\d{3,6})(?=\.|$)")
 
 
 def split_of(path: str) -> tuple[Split, str]:

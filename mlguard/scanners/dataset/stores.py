@@ -11,6 +11,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from mlguard import lazy
 from mlguard import tables as rule_tables
 from mlguard.errors import Unreadable
 from mlguard.facts import Field
@@ -41,7 +42,7 @@ MAX_BESIDE = 10_000
 _FORMATS = {"chroma": "Chroma", "qdrant": "Qdrant", "llama-index": "LlamaIndex"}
 """Stores by the format of the tables that ``tables`` yields."""
 
-_CHROMA_OWN = re.compile(r"^(?:embedding_metadata|embeddings_queue|embedding_fulltext_search)(?:_\w+)?$")
+_CHROMA_OWN = lazy.pattern(r"^(?:embedding_metadata|embeddings_queue|embedding_fulltext_search)(?:_\w+)?$")
 _NODES = ("docstore/data", "docstore/ref_doc_info")
 
 
@@ -91,7 +92,7 @@ def beside(context: Context, path: str) -> list[str]:
         return []
 
 
-_PGVECTOR = re.compile(
+_PGVECTOR = lazy.pattern(
     rb"(?i)CREATE EXTENSION (?:IF NOT EXISTS )?\"?vector\b|\b(?:half|sparse)?vec(?:tor)?\(\d{1,5}\)|\bpublic\.vector\b"
 )
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.scanners.dataset import terms
 
 _NUMBER = r"\d{1,5}(?:[ \-/]?[a-zA-Zа-я]\b)?(?:[\-–/]\d{1,4})?"
-_PLACED = re.compile(
+_PLACED = lazy.pattern(
     rf"^(?:no?\.? ?|nr\.? ?|#|h\.? ?no\.? ?)?{_NUMBER}\b|[ ,.:#/]{_NUMBER}(?=$|[ ,.;/\n])", re.IGNORECASE
 )
 """A number where that of a house stands: first, or after a word."""
 
-_CODES = re.compile(
+_CODES = lazy.pattern(
     r"[, \n][A-Z]{2} \d{5}(?:-\d{4})?$"  # US
     r"|[, \n](?:NSW|VIC|QLD|WA|SA|TAS|ACT|NT),? \d{4}$"  # AU
     r"|[, \n][A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}$"  # GB
@@ -24,12 +24,12 @@ _CODES = re.compile(
 )
 """Postal codes beside towns."""
 
-_EASTERN = re.compile(
+_EASTERN = lazy.pattern(
     r"[一-鿿](?:省|市|县|區|区|街|路|巷|弄|村|都|道|府|県|町|丁目|番)[^,，]*\d|^\d{3}-\d{4} ?[一-鿿]|[가-힣](?:시|구|동|로|길|읍|면)\b.*\d"
 )
 
 
-_MACHINE = re.compile(r"[@=;^{}<>|\\]|://|[A-Za-z]/\d|\d\.\d+\.\d")
+_MACHINE = lazy.pattern(r"[@=;^{}<>|\\]|://|[A-Za-z]/\d|\d\.\d+\.\d")
 """What programs write and addresses lack."""
 
 
@@ -60,7 +60,7 @@ def is_address(value: str) -> bool:
     return _is_american(value)
 
 
-_AMERICAN = re.compile(
+_AMERICAN = lazy.pattern(
     r"^\d{1,6}[a-zA-Z]? (?:[^\W\d_][\w'’.\-]* ){1,4}?([^\W\d_]+)(?= (?:Apt|Suite|Ste|Unit|Flat|#)|[,\n]|$)",
     re.IGNORECASE,
 )

@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 from typing import Any, cast
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.scanners.dataset.fits import FITS, STREET, Fit
 from mlguard.values import dataclass
 
@@ -27,8 +27,8 @@ class Term:
     words: int = 1  # words of the name that stand for it
 
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_WORD = re.compile(r"[^\W_]+")
+_CAMEL = lazy.pattern(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD = lazy.pattern(r"[^\W_]+")
 
 
 _LETTERS = str.maketrans(
@@ -101,7 +101,7 @@ def _hints() -> frozenset[str]:
     return _list("hints")
 
 
-_STEP = re.compile(r"(?<=[\w\]])\.(?=\w)")
+_STEP = lazy.pattern(r"(?<=[\w\]])\.(?=\w)")
 """Between two keys of a path."""
 
 
@@ -117,7 +117,7 @@ def term_of(name: str) -> Term | None:
     return found or (_across(tokens(steps[-2]), words) if len(steps) > 1 else None)
 
 
-_PLACE = re.compile(r"\[\d*\]")
+_PLACE = lazy.pattern(r"\[\d*\]")
 """The place of an entry in a list of a path."""
 
 
@@ -192,7 +192,7 @@ def denied(name: str) -> bool:
     return bool(_denied() & set(tokens(name))) and not says_nothing(name)
 
 
-_SAYS_NOTHING = re.compile(
+_SAYS_NOTHING = lazy.pattern(
     r"(?i)^(?:unnamed|col(?:umn)?|spalte|champ|campo|field|feature|feat|attr(?:ibute)?|var(?:iable)?|value|values|data|text|x|v|f|c|q|a|k|d|_c)?[ _:.\-]*\d*(?:_\d+)?$"
 )
 
@@ -238,7 +238,7 @@ def titles() -> frozenset[str]:
     return frozenset(tables.table("given-names")["titles"].split())
 
 
-_PERSON = re.compile(r"^[^\W\d_]+(?:[ ,.()'\"’\-]{1,4}[^\W\d_]+){1,7}[ .)\"]{0,3}$")
+_PERSON = lazy.pattern(r"^[^\W\d_]+(?:[ ,.()'\"’\-]{1,4}[^\W\d_]+){1,7}[ .)\"]{0,3}$")
 
 
 def is_person(value: str) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, Literal, cast
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.facts import Field
 from mlguard.scanners.dataset import (
     checksums,
@@ -245,7 +244,7 @@ def _beside_first_name(profile: Profile, found: Sequence[tuple[Profile, list[Fie
         yield context_field(profile, part, "Name", "personal", "medium", cells, "name:name")
 
 
-_DATE = re.compile(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}))$")
+_DATE = lazy.pattern(r"^(?:(\d{4})[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}))$")
 
 
 PROBED = 200
@@ -279,7 +278,7 @@ def _share(values: Sequence[str], passes: Callable[[str], bool]) -> float:
     return sum(map(passes, values)) / len(values)
 
 
-_POSITION = re.compile(r"^(?i:POINT ?)?[(\[]? ?(-?\d{1,3}\.\d{3,})[,; ] ?(-?\d{1,3}\.\d{3,})[)\]]?$")
+_POSITION = lazy.pattern(r"^(?i:POINT ?)?[(\[]? ?(-?\d{1,3}\.\d{3,})[,; ] ?(-?\d{1,3}\.\d{3,})[)\]]?$")
 
 
 def _is_position(value: str) -> bool:
@@ -677,7 +676,7 @@ def _plausible(term: terms.Term, profile: Profile, distinct: Sequence[str]) -> b
 _LISTED = ("religion", "orientation", "politics", "union", "ethnicity")
 """Terms whose values are listed; a column without any of them may be about something else."""
 
-_ID_LIKE = re.compile(r"^(?=.*\d)[\w.\-|:]{8,}$")
+_ID_LIKE = lazy.pattern(r"^(?=.*\d)[\w.\-|:]{8,}$")
 
 
 @cache
@@ -686,10 +685,10 @@ def _systems() -> frozenset[str]:
     return frozenset(tables.table("value-terms")["accounts"])
 
 
-_DIGEST = re.compile(r"^(?:[0-9a-fA-F]{2}[:\-]?){8,64}$|^SHA\d+:")
+_DIGEST = lazy.pattern(r"^(?:[0-9a-fA-F]{2}[:\-]?){8,64}$|^SHA\d+:")
 
 _NO_MEASURES = ("religion", "ethnicity", "orientation", "politics", "criminal")
-_FRACTION = re.compile(r"^-?\d+[.,]\d+$")
+_FRACTION = lazy.pattern(r"^-?\d+[.,]\d+$")
 
 _WORDED = {"ethnicity": "ethnicity", "blood-group": "blood-group"}
 """Terms whose name has other meanings (a race is also run), so that a word must be known."""

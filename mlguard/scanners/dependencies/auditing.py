@@ -146,7 +146,8 @@ def _open_requirements(inventory: Inventory, run: _Audit) -> Iterator[Record]:
             for part in manifest.components
             if not part.version
             and not part.constraint
-            and part.origin not in ("path", "conda")  # a part of this tree, and what the reader has a gap for
+            and part.origin != "conda"  # the reader has a gap for it
+            and (part.origin != "path" or part.outside and manifest.kind != "command")  # else a part of this tree
             and not (part.origin == "index" and part.name in pinned)
         ]
         if not loose:
@@ -240,15 +241,27 @@ def _asked(results: dict[Pin, Result], run: _Audit) -> Iterator[Record]:
             yield Gap("dependencies", manifest.path, "missing", reason, "run again, or audit with a database alone")
 
 
+_SERVES_ITS_OWN = frozenset(
+    {"download.pytorch.org", "download-r2.pytorch.org", "data.pyg.org", "pypi.nvidia.com", "pypi.ngc.nvidia.com", "wheels.vllm.ai",
+     "storage.googleapis.com", "flashinfer.ai", "data.dgl.ai", "test.pypi.org", "pypi.anaconda.org"}
+)  # fmt: skip
+"""Public servers that bring builds of a few packages besides the default index: advisories know those packages."""
+
+
 def _private(manifest: Manifest, run: _Audit) -> set[str]:
-    """Return the names of packages that an index of one's own serves and that the advisories do not know. Raises Unreadable."""
+    """Return the names of packages that an index of one's own serves, or may, and that no advisory knows. Raises Unreadable."""
     if run.source is None:
         return set()
     mirrors = set(run.settings.get("mirrors", ()))
+    asked = [one for one in manifest.sources if one.private and one.host not in mirrors and not one.explicit]
+    all_of_it = any(
+        one.role == "default" or one.role in ("extra", "find-links") and one.host not in _SERVES_ITS_OWN
+        for one in asked
+    )
     found = {
         part.name
         for part in manifest.components
-        if part.auditable and part.source and part.source not in mirrors and part.origin == "index"
+        if part.auditable and part.origin == "index" and (part.source not in mirrors if part.source else all_of_it)
     }
     return {name for name in found if run.source.known(name) is None}
 
@@ -258,9 +271,7 @@ def _judged(
 ) -> Iterator[Record]:
     private = _private(manifest, run)
     if private:
-        reason = (
-            f"these come from another index, and no advisory names them, so nothing is known of them: {listed(private)}"
-        )
+        reason = f"these come from another index, or may, and no advisory names them, so nothing is known of them: {listed(private)}"
         hint = "name the index under dependencies.mirrors when it serves the packages of the default one"
         yield Gap("dependencies", manifest.path, "missing", reason, hint)
     for part in manifest.components:

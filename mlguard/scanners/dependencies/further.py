@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection, Gap, Location, Proof, Record
@@ -76,7 +76,7 @@ def _names(parts: list[Component], seen: set[str]) -> Iterator[Record]:
             yield Detection(NAME, doubt.check, location(part.place), facts, part.name, part.name, part.name)
 
 
-_WORD = re.compile(
+_WORD = lazy.pattern(
     r"(?:^\s*|[\"'])(?P<name>[\w\u200b-\u200d\u2060][\w.\u200b-\u200d\u2060-]{2,99})(?=\s*(?:$|[=<>~!;\[@,\"'#]))"
 )
 
@@ -182,7 +182,7 @@ def _channels(manifest: Manifest, channels: list[Source], context: Context) -> I
         )
 
 
-_PRE = re.compile(r"^\s*--pre\b")
+_PRE = lazy.pattern(r"^\s*--pre\b")
 
 
 def _early(manifest: Manifest, context: Context) -> Iterator[Record]:
@@ -202,7 +202,7 @@ def _early(manifest: Manifest, context: Context) -> Iterator[Record]:
 # ---- what has ended
 
 
-_REQUIRES = re.compile(
+_REQUIRES = lazy.pattern(
     r"^\s*#?\s*[\"']?(?:requires-python|requires_python|python_requires|python_version|python_full_version|python)[\"']?\s*[=:]\s*(?P<value>[^,#\n]*[^,#\s])"
 )
 

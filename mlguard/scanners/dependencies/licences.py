@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.values import dataclass
 
 MAX_EXPRESSION = 2_000
@@ -50,7 +50,7 @@ def policy(settings: Mapping[str, Any]) -> Policy | None:
 
 # ---- expressions
 
-_TOKEN = re.compile(r"\s*(?:(\()|(\))|([A-Za-z0-9][\w.+:-]*))", re.A)
+_TOKEN = lazy.pattern(r"\s*(?:(\()|(\))|([A-Za-z0-9][\w.+:-]*))", re.A)
 
 Tree = tuple[str, tuple[Any, ...]] | str
 """("AND" or "OR", parts), or an identifier, with its exception as "X WITH Y"."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable
 from typing import Any, Literal
 
+from mlguard import lazy
 from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.values import dataclass, field
 
@@ -48,7 +50,7 @@ class Component:
     ``strong_hash`` says that each file of it is pinned by SHA-256 or better. ``build`` is needed to build only.
     ``marker`` is in the normal form of ``packaging`` and is never evaluated. ``hashes`` are (algorithm, digest), both in
     lower case. ``source`` is the host it comes from when that is not the default index, without credentials or path.
-    ``revision`` is the full commit of a repository. ``requires`` are canonical names of what a lock says it needs, and
+    ``revision`` is the full commit of a repository, ``outside`` says that a path leads out of the scanned tree. ``requires`` are canonical names of what a lock says it needs, and
     ``licence`` is what the manifest itself states.
     """
 
@@ -70,6 +72,7 @@ class Component:
     requires: tuple[str, ...] = ()
     editable: bool = False
     revision: str = ""
+    outside: bool = False
 
     @property
     def auditable(self) -> bool:
@@ -147,12 +150,12 @@ class Manifest:
 Read = Callable[[str], str]
 """Returns the text of a file of the tree by its path. Raises Unreadable."""
 
-_EXACT = re.compile(r"^\s*(===?)\s*([^\s,*;]+)\s*$")
-_COMMIT = re.compile(r"@([0-9a-f]{40}(?:[0-9a-f]{24})?)(?:[#?].*)?$")
-_ARCHIVE = re.compile(
+_EXACT = lazy.pattern(r"^\s*(===?)\s*([^\s,*;]+)\s*$")
+_COMMIT = lazy.pattern(r"@([0-9a-f]{40}(?:[0-9a-f]{24})?)(?:[#?].*)?$")
+_ARCHIVE = lazy.pattern(
     r"(?:^|[/\\])([A-Za-z0-9][\w.]*(?:-[A-Za-z_][\w.]*)*)-(\d[\w.!+%]*?)(?:-[^/\\]+\.whl|\.tar\.gz|\.zip|\.tar\.bz2|\.tar\.xz|\.tgz|\.whl)(?:[#?\[]|$)"
 )
-_URL_HASH = re.compile(r"[#&](sha\d+|md5)=([0-9a-fA-F]{32,128})")
+_URL_HASH = lazy.pattern(r"[#&](sha\d+|md5)=([0-9a-fA-F]{32,128})")
 STRONG_HASHES = {
     "sha256": 64,
     "sha384": 96,
@@ -164,14 +167,14 @@ STRONG_HASHES = {
 }
 """Algorithms whose digest cannot be forged, with the length of the digest in hexadecimal digits."""
 
-_PIN = re.compile(
+_PIN = lazy.pattern(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)[ \t]*(\[[ \t]*[A-Za-z0-9]+(?:[ \t]*,[ \t]*[A-Za-z0-9]+)*[ \t]*\])?[ \t]*"
     r"==[ \t]*((?:\d+!)?\d+(?:\.\d+)*(?:(?:a|b|rc)\d+)?(?:\.post\d+)?(?:\.dev\d+)?(?:\+[a-z0-9]+(?:\.[a-z0-9]+)*)?)[ \t]*(?:;(.*))?",
     re.A,
 )
 """The common form of a pin, where our reading is that of ``packaging`` at a small part of its cost."""
 
-_BARE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_BARE = lazy.pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 """A requirement that is a name and nothing else."""
 
 _markers: dict[str, str | None] = {}
@@ -259,12 +262,12 @@ def component(text: str, place: Place, **more: Any) -> Component | None:
     return Component(canonicalize_name(parsed.name), specifier, exact(specifier), place, **more)
 
 
-_SHAPE = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:$|[\[<>=!~;@(])", re.A)
-_LEGACY = re.compile(
+_SHAPE = lazy.pattern(r"[A-Za-z0-9][\w.-]*\s*(?:$|[\[<>=!~;@(])", re.A)
+_LEGACY = lazy.pattern(
     r"^(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*\(?\s*===?\s*(?P<version>[^\s\x00-\x1f;,*()]+)\s*\)?\s*(?:;(?P<marker>.*))?$",
     re.A,
 )
-_LOOSE = re.compile(
+_LOOSE = lazy.pattern(
     r"^(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<specifier>(?:[<>!~=]=?=?\s*[^\s\x00-\x1f;,<>!~=()]+\s*(?:,\s*)?)+)(?:;(?P<marker>.*))?$",
     re.A,
 )
@@ -288,6 +291,14 @@ def _unusual(text: str, place: Place, **more: Any) -> Component | None:
     return Component(name, re.sub(r"\s+", "", groups["specifier"]).rstrip(","), "", place, **more)
 
 
+def leads_out(path: str, place: Place) -> bool:
+    """Say whether a path, as a file of the tree writes it, is not one of the tree."""
+    plain = re.sub(r"(?i)^file:(?://(?:localhost)?(?=/))?", "", path.replace("\\", "/")).split("#")[0]
+    if plain.startswith(("/", "~")) or re.match(r"[A-Za-z]:/", plain):
+        return True
+    return posixpath.normpath(posixpath.join(posixpath.dirname(place.path), plain)).startswith("..")
+
+
 def direct(url: str, place: Place, name: str = "", **more: Any) -> Component:
     """Return the component behind a URL or path. Its version is known when a wheel or archive tells it."""
     origin: Origin = "path"
@@ -309,5 +320,7 @@ def direct(url: str, place: Place, name: str = "", **more: Any) -> Component:
     hashed = bool(more.pop("strong_hash", False)) or strong(hashes)
     more.setdefault("source", foreign_host(url))
     more.setdefault("revision", commit.group(1) if commit else "")
+    if origin == "path":
+        more.setdefault("outside", leads_out(url, place))
     name = canonicalize_name(name)
     return Component(name, "", version, place, origin, commit is not None, hashed, **more)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from mlguard import lazy
 
-_SEPARATORS = re.compile(r"[-_.]+")
+_SEPARATORS = lazy.pattern(r"[-_.]+")
 
 
 def canonical(name: str) -> str:

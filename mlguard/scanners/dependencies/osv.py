@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import cvss
 from mlguard.scanners.dependencies.packages import LEVELS, Level
@@ -165,7 +166,7 @@ def _yaml(data: bytes, name: str) -> Any:
 
 # ---- what a record says
 
-_SEPARATORS = re.compile(r"[-_.]+")
+_SEPARATORS = lazy.pattern(r"[-_.]+")
 
 
 def canonical(name: str) -> str:

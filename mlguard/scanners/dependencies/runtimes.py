@@ -8,7 +8,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.values import dataclass
 
 if TYPE_CHECKING:
@@ -178,7 +178,9 @@ def _upper(operator: str, version: str, limit: str) -> bool:
     return False
 
 
-_IMAGE = re.compile(r"^(?:[\w.-]+\.[\w.-]+(?::\d+)?/)?(?P<name>[\w./-]+?)(?::(?P<tag>[\w.-]+))?(?:@sha256:[0-9a-f]+)?$")
+_IMAGE = lazy.pattern(
+    r"^(?:[\w.-]+\.[\w.-]+(?::\d+)?/)?(?P<name>[\w./-]+?)(?::(?P<tag>[\w.-]+))?(?:@sha256:[0-9a-f]+)?$"
+)
 
 
 def image(reference: str, today: date) -> Ended | None:
@@ -212,10 +214,10 @@ def in_text(kind: str, text: str) -> Iterator[tuple[int, int, str]]:
 
 
 _FILES = {
-    ".python-version": re.compile(r"^\s*((?:cpython-)?\d+\.\d+[\w.]*)"),
-    "runtime.txt": re.compile(r"^\s*(python-\d+\.\d+[\d.]*)"),
-    ".tool-versions": re.compile(r"^\s*python\s+(\d+\.\d+[\d.]*)"),
-    "tox.ini": re.compile(r"^\s*basepython\s*=\s*(python\d\.?\d+)"),
+    ".python-version": lazy.pattern(r"^\s*((?:cpython-)?\d+\.\d+[\w.]*)"),
+    "runtime.txt": lazy.pattern(r"^\s*(python-\d+\.\d+[\d.]*)"),
+    ".tool-versions": lazy.pattern(r"^\s*python\s+(\d+\.\d+[\d.]*)"),
+    "tox.ini": lazy.pattern(r"^\s*basepython\s*=\s*(python\d\.?\d+)"),
 }
 
 

@@ -13,7 +13,7 @@ from datetime import date
 from functools import cache
 from itertools import islice
 
-from mlguard import tables
+from mlguard import lazy, tables
 from mlguard.artifacts import Artifact
 from mlguard.facts import Switch
 from mlguard.findings import Detection, Location, Record
@@ -32,7 +32,7 @@ _NAMES = frozenset({
     ".python-version", "runtime.txt", ".tool-versions", "tox.ini", "pip.conf", "pip.ini", ".condarc", "condarc", "uv.toml", ".gitlab-ci.yml",
     "azure-pipelines.yml", "azure-pipelines.yaml", "bitbucket-pipelines.yml", "config.toml",
 })  # fmt: skip
-_COMPOSE = re.compile(
+_COMPOSE = lazy.pattern(
     r"(?i)(?:^|/)(?:docker-)?compose(?:[.-][\w.-]+)?\.ya?ml$|(?:^|/)\.circleci/config\.ya?ml$|(?:^|/)\.streamlit/config\.toml$"
 )
 _KINDS = frozenset({"dockerfile", "workflow", "env"})
@@ -73,20 +73,20 @@ def _at(path: str, line: int, start: int, end: int) -> Location:
 
 # ---- where installers look
 
-_VARIABLE = re.compile(
+_VARIABLE = lazy.pattern(
     r"(?<![\w$-])(?P<name>(?:PIP|UV|POETRY|PDM)_[A-Z_]+)[\"']?\s*(?:[:=]\s*|(?<=[A-Z])[ \t]+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;&|}\"']*(?:\s+https?://\S+)*)"
 )
 _EXTRA = frozenset({"PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX"})
 _HOSTS = frozenset({"PIP_TRUSTED_HOST", "UV_INSECURE_HOST"})
 _PLACES = frozenset({"PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_FIND_LINKS", "UV_FIND_LINKS"})
-_SETTING = re.compile(
+_SETTING = lazy.pattern(
     r"^\s*(?P<name>extra-index-url|extra_index_url|trusted-host|trusted_host|index-url|index_url|find-links|find_links|index-strategy|pre)\s*[=:]\s*(?P<value>.*)$"
 )
-_PIP_CONFIG = re.compile(
+_PIP_CONFIG = lazy.pattern(
     r"\bpip[\d.]*\s+config\s+(?:--?\w[\w-]*\s+)*set\s+(?:--?\w[\w-]*\s+)*[\"']?(?:global|user|site|install|env|download|wheel)\.(?P<name>[a-z-]+)[\"']?\s+(?P<value>\S+)"
 )
 
-_COMMAND = re.compile(r"(?:^|\s)(--extra-index-url)(?:[=\s]|$)")
+_COMMAND = lazy.pattern(r"(?:^|\s)(--extra-index-url)(?:[=\s]|$)")
 
 
 def _indexes(path: str, name: str, text: str) -> Iterator[Record]:
@@ -167,7 +167,7 @@ def _confused(check: str, path: str, number: int, line: str, name: str) -> Detec
     return Detection(CONFUSION, check, _at(path, number, start, len(line.rstrip())), {"option": name}, anchor=name)
 
 
-_CHANNEL = re.compile(r"^\s*-\s*[\"']?([\w.:/@-]+)")
+_CHANNEL = lazy.pattern(r"^\s*-\s*[\"']?([\w.:/@-]+)")
 
 
 def _condarc(path: str, text: str) -> Iterator[Record]:
@@ -204,15 +204,15 @@ def mixed(channels: Iterator[str]) -> bool:
 
 # ---- which Python runs
 
-_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)", re.I)
-_IMAGE = re.compile(r"^\s*-?\s*(?:image|container|name)\s*:\s*[\"']?(?P<image>[\w./:@-]+)")
-_VERSIONS = re.compile(
+_FROM = lazy.pattern(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)", re.I)
+_IMAGE = lazy.pattern(r"^\s*-?\s*(?:image|container|name)\s*:\s*[\"']?(?P<image>[\w./:@-]+)")
+_VERSIONS = lazy.pattern(
     r"^\s*-?\s*[\"']?(?:python-version|python_version|pythonVersion|python|versionSpec|PYTHON_VERSION|python-versions)[\"']?\s*:\s*(?P<value>\S.*)?$"
 )
-_VERSION = re.compile(r"(?<![\w.$])[\"']?(?P<version>[23]\.\d{1,2})(?:\.(?:\d+|x|\*))?[\"']?(?![\w.])")
-_ITEM = re.compile(r"^\s*-\s*[\"']?(?P<version>[23]\.\d{1,2})(?:\.(?:\d+|x))?[\"']?\s*(?:#.*)?$")
-_ENV_LIST = re.compile(r"^\s*env_?list\s*=\s*(.*)$")
-_FACTOR = re.compile(r"(?<![\w.])py(?:thon)?(\d)\.?(\d{1,2})(?![\w.])|(?<![\w.])py\{([\d,\s-]+)\}")
+_VERSION = lazy.pattern(r"(?<![\w.$])[\"']?(?P<version>[23]\.\d{1,2})(?:\.(?:\d+|x|\*))?[\"']?(?![\w.])")
+_ITEM = lazy.pattern(r"^\s*-\s*[\"']?(?P<version>[23]\.\d{1,2})(?:\.(?:\d+|x))?[\"']?\s*(?:#.*)?$")
+_ENV_LIST = lazy.pattern(r"^\s*env_?list\s*=\s*(.*)$")
+_FACTOR = lazy.pattern(r"(?<![\w.])py(?:thon)?(\d)\.?(\d{1,2})(?![\w.])|(?<![\w.])py\{([\d,\s-]+)\}")
 
 
 def _runtimes(artifact: Artifact, name: str, text: str, today: date) -> Iterator[Record]:
@@ -367,11 +367,11 @@ _HINTS = (
     "gatherUsage",
     "analytics",
 )
-_STREAMLIT = re.compile(r"^\s*gatherUsageStats\s*=\s*(?P<value>\w+)", re.M)
-_NAMED = re.compile(
+_STREAMLIT = lazy.pattern(r"^\s*gatherUsageStats\s*=\s*(?P<value>\w+)", re.M)
+_NAMED = lazy.pattern(
     r"^\s*-?\s*\{?\s*name\s*:\s*[\"']?(?P<name>[A-Z_]+)[\"']?\s*(?:,\s*value\s*:\s*(?P<value>[\"']?\w+[\"']?))?"
 )
-_VALUE = re.compile(r"^\s*value\s*:\s*(?P<value>[\"']?\w+[\"']?)")
+_VALUE = lazy.pattern(r"^\s*value\s*:\s*(?P<value>[\"']?\w+[\"']?)")
 
 
 def switches(path: str, text: str) -> Iterator[Switch]:

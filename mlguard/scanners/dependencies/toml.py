@@ -7,6 +7,7 @@ import tomllib
 from bisect import bisect_right
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies.manifests import Place
 
@@ -46,13 +47,13 @@ def strings(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
-_KEY = re.compile(r"[ \t]*+(?:([A-Za-z0-9_-]++)|\"((?:[^\"\\\n]++|\\.)*+)\"|'([^'\n]*+)')[ \t]*+")
-_STRING = re.compile(
+_BLANK = lazy.pattern(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
+_KEY = lazy.pattern(r"[ \t]*+(?:([A-Za-z0-9_-]++)|\"((?:[^\"\\\n]++|\\.)*+)\"|'([^'\n]*+)')[ \t]*+")
+_STRING = lazy.pattern(
     r'"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}|\'\'\'(?:[^\']++|\'{1,2}(?!\'))*+\'{3,5}|"(?:[^"\\\n]++|\\.)*+"|\'[^\'\n]*+\'',
     re.S,
 )
-_SCALAR = re.compile(r"[^\s,\]}#]++(?: [0-9][^\s,\]}#]*+)?")
+_SCALAR = lazy.pattern(r"[^\s,\]}#]++(?: [0-9][^\s,\]}#]*+)?")
 
 
 class Places:

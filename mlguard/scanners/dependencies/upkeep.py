@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.evidence import names
@@ -25,22 +26,22 @@ MAX_COMPONENTS = 100_000
 MAX_TEXT_BYTES = 2**20
 """The largest configuration or pipeline that is read."""
 
-_UPDATERS = re.compile(
+_UPDATERS = lazy.pattern(
     r"(?:^|/)(?:\.github/dependabot\.ya?ml|renovate\.json5?|\.renovaterc(?:\.json5?)?|\.(?:github|gitlab)/renovate\.json5?|\.pyup\.ya?ml|\.updatecli\.d/.+)$"
 )
-_PIPELINE = re.compile(
+_PIPELINE = lazy.pattern(
     r"(?:^|/)(?:\.github/workflows/[^/]+\.ya?ml|\.gitlab-ci\.ya?ml|\.?azure-pipelines[^/]*\.ya?ml|\.circleci/config\.ya?ml|Jenkinsfile|Makefile|bitbucket-pipelines\.ya?ml)$"
 )
-_MAKES_BILLS = re.compile(
+_MAKES_BILLS = lazy.pattern(
     r"(?i)cyclonedx|\bsyft\b|anchore/sbom-action|\bsbom\b[-\w]*\s*(?:-|generate|create|tool)|trivy[^\n]*--format[ =](?:cyclonedx|spdx)|spdx-sbom|sbom:\s*true|--sbom\b"
 )
-_AUDITS = re.compile(
+_AUDITS = lazy.pattern(
     r"(?i)\bpip-audit\b|\bsafety\s+(?:check|scan)\b|osv-scanner|\bsnyk\b|aquasecurity/trivy-action|\btrivy\s+(?:fs|repo|image)\b|\bgrype\b|anchore/scan-action|\buv\s+audit\b|mlguard\s+(?:scan|hook)|renovate\b|pip-compile[^\n]*--upgrade|uv\s+lock\s+--upgrade|poetry\s+update|dependency-check"
 )
-_SCHEDULE = re.compile(
+_SCHEDULE = lazy.pattern(
     r"(?m)^\s*(?:-\s*)?[\"']?schedules?[\"']?\s*:|^\s*-\s*cron\s*:|\$CI_PIPELINE_SOURCE\s*==\s*[\"']schedule"
 )
-_REVIEW = re.compile(r"actions/dependency-review-action")
+_REVIEW = lazy.pattern(r"actions/dependency-review-action")
 
 
 def wants(artifact: Artifact) -> bool:
@@ -91,7 +92,7 @@ def _pipeline(artifact: Artifact, context: Context) -> Iterator[Upkeep]:
         yield Upkeep(artifact.path, "bill-maker")
 
 
-_PURL = re.compile(r"pkg:pypi/(?P<name>[^@?#/]+)(?:@(?P<version>[^?#]+))?", re.I)
+_PURL = lazy.pattern(r"pkg:pypi/(?P<name>[^@?#/]+)(?:@(?P<version>[^?#]+))?", re.I)
 
 
 def packages(data: bytes) -> frozenset[tuple[str, str]] | None:

@@ -133,12 +133,12 @@ _CURL_VALUED = lazy.pattern(r"^-[A-Za-z]*[oHdXuATFebcmwxrzYyCDEKPQtU]$")
 _OFF = lazy.pattern(r"(?i)^(?:0|false|no|off)$")
 _ENV_OFF = {
     "PYTHONHTTPSVERIFY": _OFF, "NODE_TLS_REJECT_UNAUTHORIZED": _OFF, "NPM_CONFIG_STRICT_SSL": _OFF, "YARN_STRICT_SSL": _OFF,
-    "CONDA_SSL_VERIFY": _OFF, "GIT_SSL_NO_VERIFY": re.compile(r"(?i)^(?:1|true|yes|on)$"),
-    "PIP_TRUSTED_HOST": re.compile(r"\S"), "UV_INSECURE_HOST": re.compile(r"\S"), "CURL_INSECURE": re.compile(r"(?i)^(?:1|true|yes|on)$"),
-    "AWS_CLI_NO_VERIFY_SSL": re.compile(r"(?i)^(?:1|true)$"), "REQUESTS_CA_BUNDLE": re.compile(r"^$"), "CURL_CA_BUNDLE": re.compile(r"^$"),
-    "SSL_NO_VERIFY": re.compile(r"(?i)^(?:1|true)$"), "HF_HUB_DISABLE_SSL_VERIFICATION": re.compile(r"(?i)^(?:1|true|yes|on)$"),
+    "CONDA_SSL_VERIFY": _OFF, "GIT_SSL_NO_VERIFY": lazy.pattern(r"(?i)^(?:1|true|yes|on)$"),
+    "PIP_TRUSTED_HOST": lazy.pattern(r"\S"), "UV_INSECURE_HOST": lazy.pattern(r"\S"), "CURL_INSECURE": lazy.pattern(r"(?i)^(?:1|true|yes|on)$"),
+    "AWS_CLI_NO_VERIFY_SSL": lazy.pattern(r"(?i)^(?:1|true)$"), "REQUESTS_CA_BUNDLE": lazy.pattern(r"^$"), "CURL_CA_BUNDLE": lazy.pattern(r"^$"),
+    "SSL_NO_VERIFY": lazy.pattern(r"(?i)^(?:1|true)$"), "HF_HUB_DISABLE_SSL_VERIFICATION": lazy.pattern(r"(?i)^(?:1|true|yes|on)$"),
     "AZURE_CLI_DISABLE_CONNECTION_VERIFICATION": lazy.pattern(r"(?i)^(?:1|true)$"), "ADAL_PYTHON_SSL_NO_VERIFY": lazy.pattern(r"(?i)^(?:1|true)$"),
-    "BUNDLE_SSL_VERIFY_MODE": lazy.pattern(r"^(?:0|none)$"), "GOINSECURE": re.compile(r"\S"), "HELM_INSECURE_SKIP_TLS_VERIFY": re.compile(r"(?i)^(?:1|true)$"),
+    "BUNDLE_SSL_VERIFY_MODE": lazy.pattern(r"^(?:0|none)$"), "GOINSECURE": lazy.pattern(r"\S"), "HELM_INSECURE_SKIP_TLS_VERIFY": lazy.pattern(r"(?i)^(?:1|true)$"),
 }  # fmt: skip
 """Variables with which a program accepts any certificate, and the values that do it."""
 
@@ -195,30 +195,30 @@ _INSECURE = lazy.pattern(
     r"|--verify[= ]no\b|--check-certificate=false)"
 )
 _SWITCHES: Mapping[str, re.Pattern[str]] = {
-    **dict.fromkeys(("wget", "wget2"), re.compile(r"(?:^|\s)(--no-check-certificate)(?=\s|$)")),
+    **dict.fromkeys(("wget", "wget2"), lazy.pattern(r"(?:^|\s)(--no-check-certificate)(?=\s|$)")),
     **dict.fromkeys(
         ("pip", "uv", "uvx", "pipx"),
-        re.compile(r"(?:^|\s)(--trusted-host|--allow-insecure-host)(?=[\s=]|$)|\bconfig set (?:global|install)\.(trusted-host)\b"),
+        lazy.pattern(r"(?:^|\s)(--trusted-host|--allow-insecure-host)(?=[\s=]|$)|\bconfig set (?:global|install)\.(trusted-host)\b"),
     ),
-    "git": re.compile(r"(?i)\b(http(?:\.\S+)?\.sslverify)(?:=|\s+)[\"']?(?:false|0|off|no)\b"),
-    **dict.fromkeys(("npm", "yarn", "pnpm"), re.compile(r"(?i)(?:^|\s)(?:--)?(no-strict-ssl\b|strict-ssl(?=[= ]+[\"']?false))")),
+    "git": lazy.pattern(r"(?i)\b(http(?:\.\S+)?\.sslverify)(?:=|\s+)[\"']?(?:false|0|off|no)\b"),
+    **dict.fromkeys(("npm", "yarn", "pnpm"), lazy.pattern(r"(?i)(?:^|\s)(?:--)?(no-strict-ssl\b|strict-ssl(?=[= ]+[\"']?false))")),
     **dict.fromkeys(
-        ("conda", "mamba", "micromamba"), re.compile(r"(?i)\b(ssl_verify)[= ]+(?:false|no|0)\b|(?:^|\s)(-k|--insecure)(?=\s|$)")
+        ("conda", "mamba", "micromamba"), lazy.pattern(r"(?i)\b(ssl_verify)[= ]+(?:false|no|0)\b|(?:^|\s)(-k|--insecure)(?=\s|$)")
     ),
     **dict.fromkeys(
-        ("apt-get", "apt"), re.compile(r"(?i)Acquire::https::(Verify-(?:Peer|Host))=\"?false|(--allow-unauthenticated)\b")
+        ("apt-get", "apt"), lazy.pattern(r"(?i)Acquire::https::(Verify-(?:Peer|Host))=\"?false|(--allow-unauthenticated)\b")
     ),
-    **dict.fromkeys(("yum", "dnf", "microdnf"), re.compile(r"(?i)(sslverify)=(?:false|0)|(--nogpgcheck)\b")),
-    **dict.fromkeys(("aws", "hf", "huggingface-cli", "gsutil"), re.compile(r"(?:^|\s)(--no-verify-ssl)(?=\s|$)")),
-    "gcloud": re.compile(r"\b(disable_ssl_validation)[= ]+(?:true|1|yes)\b"),
-    **dict.fromkeys(("mvn", "mvnw"), re.compile(r"-D(maven\.wagon\.http\.ssl\.(?:insecure|allowall))(?:=true)?(?=\s|$)")),
-    **dict.fromkeys(("ansible-galaxy", "ansible"), re.compile(r"(?:^|\s)(--ignore-certs)(?=\s|$)")),
-    "composer": re.compile(r"\b(disable-tls)\s+(?:true|1)\b"),
-    **dict.fromkeys(("echo", "printf"), re.compile(r"\b(insecure|check_certificate\s*=\s*off)\b.*>>?\s*\S*\.(?:curlrc|wgetrc)\b")),
-    "svn": re.compile(r"(?:^|\s)(--trust-server-cert)(?:-failures\S*)?(?=[=\s]|$)"),
+    **dict.fromkeys(("yum", "dnf", "microdnf"), lazy.pattern(r"(?i)(sslverify)=(?:false|0)|(--nogpgcheck)\b")),
+    **dict.fromkeys(("aws", "hf", "huggingface-cli", "gsutil"), lazy.pattern(r"(?:^|\s)(--no-verify-ssl)(?=\s|$)")),
+    "gcloud": lazy.pattern(r"\b(disable_ssl_validation)[= ]+(?:true|1|yes)\b"),
+    **dict.fromkeys(("mvn", "mvnw"), lazy.pattern(r"-D(maven\.wagon\.http\.ssl\.(?:insecure|allowall))(?:=true)?(?=\s|$)")),
+    **dict.fromkeys(("ansible-galaxy", "ansible"), lazy.pattern(r"(?:^|\s)(--ignore-certs)(?=\s|$)")),
+    "composer": lazy.pattern(r"\b(disable-tls)\s+(?:true|1)\b"),
+    **dict.fromkeys(("echo", "printf"), lazy.pattern(r"\b(insecure|check_certificate\s*=\s*off)\b.*>>?\s*\S*\.(?:curlrc|wgetrc)\b")),
+    "svn": lazy.pattern(r"(?:^|\s)(--trust-server-cert)(?:-failures\S*)?(?=[=\s]|$)"),
     **dict.fromkeys(
         ("Invoke-WebRequest", "Invoke-RestMethod", "iwr", "irm", "invoke-webrequest", "invoke-restmethod"),
-        re.compile(r"(?i)(?:^|\s)(-SkipCertificateCheck)(?=[:\s]|$)(?!:\$false)"),
+        lazy.pattern(r"(?i)(?:^|\s)(-SkipCertificateCheck)(?=[:\s]|$)(?!:\$false)"),
     ),
     **dict.fromkeys(
         ("helm", "kubectl", "argocd", "oc", "skopeo", "podman", "buildah", "docker", "mc", "vault", "http", "https", "lftp", "aria2c"),

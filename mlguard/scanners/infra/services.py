@@ -62,47 +62,47 @@ _VECTOR = lazy.pattern(
 )
 _REDIS = lazy.pattern(r"(?:^|/)redis(?:/redis)?-stack(?:-server)?(?:[:@]|$)")
 _OPEN_TOOLS: tuple[tuple[str, re.Pattern[str], re.Pattern[str], tuple[str, ...], str], ...] = (
-    ("dashboard", re.compile(r"(?:^|[\s/])prom/prometheus\b|(?:^|\s)--config\.file[= ]\S*prometheus"), re.compile(r"--web\.config\.file"), (), "Prometheus has no login"),
-    ("dashboard", re.compile(r"(?:^|\s)evidently\s+ui\b|(?:^|/)evidently/evidently-service\b"), re.compile(r"--secret\b"), ("EVIDENTLY_SECRET",), "Evidently has no login"),
-    ("dashboard", re.compile(r"(?:^|[\s/])streamlit\s+run\b"), re.compile(r"(?!)"), (), "Streamlit has no login"),
-    ("dashboard", re.compile(r"(?:^|/)kibana/kibana-oss\b|(?:^|/)opensearch-dashboards\b"), re.compile(r"(?!)"), ("OPENSEARCH_USERNAME", "OPENSEARCH_HOSTS"), "its interface has no login"),
-    ("workflow-or-labelling-tool", re.compile(r"(?:^|[\s/])prefect\s+server\s+start\b"), re.compile(r"(?!)"), ("PREFECT_SERVER_API_AUTH_STRING",), "its server has no login"),
-    ("workflow-or-labelling-tool", re.compile(r"(?:^|[\s/])(?:dagster-webserver|dagit)\b|\bdagster\s+dev\b"), re.compile(r"(?!)"), (), "its web server has no login"),
-    ("workflow-or-labelling-tool", re.compile(r"(?:^|/)kubeflow-pipelines?(?:-frontend)?\b|(?:^|/)ml-pipeline/frontend\b"), re.compile(r"(?!)"), (), "its interface has no login"),
+    ("dashboard", lazy.pattern(r"(?:^|[\s/])prom/prometheus\b|(?:^|\s)--config\.file[= ]\S*prometheus"), lazy.pattern(r"--web\.config\.file"), (), "Prometheus has no login"),
+    ("dashboard", lazy.pattern(r"(?:^|\s)evidently\s+ui\b|(?:^|/)evidently/evidently-service\b"), lazy.pattern(r"--secret\b"), ("EVIDENTLY_SECRET",), "Evidently has no login"),
+    ("dashboard", lazy.pattern(r"(?:^|[\s/])streamlit\s+run\b"), lazy.pattern(r"(?!)"), (), "Streamlit has no login"),
+    ("dashboard", lazy.pattern(r"(?:^|/)kibana/kibana-oss\b|(?:^|/)opensearch-dashboards\b"), lazy.pattern(r"(?!)"), ("OPENSEARCH_USERNAME", "OPENSEARCH_HOSTS"), "its interface has no login"),
+    ("workflow-or-labelling-tool", lazy.pattern(r"(?:^|[\s/])prefect\s+server\s+start\b"), lazy.pattern(r"(?!)"), ("PREFECT_SERVER_API_AUTH_STRING",), "its server has no login"),
+    ("workflow-or-labelling-tool", lazy.pattern(r"(?:^|[\s/])(?:dagster-webserver|dagit)\b|\bdagster\s+dev\b"), lazy.pattern(r"(?!)"), (), "its web server has no login"),
+    ("workflow-or-labelling-tool", lazy.pattern(r"(?:^|/)kubeflow-pipelines?(?:-frontend)?\b|(?:^|/)ml-pipeline/frontend\b"), lazy.pattern(r"(?!)"), (), "its interface has no login"),
 )  # fmt: skip
 """What has no login by itself: the service, what runs it, words and variables that bring a login, and why."""
 
 _UNGUARDED: tuple[tuple[str, re.Pattern[str], re.Pattern[str], str], ...] = (
-    ("workflow-or-labelling-tool", re.compile(r"(?:^|/)argocli\b|\bargo\s+server\b|argo-server|^server(?:\s|$)"), re.compile(r"^--auth-mode(?:[= ]server)?$"), "its server acts for everyone with its own rights (--auth-mode=server)"),
-    ("dashboard", re.compile(r"kubernetes-?ui|kubernetes-?dashboard|kubernetesui/dashboard"), re.compile(r"^--(?:enable-skip-login|disable-settings-authorizer)(?:=true)?$"), "its login can be skipped"),
-    ("llm-server", re.compile(r"torchserve"), re.compile(r"(?:^|\s)--disable-token(?:-auth)?(?=\s|$)"), "its tokens are switched off"),
-    ("workflow-or-labelling-tool", re.compile(r"code-server|coder/"), re.compile(r"^--auth(?:[= ]none)?$"), "its login is switched off"),
-    ("mlflow", re.compile(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b|(?:^|[/_-])mlflow\b"), re.compile(r"(?:^|\s)--allowed-hosts[= ]['\"]?\*|^--allowed-hosts$"), "it takes requests for any host name"),
-    ("vector-database", re.compile(r"elasticsearch|opensearch"), re.compile(r"xpack\.security\.enabled=['\"]?false|plugins\.security\.disabled=['\"]?true"), "its security is switched off"),
-    ("vector-database", re.compile(r"redis|valkey"), re.compile(r"^--protected-mode(?:[= ]no)?$"), "its protected mode is off"),
+    ("workflow-or-labelling-tool", lazy.pattern(r"(?:^|/)argocli\b|\bargo\s+server\b|argo-server|^server(?:\s|$)"), lazy.pattern(r"^--auth-mode(?:[= ]server)?$"), "its server acts for everyone with its own rights (--auth-mode=server)"),
+    ("dashboard", lazy.pattern(r"kubernetes-?ui|kubernetes-?dashboard|kubernetesui/dashboard"), lazy.pattern(r"^--(?:enable-skip-login|disable-settings-authorizer)(?:=true)?$"), "its login can be skipped"),
+    ("llm-server", lazy.pattern(r"torchserve"), lazy.pattern(r"(?:^|\s)--disable-token(?:-auth)?(?=\s|$)"), "its tokens are switched off"),
+    ("workflow-or-labelling-tool", lazy.pattern(r"code-server|coder/"), lazy.pattern(r"^--auth(?:[= ]none)?$"), "its login is switched off"),
+    ("mlflow", lazy.pattern(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b|(?:^|[/_-])mlflow\b"), lazy.pattern(r"(?:^|\s)--allowed-hosts[= ]['\"]?\*|^--allowed-hosts$"), "it takes requests for any host name"),
+    ("vector-database", lazy.pattern(r"elasticsearch|opensearch"), lazy.pattern(r"xpack\.security\.enabled=['\"]?false|plugins\.security\.disabled=['\"]?true"), "its security is switched off"),
+    ("vector-database", lazy.pattern(r"redis|valkey"), lazy.pattern(r"^--protected-mode(?:[= ]no)?$"), "its protected mode is off"),
 )  # fmt: skip
 """Words that switch a login off: the service, what runs it, the word, and why."""
 
 _SECOND_WORDS = {"--auth-mode": "server", "--auth": "none", "--allowed-hosts": "*", "--protected-mode": "no"}
 _OPEN_VARIABLES: Mapping[str, tuple[str, re.Pattern[str], str]] = {
-    "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": ("vector-database", re.compile("(?i)^true$"), "anonymous access is on"),
-    "GF_AUTH_ANONYMOUS_ENABLED": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "anonymous access is on"),
-    "AIRFLOW__API__AUTH_BACKENDS": ("workflow-or-labelling-tool", re.compile(r"(?i)^(?:[^$]*,\s*)?airflow\.api\.auth\.backend\.default\s*(?:,.*)?$"), "its interface lets everyone in"),
-    "AIRFLOW__API__AUTH_BACKEND": ("workflow-or-labelling-tool", re.compile(r"(?i)^(?:[^$]*,\s*)?airflow\.api\.auth\.backend\.default\s*(?:,.*)?$"), "its interface lets everyone in"),
-    "_AIRFLOW_WWW_USER_PASSWORD": ("workflow-or-labelling-tool", re.compile("^airflow$"), "it keeps the password of the documentation"),
-    "SUPERSET_PUBLIC_ROLE_LIKE": ("workflow-or-labelling-tool", re.compile("(?i)^(?:admin|alpha|gamma)$"), "its public role has rights"),
-    "AUTH_ROLE_PUBLIC": ("workflow-or-labelling-tool", re.compile("(?i)^admin$"), "its public role is the administrator"),
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "everyone is an administrator"),
-    "GF_SECURITY_ADMIN_PASSWORD": ("workflow-or-labelling-tool", re.compile("^admin$"), "it keeps the password of the documentation"),
-    "LABEL_STUDIO_PASSWORD": ("workflow-or-labelling-tool", re.compile(r"^(?!\$|\{\{|<)[^\ue000]+$"), "its first password is written out"),
-    "RSTUDIO_DISABLE_AUTH": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "its login is switched off"),
-    "DISABLE_AUTH": ("workflow-or-labelling-tool", re.compile("(?i)^true$"), "its login is switched off"),
-    "OLLAMA_ORIGINS": ("llm-server", re.compile(r"^\*$"), "it answers the pages of every site"),
-    "POSTGRES_HOST_AUTH_METHOD": ("vector-database", re.compile("^trust$"), "it asks nobody for a password"),
-    "DISABLE_SECURITY_PLUGIN": ("vector-database", re.compile("(?i)^true$"), "its security is switched off"),
-    "plugins.security.disabled": ("vector-database", re.compile("(?i)^true$"), "its security is switched off"),
-    "xpack.security.enabled": ("vector-database", re.compile("(?i)^false$"), "its security is switched off"),
-    "COMMON_SECURITY_AUTHORIZATIONENABLED": ("vector-database", re.compile("(?i)^false$"), "its login is switched off"),
+    "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": ("vector-database", lazy.pattern("(?i)^true$"), "anonymous access is on"),
+    "GF_AUTH_ANONYMOUS_ENABLED": ("workflow-or-labelling-tool", lazy.pattern("(?i)^true$"), "anonymous access is on"),
+    "AIRFLOW__API__AUTH_BACKENDS": ("workflow-or-labelling-tool", lazy.pattern(r"(?i)^(?:[^$]*,\s*)?airflow\.api\.auth\.backend\.default\s*(?:,.*)?$"), "its interface lets everyone in"),
+    "AIRFLOW__API__AUTH_BACKEND": ("workflow-or-labelling-tool", lazy.pattern(r"(?i)^(?:[^$]*,\s*)?airflow\.api\.auth\.backend\.default\s*(?:,.*)?$"), "its interface lets everyone in"),
+    "_AIRFLOW_WWW_USER_PASSWORD": ("workflow-or-labelling-tool", lazy.pattern("^airflow$"), "it keeps the password of the documentation"),
+    "SUPERSET_PUBLIC_ROLE_LIKE": ("workflow-or-labelling-tool", lazy.pattern("(?i)^(?:admin|alpha|gamma)$"), "its public role has rights"),
+    "AUTH_ROLE_PUBLIC": ("workflow-or-labelling-tool", lazy.pattern("(?i)^admin$"), "its public role is the administrator"),
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": ("workflow-or-labelling-tool", lazy.pattern("(?i)^true$"), "everyone is an administrator"),
+    "GF_SECURITY_ADMIN_PASSWORD": ("workflow-or-labelling-tool", lazy.pattern("^admin$"), "it keeps the password of the documentation"),
+    "LABEL_STUDIO_PASSWORD": ("workflow-or-labelling-tool", lazy.pattern(r"^(?!\$|\{\{|<)[^\ue000]+$"), "its first password is written out"),
+    "RSTUDIO_DISABLE_AUTH": ("workflow-or-labelling-tool", lazy.pattern("(?i)^true$"), "its login is switched off"),
+    "DISABLE_AUTH": ("workflow-or-labelling-tool", lazy.pattern("(?i)^true$"), "its login is switched off"),
+    "OLLAMA_ORIGINS": ("llm-server", lazy.pattern(r"^\*$"), "it answers the pages of every site"),
+    "POSTGRES_HOST_AUTH_METHOD": ("vector-database", lazy.pattern("^trust$"), "it asks nobody for a password"),
+    "DISABLE_SECURITY_PLUGIN": ("vector-database", lazy.pattern("(?i)^true$"), "its security is switched off"),
+    "plugins.security.disabled": ("vector-database", lazy.pattern("(?i)^true$"), "its security is switched off"),
+    "xpack.security.enabled": ("vector-database", lazy.pattern("(?i)^false$"), "its security is switched off"),
+    "COMMON_SECURITY_AUTHORIZATIONENABLED": ("vector-database", lazy.pattern("(?i)^false$"), "its login is switched off"),
 }  # fmt: skip
 
 

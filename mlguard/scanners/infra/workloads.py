@@ -104,19 +104,19 @@ class _Reporter:
 
 _NO_TRACK = {"DO_NOT_TRACK": _ON}
 _REPORTERS = (
-    _Reporter("vLLM", re.compile(r"(?:^|/)vllm-openai\b|\bvllm\s+serve\b|vllm\.entrypoints"), {"VLLM_NO_USAGE_STATS": _ON, "VLLM_DO_NOT_TRACK": _ON, **_NO_TRACK}),
-    _Reporter("Text Generation Inference", re.compile(r"text-generation-(?:inference|launcher)"), {"USAGE_STATS": re.compile(r"(?i)^(?:off|no-stack)$"), "DISABLE_TELEMETRY": _ON, "HF_HUB_DISABLE_TELEMETRY": _ON}, re.compile(r"--(?:usage-stats[= ]?off|disable-usage-stats)|^off$")),
-    _Reporter("Streamlit", re.compile(r"\bstreamlit\s+run\b"), {"STREAMLIT_BROWSER_GATHER_USAGE_STATS": _OFF}, re.compile(r"(?i)gatherUsageStats[= ]?false|^false$")),
-    _Reporter("Ray", re.compile(r"\bray\s+start\b"), {"RAY_USAGE_STATS_ENABLED": _OFF}, re.compile(r"--disable-usage-stats")),
-    _Reporter("Chroma", re.compile(r"(?:^|/)(?:chromadb|chroma-core)/chroma\b"), {"ANONYMIZED_TELEMETRY": _OFF}),
-    _Reporter("Qdrant", re.compile(r"(?:^|/)qdrant/qdrant\b"), {"QDRANT__TELEMETRY_DISABLED": _ON}, re.compile(r"--disable-telemetry")),
-    _Reporter("Weaviate", re.compile(r"(?:^|/)weaviate:|(?:^|/)weaviate/weaviate\b|semitechnologies/weaviate\b"), {"DISABLE_TELEMETRY": _ON}),
-    _Reporter("MLflow", re.compile(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b"), {"MLFLOW_DISABLE_TELEMETRY": _ON, **_NO_TRACK}, None, (3, 2, 0)),
-    _Reporter("Label Studio", re.compile(r"(?:^|/)label-studio\b"), {"COLLECT_ANALYTICS": _OFF, "collect_analytics": _OFF}),
-    _Reporter("Prefect", re.compile(r"\bprefect\s+server\s+start\b"), {"PREFECT_SERVER_ANALYTICS_ENABLED": _OFF, **_NO_TRACK}),
-    _Reporter("Airflow", re.compile(r"(?:^|/)apache/airflow\b"), {"SCARF_ANALYTICS": _OFF, "SCARF_NO_ANALYTICS": _ON, "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": _OFF, **_NO_TRACK}, None, (2, 10, 0)),
-    _Reporter("Open WebUI", re.compile(r"(?:^|/)open-webui\b"), {"ANONYMIZED_TELEMETRY": _OFF, "SCARF_NO_ANALYTICS": _ON, **_NO_TRACK}),
-    _Reporter("n8n", re.compile(r"(?:^|/)n8nio/n8n\b"), {"N8N_DIAGNOSTICS_ENABLED": _OFF}),
+    _Reporter("vLLM", lazy.pattern(r"(?:^|/)vllm-openai\b|\bvllm\s+serve\b|vllm\.entrypoints"), {"VLLM_NO_USAGE_STATS": _ON, "VLLM_DO_NOT_TRACK": _ON, **_NO_TRACK}),
+    _Reporter("Text Generation Inference", lazy.pattern(r"text-generation-(?:inference|launcher)"), {"USAGE_STATS": lazy.pattern(r"(?i)^(?:off|no-stack)$"), "DISABLE_TELEMETRY": _ON, "HF_HUB_DISABLE_TELEMETRY": _ON}, lazy.pattern(r"--(?:usage-stats[= ]?off|disable-usage-stats)|^off$")),
+    _Reporter("Streamlit", lazy.pattern(r"\bstreamlit\s+run\b"), {"STREAMLIT_BROWSER_GATHER_USAGE_STATS": _OFF}, lazy.pattern(r"(?i)gatherUsageStats[= ]?false|^false$")),
+    _Reporter("Ray", lazy.pattern(r"\bray\s+start\b"), {"RAY_USAGE_STATS_ENABLED": _OFF}, lazy.pattern(r"--disable-usage-stats")),
+    _Reporter("Chroma", lazy.pattern(r"(?:^|/)(?:chromadb|chroma-core)/chroma\b"), {"ANONYMIZED_TELEMETRY": _OFF}),
+    _Reporter("Qdrant", lazy.pattern(r"(?:^|/)qdrant/qdrant\b"), {"QDRANT__TELEMETRY_DISABLED": _ON}, lazy.pattern(r"--disable-telemetry")),
+    _Reporter("Weaviate", lazy.pattern(r"(?:^|/)weaviate:|(?:^|/)weaviate/weaviate\b|semitechnologies/weaviate\b"), {"DISABLE_TELEMETRY": _ON}),
+    _Reporter("MLflow", lazy.pattern(r"(?:^|[\s/])mlflow\s+(?:server|ui)\b"), {"MLFLOW_DISABLE_TELEMETRY": _ON, **_NO_TRACK}, None, (3, 2, 0)),
+    _Reporter("Label Studio", lazy.pattern(r"(?:^|/)label-studio\b"), {"COLLECT_ANALYTICS": _OFF, "collect_analytics": _OFF}),
+    _Reporter("Prefect", lazy.pattern(r"\bprefect\s+server\s+start\b"), {"PREFECT_SERVER_ANALYTICS_ENABLED": _OFF, **_NO_TRACK}),
+    _Reporter("Airflow", lazy.pattern(r"(?:^|/)apache/airflow\b"), {"SCARF_ANALYTICS": _OFF, "SCARF_NO_ANALYTICS": _ON, "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": _OFF, **_NO_TRACK}, None, (2, 10, 0)),
+    _Reporter("Open WebUI", lazy.pattern(r"(?:^|/)open-webui\b"), {"ANONYMIZED_TELEMETRY": _OFF, "SCARF_NO_ANALYTICS": _ON, **_NO_TRACK}),
+    _Reporter("n8n", lazy.pattern(r"(?:^|/)n8nio/n8n\b"), {"N8N_DIAGNOSTICS_ENABLED": _OFF}),
 )  # fmt: skip
 _HUB_USER = lazy.pattern(r"^(?:HF_TOKEN|HUGGING_?FACE_?HUB_TOKEN|HF_HOME|HF_MODEL_ID|HF_HUB_CACHE|TRANSFORMERS_CACHE)$")
 _HUB_STOPS = {"HF_HUB_DISABLE_TELEMETRY": _ON, "DISABLE_TELEMETRY": _ON, "HF_HUB_OFFLINE": _ON, **_NO_TRACK}
@@ -200,21 +200,21 @@ def _tracker(environment: Mapping[str, Any]) -> Iterator[Trait]:
 
 _VLLM = lazy.pattern(r"(?:^|/)vllm-openai\b|\bvllm\s+serve\b|vllm\.entrypoints")
 _PROMPT_WORDS: tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...] = (
-    ("vLLM", _VLLM, re.compile(r"(?:^|\s)--enable-log-(?:requests|outputs)(?![\w=-])|--enable-log-(?:requests|outputs)=(?i:true)")),
-    ("SGLang", re.compile(r"\bsglang\b"), re.compile(r"(?:^|\s)--log-requests(?![\w-])")),
-    ("Triton", re.compile(r"\btritonserver\b"), re.compile(r"(?:^|\s)--log-verbose(?:[= ][1-9]|$)")),
-    ("LiteLLM", re.compile(r"\blitellm\b"), re.compile(r"(?:^|\s)--detailed_debug\b")),
-    ("llama.cpp", re.compile(r"\bllama-server\b|llama\.cpp"), re.compile(r"(?:^|\s)(?:-v|--verbose|--log-verbose)(?=\s|$)")),
+    ("vLLM", _VLLM, lazy.pattern(r"(?:^|\s)--enable-log-(?:requests|outputs)(?![\w=-])|--enable-log-(?:requests|outputs)=(?i:true)")),
+    ("SGLang", lazy.pattern(r"\bsglang\b"), lazy.pattern(r"(?:^|\s)--log-requests(?![\w-])")),
+    ("Triton", lazy.pattern(r"\btritonserver\b"), lazy.pattern(r"(?:^|\s)--log-verbose(?:[= ][1-9]|$)")),
+    ("LiteLLM", lazy.pattern(r"\blitellm\b"), lazy.pattern(r"(?:^|\s)--detailed_debug\b")),
+    ("llama.cpp", lazy.pattern(r"\bllama-server\b|llama\.cpp"), lazy.pattern(r"(?:^|\s)(?:-v|--verbose|--log-verbose)(?=\s|$)")),
 )  # fmt: skip
 _PROMPT_VARIABLES: tuple[tuple[str, re.Pattern[str], str, re.Pattern[str]], ...] = (
-    ("vLLM", _VLLM, "VLLM_LOGGING_LEVEL", re.compile(r"(?i)^debug$")),
-    ("LiteLLM", re.compile(r"\blitellm\b"), "LITELLM_LOG", re.compile(r"(?i)^debug$")),
-    ("LiteLLM", re.compile(""), "STORE_PROMPTS_IN_SPEND_LOGS", _ON),
-    ("LiteLLM", re.compile(""), "LITELLM_STORE_PROMPTS", _ON),
-    ("Ollama", re.compile(r"\bollama\b"), "OLLAMA_DEBUG", re.compile(r"(?i)^(?:1|2|true)$")),
-    ("SGLang", re.compile(r"\bsglang\b"), "SGLANG_LOG_REQUESTS", _ON),
-    ("LangChain", re.compile(""), "LANGCHAIN_VERBOSE", _ON),
-    ("the gateway", re.compile(r"(?i)litellm|(?:llm|ai|inference|model|prompt)[\w-]*gateway|gateway[\w-]*(?:llm|ai|inference|model)|vllm|\btgi\b|text-generation|sglang|langserve|ollama"), "LOG_LEVEL", re.compile(r"(?i)^(?:debug|trace)$")),
+    ("vLLM", _VLLM, "VLLM_LOGGING_LEVEL", lazy.pattern(r"(?i)^debug$")),
+    ("LiteLLM", lazy.pattern(r"\blitellm\b"), "LITELLM_LOG", lazy.pattern(r"(?i)^debug$")),
+    ("LiteLLM", lazy.pattern(""), "STORE_PROMPTS_IN_SPEND_LOGS", _ON),
+    ("LiteLLM", lazy.pattern(""), "LITELLM_STORE_PROMPTS", _ON),
+    ("Ollama", lazy.pattern(r"\bollama\b"), "OLLAMA_DEBUG", lazy.pattern(r"(?i)^(?:1|2|true)$")),
+    ("SGLang", lazy.pattern(r"\bsglang\b"), "SGLANG_LOG_REQUESTS", _ON),
+    ("LangChain", lazy.pattern(""), "LANGCHAIN_VERBOSE", _ON),
+    ("the gateway", lazy.pattern(r"(?i)litellm|(?:llm|ai|inference|model|prompt)[\w-]*gateway|gateway[\w-]*(?:llm|ai|inference|model)|vllm|\btgi\b|text-generation|sglang|langserve|ollama"), "LOG_LEVEL", lazy.pattern(r"(?i)^(?:debug|trace)$")),
 )  # fmt: skip
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Generator, Iterator
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.model import codecs, members, pickles, torchscript, zips
 from mlguard.scanners.model.machine import Machine
@@ -32,11 +32,11 @@ HEAD_BYTES = 4096
 """What is looked at of a member to tell its kind."""
 
 _TORCH = frozenset({"torch", "torchscript", "torch.package", "torch.export"})
-_TENSOR = re.compile(
+_TENSOR = lazy.pattern(
     r"(?:^|/)(?:data|constants|traced_inputs)/\d+$|\.storage$|(?:^|/)tensors?/\d+$|(?:^|/)\.data/\d+\.storage$"
     r"|(?:^|/)data/(?:weights/weight|constants/tensor)_\d+$|(?:^|/)xl_model_weights/[^/]+$"
 )
-_PLAIN = re.compile(
+_PLAIN = lazy.pattern(
     r"(?:^|/)(?:version|byteorder|\.format_version|\.storage_alignment|\.data/(?:version|serialization_id|python_version)"
     r"|data/serialization_id|\.data/storage_id|archive_format|archive_version)$"
 )
@@ -49,7 +49,7 @@ _LEGACY = frozenset({"sys_info", "pickle", "storages", "tensors"})
 """Members of the tar archives of torch before 0.1.10, which are loaded as pickles (torch/serialization.py, legacy_load)."""
 
 _KERAS = frozenset({"metadata.json", "model.weights.h5", "model.weights.npz", "model.weights.json"})
-_WELL_KNOWN = re.compile(
+_WELL_KNOWN = lazy.pattern(
     r"^[^/]+/(?:torch|torchvision|torchaudio|torchtext|timm|transformers|numpy|scipy|sklearn|pandas|yaml|packaging|typing_extensions)/"
 )
 """Sources of packages that torch.package takes along, below the archive's own folder."""

@@ -8,13 +8,13 @@ its file. Where the real machine would stop with an error this one may go on: it
 from __future__ import annotations
 
 import codecs
-import re
 import struct
 from array import array
 from collections.abc import Generator, Iterator
 from functools import lru_cache
 from mmap import mmap
 
+from mlguard import lazy
 from mlguard.scanners.model import calls
 from mlguard.scanners.model.policy import Judgement, Policy
 from mlguard.scanners.model.values import (
@@ -991,7 +991,7 @@ def _text_keys(items: list[Any], most: int) -> Iterator[tuple[bytes, Any]]:
             yield key, value
 
 
-_DIGITS = re.compile(rb"\s*[+-]?[0-9A-Fa-fxXoO_]*L?\s*$")
+_DIGITS = lazy.pattern(rb"\s*[+-]?[0-9A-Fa-fxXoO_]*L?\s*$")
 
 
 def _number(op: int, line: Any, strict: bool) -> Any:

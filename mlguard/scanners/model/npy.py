@@ -5,8 +5,7 @@ Format: numpy/lib/format.py (NEP 1), versions 1 to 3.
 
 from __future__ import annotations
 
-import re
-
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.model.source import View
 
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_HEADER_BYTES = 2**16
-_TYPE = re.compile(r"[<>|=]?([biufcSUVOmMa?T])(\d*)(?:\[[\w ]+\])?$")
+_TYPE = lazy.pattern(r"[<>|=]?([biufcSUVOmMa?T])(\d*)(?:\[[\w ]+\])?$")
 
 
-_LONG = re.compile(r"(?<![\w'\"])(\d+)L\b")
+_LONG = lazy.pattern(r"(?<![\w'\"])(\d+)L\b")
 """A whole number as Python 2 wrote it, which numpy reads too (numpy/lib/_format_impl.py, _filter_header)."""
 
-_TEXT = re.compile(r"[<=|]?U(\d{1,4})$")
+_TEXT = lazy.pattern(r"[<=|]?U(\d{1,4})$")
 
 
 class Header:

@@ -6,7 +6,6 @@ find costs a regular expression and no more. No text is ever shown, nor a key th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -30,7 +29,7 @@ MANY = 4
 PERSONAL, DEVELOPER = "model/personal-data-in-model", "model/leaked-developer-metadata"
 CODE = "model/bundled-executable-code"
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}\Z")
+_KEY = lazy.pattern(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}\Z")
 _SECRET_KEY = lazy.pattern(
     r"(?i)pass(?:word|wd|phrase)?|pwd|secret|token(?!iz)|credential|api.?key|access.?key|private.?key|auth"
 )

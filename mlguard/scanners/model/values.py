@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mlguard import lazy
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -95,7 +97,7 @@ def clean_name(module: str, name: str) -> str:
     return dotted if dotted == "(computed name)" else "(not a name)"
 
 
-_ODD = re.compile(r"[^\w.\-<>]|^[.\d-]|\.$|\.\.")
+_ODD = lazy.pattern(r"[^\w.\-<>]|^[.\d-]|\.$|\.\.")
 
 
 def names_trick(module: str, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mlguard import redact
+from mlguard import lazy, redact
 from mlguard.artifacts import TEXT_KINDS, Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Aside, Detection, Gap, Location, Record
@@ -17,6 +17,7 @@ from mlguard.scanners.secrets.accepted import Accepted
 from mlguard.scanners.secrets.encodings import decoded
 from mlguard.scanners.secrets.hits import Hit, Lines, Style
 from mlguard.scanners.secrets.search import find
+from mlguard.values import replace
 
 KEY_STORE_BYTES = 1 * 2**20
 """A key store or a key in DER is far smaller."""
@@ -34,7 +35,7 @@ _STRUCTURED = frozenset({"notebook", "json", "kubernetes", "yaml", "terraform", 
 
 _KEY_STORES = (".p12", ".pfx", ".jks", ".keystore", ".bks", ".der", ".key", ".kdbx", ".pkcs8", ".p8")
 
-_CREDENTIAL_FILE = re.compile(
+_CREDENTIAL_FILE = lazy.pattern(
     r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist|tpl|defaults?)[\w.-]+)?|[\w-]+\.env|\.netrc|_netrc|\.pgpass|\.my\.cnf|\.npmrc|\.yarnrc(?:\.yml)?|\.pypirc|\.git-credentials|"
     r"\.htpasswd|\.dockercfg|\.docker/config\.json|\.s3cfg|\.boto|\.databrickscfg|rclone\.conf|\.terraformrc|credentials\.tfrc\.json|"
     r"\.?aws/credentials|credentials|(?:[\w-]+[-_.])?credentials?(?:[-_.][\w-]+)?\.(?:json|ya?ml|toml|ini|cfg)|client_secrets?[\w.-]*\.json|"
@@ -43,12 +44,12 @@ _CREDENTIAL_FILE = re.compile(
     r"application_default_credentials\.json|\.mlflow/credentials)$",
     re.I,
 )
-_LOCK_FILE = re.compile(
+_LOCK_FILE = lazy.pattern(
     r"(?:^|/)\.yarn/|(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|Cargo\.lock|go\.sum|composer\.lock|"
     r"Gemfile\.lock|conda-lock\.yml|pixi\.lock|flake\.lock|\.terraform\.lock\.hcl|pylock(?:\.[\w-]+)?\.toml|tokenizer\.json|vocab\.json|merges\.txt)$|\.(?:min\.js|min\.css|map|svg|lock|sum|bpe)$",
     re.I,
 )
-_TEST_FILE = re.compile(
+_TEST_FILE = lazy.pattern(
     r"(?:^|/)(?:tests?|testing|__tests__|fixtures?|testdata|spec|mocks?)/|(?:^|/)(?:test_[^/]*|[^/]*[._-]test|[^/]*\.spec|conftest)\.\w+$",
     re.I,
 )
@@ -210,13 +211,30 @@ def _history(context: Context, accepted: Accepted) -> Iterator[Record]:
     yield from history.past(context.root, revisions, lambda one, text: find(text, _style(one)), _excerpt, accepted)
 
 
-_PGPASS = re.compile(
+_PGPASS = lazy.pattern(
     r"^[^#:\n][^:\n]{0,200}:(?:\d{1,5}|\*):[^:\n]{1,100}:[^:\n]{1,100}:(?P<value>[^\s\n]{4,200})$", re.M
 )
 """host:port:database:user:password. https://www.postgresql.org/docs/current/libpq-pgpass.html"""
 
 
-def _style(artifact: Artifact) -> Style:
+MINIFIED_BYTES = 20_000
+"""Code below this size is searched as written by people."""
+
+MINIFIED_LINE = 1_000
+"""Characters that the lines of a file of code have on average when a program wrote them."""
+
+_SHIPPED = (".js", ".mjs", ".cjs", ".css", ".html")
+
+
+def _is_minified(path: str, text: str) -> bool:
+    return (
+        len(text) > MINIFIED_BYTES
+        and path.lower().endswith(_SHIPPED)
+        and text.count("\n") * MINIFIED_LINE < len(text)
+    )
+
+
+def _style(artifact: Artifact, text: str = "") -> Style:
     path, kind = artifact.path, artifact.kind
     name = PurePosixPath(path).name.lower()
     code = name.endswith(_CODE_SUFFIXES)
@@ -225,6 +243,7 @@ def _style(artifact: Artifact) -> Style:
         bare=(kind in _BARE_KINDS and not code) or name in ("credentials", "config"),
         spaces=name in (".netrc", "_netrc", ".git-credentials") or kind == "dockerfile",
         test=bool(_TEST_FILE.search(path)),
+        minified=_is_minified(path, text),
     )
 
 
@@ -263,7 +282,7 @@ def _plain(artifact: Artifact, text: str, accepted: Accepted) -> Iterator[Record
     taken = [hit for hit, _ in special]
     hits = [
         hit
-        for hit in find(text, _style(artifact))
+        for hit in find(text, _style(artifact, text))
         if all(hit.end <= other.start or other.end <= hit.start for other in taken)
         and not any(start <= hit.start < end for start, end in sealed)
     ]
@@ -310,10 +329,10 @@ _CHECKS = {
     "secret/tracked-credential-file": "credential-file",
     "secret/credential-in-ml-artifact": "credential",
 }
-_INTO_ENVIRONMENT = re.compile(
+_INTO_ENVIRONMENT = lazy.pattern(
     r"\benviron(?:\[[^\[\]\n]{1,80}\]\s{0,4}=|\.(?:setdefault|update|__setitem__)\([^()\n]{1,80}[,:])[^\n]{0,20}$|\bputenv\([^()\n]{1,80},[^\n]{0,10}$"
 )
-_INTO_CALL = re.compile(r"\w\s{0,2}\([^()\n]{0,200}$")
+_INTO_CALL = lazy.pattern(r"\w\s{0,2}\([^()\n]{0,200}$")
 
 
 def _check(rule: str, hit: Hit, place: Location, text: str) -> str:
@@ -355,8 +374,8 @@ def _rule(artifact: Artifact, hit: Hit, text: str) -> str:
 
 
 _DATA_KINDS = frozenset({"csv", "tsv", "jsonl"})
-_RUN_PARAMETER = re.compile(r"(?:^|/)mlruns/.+/(?:params|tags)/[^/]+$")
-_OF_MODEL = re.compile(
+_RUN_PARAMETER = lazy.pattern(r"(?:^|/)mlruns/.+/(?:params|tags)/[^/]+$")
+_OF_MODEL = lazy.pattern(
     r'"(?:model_type|architectures|auto_map|_class_name|chat_template|peft_type|tokenizer_class|added_tokens)"\s*:'
 )
 
@@ -389,8 +408,8 @@ def _excerpt(lines: Lines, number: int, hits: Iterable[Hit]) -> str:
 
 # ---- Dockerfiles
 
-_COPIED = re.compile(r"^[ \t]*(?:COPY|ADD)[ \t]+(?P<arguments>[^\n#]+)$", re.I | re.M)
-_COPIED_FILE = re.compile(
+_COPIED = lazy.pattern(r"^[ \t]*(?:COPY|ADD)[ \t]+(?P<arguments>[^\n#]+)$", re.I | re.M)
+_COPIED_FILE = lazy.pattern(
     r"(?:^|/)(?:\.env(?:\.(?!example|sample|template|dist)[\w.-]+)?|\.netrc|\.aws(?:/credentials|/)?|\.ssh/?|\.pgpass|\.pypirc|\.npmrc|\.git-credentials|kaggle\.json|"
     r"\.kaggle/?|\.huggingface(?:/token|/)?|application_default_credentials\.json|id_(?:rsa|dsa|ecdsa|ed25519)|credentials\.json|[\w-]*service[-_]?account[\w-]*\.json|\.kube/?(?:config)?|\.docker/config\.json|\.databrickscfg|client_secrets?\.json|[\w.-]+\.(?:pem|p12|pfx|jks))$",
     re.I,
@@ -420,6 +439,7 @@ def _notebook(artifact: Artifact, text: str, accepted: Accepted) -> Iterator[Rec
     from mlguard.scanners import notebook
 
     style = _style(artifact)
+    prose = replace(style, bare=True)
     try:
         cells = notebook.read(text)
     except Unreadable:
@@ -428,7 +448,7 @@ def _notebook(artifact: Artifact, text: str, accepted: Accepted) -> Iterator[Rec
     seen: set[tuple[str, int]] = set()
     for cell in cells:
         lines = Lines(cell.source)
-        hits = find(cell.source, style)
+        hits = find(cell.source, style if cell.kind == "code" else prose)
         for hit in hits:
             row, column = lines.place(hit.start)
             end_row, end_column = lines.place(hit.end)

@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.findings import Aside
 from mlguard.scanners import Context, read_text
@@ -122,7 +123,7 @@ def _lines_of(text: str) -> Mapping[str, int]:
     return lines
 
 
-_FINGERPRINT = re.compile(r"^(?:[0-9a-f]{40}:)?(?P<path>[^:]+):(?P<rule>[\w.-]+):(?P<line>\d{1,9})$")
+_FINGERPRINT = lazy.pattern(r"^(?:[0-9a-f]{40}:)?(?P<path>[^:]+):(?P<rule>[\w.-]+):(?P<line>\d{1,9})$")
 
 
 def _ignored(text: str, found: Accepted) -> None:

@@ -78,6 +78,8 @@ def jwt_is_valid(token: str) -> bool:
     ends = payload.get("exp")
     if isinstance(ends, int | float) and ends < LONG_EXPIRED:
         return False
+    if payload.get("role") == "anon":
+        return False  # of Supabase, meant for browsers
     return payload.get("sub") != "1234567890" and payload.get("name") != "John Doe"
 
 

@@ -39,6 +39,7 @@ _AZURE_VALUE = r"(?P<value>[a-z0-9+/]{86}==)"
 _SERVER = lazy.pattern(
     r"(?:server|data source|host|endpoint|user id|uid|user|username|database|dbname|initial catalog|accountname)\s?=[^\n\"']{1,400}$"
 )
+_ARGUMENT = lazy.pattern(r",\s{0,4}[\w.\[\]]{0,60}$")
 _PAIR_VALUE = r"\s?=\s?(?P<value>[^\s;\"'&,]{5,200})"
 
 
@@ -198,7 +199,8 @@ def find(contexts: list[Context], text: str, lowered: str) -> Iterator[Hit]:
 
 def _led(context: Context, left: str) -> bool:
     if context.kind == "password in a connection string":
-        return _SERVER.search(left) is not None
+        # After a comma it is an argument of a call, whose value is a name unless it is quoted.
+        return _SERVER.search(left) is not None and not _ARGUMENT.search(left)
     return context.before is None or context.before.search(left) is not None
 
 

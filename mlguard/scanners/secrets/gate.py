@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from mlguard import lazy
+
 MAX_MEMORY = 64 * 2**20
 """Bytes of states that RE2 may keep of the automaton."""
 
@@ -77,7 +79,7 @@ def _by_automaton(keys: tuple[Key, ...]) -> Gate | None:
 
 
 # Every vendor's token is a long run of these characters, so most of a text need not be searched for hundreds of marks.
-RUN = re.compile(r"[A-Za-z0-9_+/.:~=%$-]{16,}")
+RUN = lazy.pattern(r"[A-Za-z0-9_+/.:~=%$-]{16,}")
 
 
 def by_marks(keys: Sequence[Key]) -> Gate:

@@ -30,13 +30,14 @@ class Style:
 
     ``bare`` values need no quotes. ``pairs`` says that names and values are looked at, not only the formats of vendors.
     ``spaces`` are values after a name and white space alone (.netrc). ``test`` is a file of tests, whose made-up passwords
-    stay quiet.
+    stay quiet. ``minified`` code is searched for formats and addresses alone.
     """
 
     pairs: bool = True
     bare: bool = False
     spaces: bool = False
     test: bool = False
+    minified: bool = False
 
 
 class Lines:

@@ -14,6 +14,7 @@ from mlguard.scanners.secrets.values import (
     is_password,
     is_random,
     is_token,
+    is_uuid,
 )
 
 MAX_LINE_CHARS = 4000
@@ -87,6 +88,15 @@ _PASSWORD = lazy.pattern(r"pass(?:w(?:or)?d|phrase)|pwd|pass(?![a-z])")
 _STRONG = lazy.pattern(
     r"api[_.-]?key|secret|password|(?:access|auth|bearer|refresh|bot|user|personal|deploy|hub)[_-]?token|access[_-]?key|auth[_-]?key|private[_-]?key|credential|connection|conn"
 )
+_LAST_WORDS = frozenset({"key", "token", "secret"})
+_OF_SERVICE = lazy.pattern(
+    r"^(?!.*(?:session|request|correlation|trace|tracking|device|transaction|order|task|job|run|message|event|upload|visitor|cart|item|node|row|build|version))[a-z][a-z0-9_-]*[_-]token$"
+)
+"""A token of a service may be a UUID; that of a visit or of one message is no secret for long."""
+
+_PUBLIC = ("phc_", "pk_live_", "pk_test_", "pk-lf-", "pk.eyJ", "sb_publishable_", "NRJS-", "rzp_test_", "FLWPUBK")
+"""Prefixes of keys that vendors mean for everybody to see."""
+
 # What follows or leads a secret-like word when it does not name a secret: a place, a measure, a name, a part of speech.
 _NO_SECRET_NAME = lazy.pattern(
     r"tokeni[sz]|tokens(?!ecret)|(?<![a-z])(?:max|min|num|pad|eos|bos|unk|mask|cls|sep|stop|start|end|special|next|page|continuation|sync|csrf|xsrf|prompt|completion|"
@@ -186,7 +196,7 @@ _SET_VALUE = lazy.pattern(r"^(?=[^\d]*\d)[A-Za-z0-9_-]{32,200}$")
 
 # An entry of a list of variables: {"name": "X_TOKEN", "value": "…"}, or two lines of YAML.
 _ENTRY = lazy.pattern(
-    r"name[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?[ ]{0,3},?\s{1,60}"
+    r"(?:name|key)[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?[ ]{0,3},?\s{1,60}"
     r"[\"']?value[\"']?[ ]{0,3}[:=][ ]{0,3}(?P<quote>[\"']?)(?P<value>[^\s\"',}]{6,1000})"
 )
 
@@ -326,13 +336,15 @@ def _name(text: str, start: int, stop: int) -> tuple[str, int]:
 def _is_credential(name: str, value: str, bare: bool, style: Style) -> bool:
     plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     last = plain.rsplit(".", 1)[-1]
-    if _NO_SECRET_NAME.search(last) or len(value) < 6:
+    if _NO_SECRET_NAME.search(last) or len(value) < 6 or value.startswith(_PUBLIC):
         return False
     if bare and (re.search(r"[()\[\]{}]|^[&*!|>]|^\w+(?:\.\w+)+$", value) or value.endswith((":", ","))):
         return False
     if poses(value) or value.startswith("sk-") and len(value) < 24 or style.test and not is_random(value, 20):
         return False
-    if is_token(value, bool(_STRONG.search(last))):
+    # In a file of properties the words of a name are parted by dots: pinecone.api.key
+    strong = bool(_STRONG.search(last)) or last in _LAST_WORDS and bool(_STRONG.search("_".join(plain.split(".")[-3:])))
+    if is_token(value, strong or is_uuid(value) and bool(_OF_SERVICE.search(last))):
         return True
     return bool(_PASSWORD.search(last)) and is_password(value)
 

@@ -35,7 +35,7 @@ U = r"[A-Za-z0-9_-]"
 H = r"[0-9a-f]"
 END_U = r"(?![A-Za-z0-9_-])"
 
-_FIRST = re.compile(r"((?:\[(?:\\.|[^\]\\])+\]|\\d))\{(\d+)")
+_FIRST = lazy.pattern(r"((?:\[(?:\\.|[^\]\\])+\]|\\d))\{(\d+)")
 _GATED = 8
 """Characters after a mark that the gate looks at."""
 
@@ -65,7 +65,7 @@ def inner(
     return Pattern(kind, mark, lazy.pattern(regex), ml, fits, gate=gate or re.escape(mark))
 
 
-_LOOKS_BACK = re.compile(r"\(\?<!\[[^\]]+\]\)")
+_LOOKS_BACK = lazy.pattern(r"\(\?<!\[[^\]]+\]\)")
 """At the begin of an expression: what may not stand left of a match, unless it is the letter of an escape."""
 
 

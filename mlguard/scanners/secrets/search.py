@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from mlguard.scanners import lazy
-from mlguard.scanners.secrets import addresses, checks, context, pairs
+from mlguard.scanners.secrets import addresses, checks, context, joins, pairs
 from mlguard.scanners.secrets.formats import PATTERNS
 from mlguard.scanners.secrets.gate import Gate, Key, gate
 from mlguard.scanners.secrets.hits import Hit, Lines, Style
@@ -40,12 +40,13 @@ _FIRST_CONTEXT = len(PATTERNS)
 _FIRST_ADDRESS = _FIRST_CONTEXT + len(context.KEYS)
 _FIRST_WORD = _FIRST_ADDRESS + len(addresses.KEYS)
 _ENCODED_TEXT = _FIRST_WORD + len(pairs.KEYS)
+_JOINED = _ENCODED_TEXT + 1
 
 
 @cache
 def _gate() -> Gate:
     keys = [Key(pattern.mark, pattern.gate) for pattern in PATTERNS]
-    return gate([*keys, *context.KEYS, *addresses.KEYS, *pairs.KEYS, Key("", _LEAST_ENCODED)])
+    return gate([*keys, *context.KEYS, *addresses.KEYS, *pairs.KEYS, Key("", _LEAST_ENCODED), joins.KEY])
 
 
 def find(text: str, style: Style, nested: bool = False) -> list[Hit]:
@@ -60,6 +61,8 @@ def find(text: str, style: Style, nested: bool = False) -> list[Hit]:
         if number < _FIRST_CONTEXT
         for hit in _matches(PATTERNS[number], text)
     ]
+    if style.minified:
+        opened = frozenset({_FIRST_ADDRESS, _FIRST_ADDRESS + 1} & opened)
     if _FIRST_ADDRESS in opened:
         claims += [_Claim(1, hit) for hit in addresses.urls(text)]
     if _FIRST_ADDRESS + 1 in opened:
@@ -74,6 +77,8 @@ def find(text: str, style: Style, nested: bool = False) -> list[Hit]:
                 claims += [_Claim(4, hit) for hit in pairs.entries(text, style)]
     if not nested and _ENCODED_TEXT in opened:
         claims += [_Claim(5, hit) for hit in _encoded(text)]
+    if not nested and _JOINED in opened and not style.bare:
+        claims += [_Claim(0, hit) for hit in _joined(text, style)]
     claims = [claim for claim in claims if text[claim.hit.start : claim.hit.end] not in DOCUMENTED]
     return _named(_best(claims), text) if claims else []
 
@@ -116,6 +121,18 @@ def _goes_on(before: str, first: str) -> bool:
 def _is_escape(text: str, start: int) -> bool:
     """Say whether the letter before a place is that of an escape: \\n, \\t, \\r."""
     return start >= 2 and text[start - 1] in "ntr" and text[start - 2] == "\\"
+
+
+def _joined(text: str, style: Style) -> Iterator[Hit]:
+    """Yield the credentials that a program puts together of several literals."""
+    for chain in joins.chains(text):
+        before = text[max(0, chain.start - joins.BEFORE_CHARS) : chain.start]
+        probe = before.rstrip("bruBRU\"'") + '"' + chain.text + '"\n'
+        first = len(probe) - len(chain.text) - 2
+        for hit in find(probe, style, nested=True):
+            if hit.start >= first and chain.is_cut(hit.start - first, hit.end - first):
+                yield replace(hit, start=chain.start, end=chain.end)
+                break
 
 
 def _encoded(text: str) -> Iterator[Hit]:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_token
 
 MAX_VALUES = 200_000
 """Values of one state that are looked at."""
 
-_NAME = re.compile(
+_NAME = lazy.pattern(
     r"passw(?:or)?d|passphrase|secret(?!_?(?:id|arn|name|version|manager))|(?<!next_)token(?!_?(?:id|type|url|ttl|endpoint|key_?name))|private_key|"
     r"(?:access|api|account|primary|secondary|master|encryption|shared)_key(?!_?(?:id|name|arn|vault|url))|connection_string|certificate_key|credentials"
 )
@@ -98,7 +99,7 @@ def _counts(value: str, seen: set[str]) -> bool:
     return True
 
 
-_DEFAULT = re.compile(
+_DEFAULT = lazy.pattern(
     r"^[ \t]*variable[ \t]+\"?(?P<name>[\w-]{1,100})\"?[ \t]*\{(?P<body>[^{}]{0,2000}?)\bdefault[ \t]*=[ \t]*\"(?P<value>[^\"\n]{6,1000})\"",
     re.M,
 )

@@ -28,7 +28,7 @@ _REFERENCE = lazy.pattern(
     r"\$\{|\$\(|\{\{|<%|%\(|^\$[A-Za-z_]|^%[A-Za-z_]\w*%$|^<[^<>]*>$|^\[[^\]]*\]$|^\{[^{}]*\}$|\{[A-Za-z_][\w.\[\]'\"!:]*\}|%[sdr]|"
     r"^(?:vault|secretref|ssm|sm|op|ref\+\w+|keyring|file|env|sops|akv|gcpsm|awssm|aws-sm|azurekv|secret|secrets|data|var|local|module)[:.][/\w]|"
     r"arn:aws|projects/[^/]+/secrets/|vault\.azure\.net|@Microsoft\.KeyVault|^ENC\[|^\$ANSIBLE_VAULT|^!|os\.environ|getenv|process\.env|environ\[|"
-    r"import\.meta|System\.get|resolve:secretsmanager|secretKeyRef|^AQICA[A-Za-z0-9+/]|^\$2[aby]\$|^\$argon2|^\$[156]\$|^pbkdf2|^\{(?:SHA|SSHA|bcrypt|noop)\}",
+    r"import\.meta|System\.get|resolve:secretsmanager|secretKeyRef|^AQICA[A-Za-z0-9+/]|(?:^|^[\w.-]{1,60}:)\$2[aby]\$|^\$argon2|^\$[156]\$|^pbkdf2|^\{(?:SHA|SSHA|bcrypt|noop)\}",
     re.I,
 )
 _WORDS = lazy.pattern(
@@ -108,7 +108,7 @@ def _is_wordy(part: str) -> bool:
     if len(part) <= 4:
         return True
     return sum(map(len, letters)) / max(len(letters), 1) >= 2.8 and all(
-        _VOWEL.search(piece) and not re.search(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{6,}", piece)
+        (_VOWEL.search(piece) or piece.lower() == "https") and not re.search(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{6,}", piece)
         for piece in letters
         if len(piece) > 4
     )

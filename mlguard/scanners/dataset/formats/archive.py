@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact, kind_of
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection
@@ -51,10 +52,10 @@ SPOOL_BYTES = 2**20
 SMALL_BYTES = 4 * 2**20
 """A member of a stream up to this size is read whole before its kind is told."""
 
-_SUFFIX = re.compile(r"(?i)\.(?:gz|gzip|bz2|xz|zst|zstd|lz4|z)$")
-_TAR_SUFFIX = re.compile(r"(?i)\.(?:tgz|tbz2?|txz|tzst|tlz4)$")
-_JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|\._[^/]*$|Thumbs\.db$|\.git/)")
-_LEADING = re.compile(r"^(?:[A-Za-z]:)?[/\\]+|(?<![^/\\])\.{1,2}[/\\]+")
+_SUFFIX = lazy.pattern(r"(?i)\.(?:gz|gzip|bz2|xz|zst|zstd|lz4|z)$")
+_TAR_SUFFIX = lazy.pattern(r"(?i)\.(?:tgz|tbz2?|txz|tzst|tlz4)$")
+_JUNK = lazy.pattern(r"(?:^|/)(?:__MACOSX/|\.DS_Store$|\._[^/]*$|Thumbs\.db$|\.git/)")
+_LEADING = lazy.pattern(r"^(?:[A-Za-z]:)?[/\\]+|(?<![^/\\])\.{1,2}[/\\]+")
 
 
 def tables(source: Source) -> Iterator[Table]:
@@ -485,6 +486,6 @@ def shown(name: str, number: int = 1) -> str:
     return f"member {number}{kept[0] if kept else ''}"
 
 
-_KNOWN_SUFFIX = re.compile(
+_KNOWN_SUFFIX = lazy.pattern(
     r"(?i)(?:\.(?:csv|tsv|tab|jsonl?|ndjson|txt|log|sql|md|html?|xml|har|eml|mbox|vcf|ics|tar|parquet))?(?:\.[a-z0-9]{1,7})?$"
 )

@@ -8,13 +8,13 @@ is the table; every other data file in the folder is deleted rows, whatever the 
 from __future__ import annotations
 
 import base64
-import re
 import string
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import folders
 from mlguard.scanners.dataset.folders import Folder
@@ -47,8 +47,8 @@ MAX_FILES = 2_000_000
 MAX_COLUMN_NAMES = 20_000
 """Columns, nested ones too, whose names are mapped."""
 
-_COMMIT = re.compile(r"^_delta_log/(\d{20})\.json$")
-_CHECKPOINT = re.compile(
+_COMMIT = lazy.pattern(r"^_delta_log/(\d{20})\.json$")
+_CHECKPOINT = lazy.pattern(
     r"^_delta_log/(\d{20})\.checkpoint(?:\.(?P<part>\d{10})\.(?P<of>\d{10})|\.(?P<v2>[0-9a-fA-F-]{36}))?\.(?:parquet|json)$"
 )
 _FEATURES_READ = frozenset(

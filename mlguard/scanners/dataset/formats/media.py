@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
+from mlguard import lazy
 from mlguard.artifacts import Artifact
 from mlguard.errors import Unreadable
 from mlguard.findings import Detection, Gap, Location, Record
@@ -230,7 +231,7 @@ def _riff(data: _Head) -> Iterator[tuple[str, bytes]]:
 
 
 _STILLS = (b"hei", b"hev", b"mif", b"avi", b"msf")
-_EXIF_ITEM = re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
+_EXIF_ITEM = lazy.pattern(rb"Exif\0\0(?=II\*\0|MM\0\*)")
 
 
 def _boxes(data: _Head, head: bytes) -> Iterator[tuple[str, bytes]]:
@@ -336,8 +337,8 @@ _POINTERS = frozenset({0x8769, 0x8825, 0x014A})
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 """Bytes of a value by type (TIFF 6.0, section 2)."""
 
-_BLANK = re.compile(rb"^(?:[\0 ?\-]*|(?i:none|null|unknown|n/a|default|anonymous|0+))$")
-_EMAIL = re.compile(rb"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
+_BLANK = lazy.pattern(rb"^(?:[\0 ?\-]*|(?i:none|null|unknown|n/a|default|anonymous|0+))$")
+_EMAIL = lazy.pattern(rb"[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 
 
 Read = Callable[[int, int], bytes]
@@ -426,16 +427,16 @@ def names_person(text: str) -> bool:
 
 
 _XMP = {
-    "position": re.compile(rb"exif:GPSLatitude\s*(?:=\s*[\"']|>)\s*\d"),
-    "serial": re.compile(rb"(?:aux|exifEX):(?:SerialNumber|BodySerialNumber|LensSerialNumber)\s*(?:=\s*[\"']|>)\s*[1-9A-Za-z]"),
-    "owner": re.compile(rb"(?:aux:OwnerName|exifEX:CameraOwnerName)\s*(?:=\s*[\"']|>)\s*[^\s\"'<]"),
-    "persons": re.compile(
+    "position": lazy.pattern(rb"exif:GPSLatitude\s*(?:=\s*[\"']|>)\s*\d"),
+    "serial": lazy.pattern(rb"(?:aux|exifEX):(?:SerialNumber|BodySerialNumber|LensSerialNumber)\s*(?:=\s*[\"']|>)\s*[1-9A-Za-z]"),
+    "owner": lazy.pattern(rb"(?:aux:OwnerName|exifEX:CameraOwnerName)\s*(?:=\s*[\"']|>)\s*[^\s\"'<]"),
+    "persons": lazy.pattern(
         rb"Iptc4xmpExt:PersonInImage>\s*<rdf:Bag>\s*<rdf:li[^>]*>\s*[^<\s]|MPReg:PersonDisplayName\s*(?:=\s*[\"']|>)\s*[^\s\"'<]"
         rb"|mwg-rs:Type\s*(?:=\s*[\"']|>)Face(?=.{0,600}mwg-rs:Name\s*(?:=\s*[\"']|>)\s*[^\s\"'<])|mwg-rs:Name\s*(?:=\s*[\"']|>)\s*[^\s\"'<](?=.{0,600}mwg-rs:Type\s*(?:=\s*[\"']|>)Face)",
         re.S,
     ),
 }  # fmt: skip
-_CREATOR = re.compile(rb"<dc:creator>\s*<rdf:Seq>\s*<rdf:li[^>]*>([^<]{1,200})<", re.S)
+_CREATOR = lazy.pattern(rb"<dc:creator>\s*<rdf:Seq>\s*<rdf:li[^>]*>([^<]{1,200})<", re.S)
 
 
 def xmp(packet: bytes) -> set[str]:
@@ -448,7 +449,7 @@ def xmp(packet: bytes) -> set[str]:
     return marks
 
 
-_TAG = re.compile(
+_TAG = lazy.pattern(
     rb"(?i)^(location|geo\w*|latitude|gps\w*|owner|author|artist|contact|comment|description|serial\w*)=(.*)$",
     re.M | re.S,
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.dataset.formats.budget import Budget
 from mlguard.scanners.dataset.table import BATCH_ROWS, Table
 from mlguard.values import dataclass, field
@@ -23,7 +23,7 @@ JOINED_BYTES = 4 * 2**20
 MAX_TEXT_LINES = 10_000
 """Lines of texts beside the rows that are kept of one group of members."""
 
-_NUMBERS = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{8}(?:-?[0-9a-f]{4,}){0,4}(?![A-Za-z0-9])|\d+")
+_NUMBERS = lazy.pattern(r"(?<![A-Za-z0-9])[0-9a-f]{8}(?:-?[0-9a-f]{4,}){0,4}(?![A-Za-z0-9])|\d+")
 
 Part = tuple[str, Table, Any]
 """Name of the member, table, and its first batch or None."""

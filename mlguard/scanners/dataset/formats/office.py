@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset.formats import expat, grid
 from mlguard.scanners.dataset.table import MissedKind, Table
@@ -30,13 +31,13 @@ MAX_TEXT_LINES = 10_000
 """Lines of comments, of properties and the like, each."""
 
 _PARTS: dict[str, re.Pattern[str]] = {
-    "docx": re.compile(r"^word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments\w*|glossary/document|people)\.xml$"),
-    "pptx": re.compile(r"^ppt/(?:slides/slide\d+|notesSlides/\w+|comments/\w+|commentAuthors|authors)\.xml$"),
-    "odf": re.compile(r"^(?:content|styles)\.xml$"),
+    "docx": lazy.pattern(r"^word/(?:document|header\d*|footer\d*|footnotes|endnotes|comments\w*|glossary/document|people)\.xml$"),
+    "pptx": lazy.pattern(r"^ppt/(?:slides/slide\d+|notesSlides/\w+|comments/\w+|commentAuthors|authors)\.xml$"),
+    "odf": lazy.pattern(r"^(?:content|styles)\.xml$"),
 }  # fmt: skip
-_PROPERTIES = re.compile(r"^(?:docProps/(?:core|app|custom)\.xml|meta\.xml)$")
-_LINKS = re.compile(r"^(?:word|ppt)/(?:slides/)?_rels/[^/]+\.rels$")
-_UNREAD = re.compile(
+_PROPERTIES = lazy.pattern(r"^(?:docProps/(?:core|app|custom)\.xml|meta\.xml)$")
+_LINKS = lazy.pattern(r"^(?:word|ppt)/(?:slides/)?_rels/[^/]+\.rels$")
+_UNREAD = lazy.pattern(
     r"(?i)^(?:word|ppt|xl)/embeddings/|vbaProject\.bin$|^ObjectReplacements/|^Object \d+/content\.xml$"
 )
 

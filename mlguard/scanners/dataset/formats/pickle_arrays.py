@@ -6,10 +6,10 @@ Layouts: numpy/_core/src/multiarray/methods.c (array_reduce), pandas/_libs/inter
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.dataset.formats import rows
 from mlguard.scanners.dataset.formats.pickle_stream import LOST, Items, Made, Name, Records, Span, Stream, Texts
 from mlguard.scanners.dataset.table import MAX_COLUMNS, Table
@@ -24,7 +24,7 @@ MAX_CATEGORIES = 2_000_000
 MAX_ENCODED = 64 * 2**20
 """Bytes of an array that protocol 2 wrote as text, which are decoded at once."""
 
-_TYPE = re.compile(r"(?:[biufc?]|[biufcSUVOmMa]\d{0,9}|object|bool)\Z")
+_TYPE = lazy.pattern(r"(?:[biufc?]|[biufcSUVOmMa]\d{0,9}|object|bool)\Z")
 
 
 class Column:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import lines, terms
 from mlguard.scanners.dataset.columns import strings
@@ -239,7 +240,7 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     return votes > 0
 
 
-_VALUE = re.compile(r"^[-+]?[\d.,]+%?$|^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|@\w+\.|^(?:true|false|nan|null|none)$", re.I)
+_VALUE = lazy.pattern(r"^[-+]?[\d.,]+%?$|^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|@\w+\.|^(?:true|false|nan|null|none)$", re.I)
 
 
 def _vote(cell: str, below: Sequence[str]) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dataset import lines
 from mlguard.scanners.dataset.columns import strings
@@ -26,14 +26,16 @@ LABELS = ("sender name", "said")
 
 _NAME = r"(?P<who>[^\W\d_][^:<>\[\]{}|=\n]{0,59}?|\+\d[\d ()\-]{5,20})"
 # Exports of WhatsApp for Android and iOS in several locales; Telegram and Signal write alike.
-_CHAT = re.compile(
+_CHAT = lazy.pattern(
     rf"^[\u200e\u202a\ufeff]*\[?\d{{1,4}}[./\-]\d{{1,2}}[./\-]\d{{1,4}},?\s+\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}})?(?:\s?[AaPp]\.?\s?[Mm]\.?)?\]?(?:\s[-–])?\s[~\s]*{_NAME}:\s(?P<said>.*)$"
 )
-_CLOCK = re.compile(r"^\[?\(?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\)?\]?\s+" + _NAME + r"(?::\s(?P<said>.*)|\s*)$")
-_CUE = re.compile(r"^\s*(?:\d{1,2}:)?\d{1,2}:\d{2}[.,]\d{3}\s+-->\s+(?:\d{1,2}:)?\d{1,2}:\d{2}[.,]\d{3}")
-_VOICE = re.compile(r"<v(?:\.[\w.]+)?\s+([^>]{1,80})>")
-_TAG = re.compile(r"</?[a-z][^>]{0,80}>|\{\\[^}]{0,40}\}")
-_TURN = re.compile(r"^(?:[-–>]\s*)?(?P<who>[^\W\d_][\w.'’\- ]{0,39}?)(?:\s*\((?:[\w ,.:]{1,30})\))?:\s+(?P<said>\S.*)$")
+_CLOCK = lazy.pattern(r"^\[?\(?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\)?\]?\s+" + _NAME + r"(?::\s(?P<said>.*)|\s*)$")
+_CUE = lazy.pattern(r"^\s*(?:\d{1,2}:)?\d{1,2}:\d{2}[.,]\d{3}\s+-->\s+(?:\d{1,2}:)?\d{1,2}:\d{2}[.,]\d{3}")
+_VOICE = lazy.pattern(r"<v(?:\.[\w.]+)?\s+([^>]{1,80})>")
+_TAG = lazy.pattern(r"</?[a-z][^>]{0,80}>|\{\\[^}]{0,40}\}")
+_TURN = lazy.pattern(
+    r"^(?:[-–>]\s*)?(?P<who>[^\W\d_][\w.'’\- ]{0,39}?)(?:\s*\((?:[\w ,.:]{1,30})\))?:\s+(?P<said>\S.*)$"
+)
 
 
 _ROLES = frozenset(

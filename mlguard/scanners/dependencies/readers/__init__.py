@@ -19,15 +19,16 @@ _NAMES = {
     "pyproject.toml": "pyproject", "hatch.toml": "hatch", "pipfile": "pipfile", "pipfile.lock": "pipfile-lock", "setup.cfg": "setup-cfg",
     "setup.py": "setup-py", "tox.ini": "tox", "tox.toml": "tox-toml", "noxfile.py": "nox", "uv.lock": "lock", "poetry.lock": "lock",
     "pdm.lock": "lock", "pixi.toml": "pixi", "pixi.lock": "pixi-lock", "meta.yaml": "recipe", "recipe.yaml": "recipe",
-    ".pre-commit-config.yaml": "pre-commit", ".pre-commit-config.yml": "pre-commit",
+    ".pre-commit-config.yaml": "pre-commit", ".pre-commit-config.yml": "pre-commit", "python_env.yaml": "yaml", "python_env.yml": "yaml",
+    "devcontainer.json": "devcontainer", ".devcontainer.json": "devcontainer",
 }  # fmt: skip
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (lazy.pattern(r"(?:^|/)pylock(?:\.[^/]+)?\.toml$"), "lock"),
     (lazy.pattern(r"\.py\.lock$"), "lock"),
     (lazy.pattern(r"(?i)(?:^|[/.])(?:[\w.-]*[-_.])?conda-lock\.ya?ml$"), "conda-lock"),
     (lazy.pattern(r"(?i)(?:^|/)(?:environment|env|conda)(?:[-_.][\w.-]*)?\.ya?ml$|(?:^|/)[\w.-]*[-_](?:environment|conda|env)\.ya?ml$"), "conda"),
-    (lazy.pattern(r"(?i)(?:^|/)[^/]*(?:requirements|constraints)[^/]*\.(?:txt|in|pip)$"), "requirements"),
-    (lazy.pattern(r"(?i)(?:^|/)(?:pip[-_]?)?(?:requirements|constraints|reqs)/[^/]+\.(?:txt|in|pip)$"), "perhaps-requirements"),
+    (lazy.pattern(r"(?i)(?:^|/)[^/]*(?:requirements?|constraints?)[^/]*\.(?:txt|in|pip)$|(?:^|/)requirements(?:[-_.][^/]*)?\.lock$"), "requirements"),
+    (lazy.pattern(r"(?i)(?:^|/)(?:pip[-_]?)?(?:requirements?|constraints|reqs)/(?:[^/]+/){0,8}[^/]+\.(?:txt|in|pip)$"), "perhaps-requirements"),
     (lazy.pattern(r"(?i)(?:^|/)(?:(?:pip[-_])?reqs?|deps|dependencies|packages|pip-(?:freeze|tools|packages))(?:[-_.]\w+)?\.(?:txt|in)$"), "perhaps-requirements"),
     (lazy.pattern(r"(?i)(?:^|/)[\w.-]*(?:explicit|conda|spec-(?:file|list)|(?:linux|osx|win)-(?:64|arm64|aarch64))[\w.-]*\.(?:txt|lock)$"), "explicit"),
     (lazy.pattern(r"\.dist-info/METADATA$|\.egg-info/PKG-INFO$|\.egg-info$|(?:^|/)PKG-INFO$"), "metadata"),
@@ -35,6 +36,12 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (lazy.pattern(r"-\d[^/]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$"), "sdist"),
     (lazy.pattern(r"(?i)(?:^|/)(?:GNU)?makefile(?:\.\w+)?$|\.mk$|(?:^|/)\.?justfile$|\.just$"), "makefile"),
     (lazy.pattern(r"(?i)(?:^|/)(?:\.github/(?:workflows|actions)/.*\.ya?ml|action\.ya?ml|[^/]*gitlab-ci[^/]*\.ya?ml|\.gitlab(?:-ci)?/.*\.ya?ml|\.?azure-pipelines[^/]*\.ya?ml|\.azure-pipelines/.*\.ya?ml|\.circleci/.*\.ya?ml|\.travis\.ya?ml|bitbucket-pipelines\.ya?ml|cloudbuild[^/]*\.ya?ml|buildspec[^/]*\.ya?ml|\.?appveyor\.ya?ml|\.drone\.ya?ml|\.woodpecker(?:/.*)?\.ya?ml|\.cirrus\.ya?ml|Taskfile[^/]*\.ya?ml|\.readthedocs\.ya?ml)$"), "pipeline"),
+    (lazy.pattern(r"(?i)(?:^|/)[\w.-]*(?:docker|container)file[\w.-]*$"), "dockerfile"),
+    (lazy.pattern(r"(?i)(?:^|/)[\w.-]*jenkinsfile[\w.-]*$|\.jenkinsfile$"), "jenkins"),
+    (lazy.pattern(r"(?i)\.psm?1$"), "powershell"),
+    (lazy.pattern(r"(?i)\.(?:bat|cmd)$"), "batch"),
+    (lazy.pattern(r"(?i)(?:^|/)\.devcontainer/(?:[^/]+/)?[^/]*\.json$"), "devcontainer"),
+    (lazy.pattern(r"(?i)\.ya?ml$|(?:^|/)MLproject$"), "yaml"),
 )  # fmt: skip
 _KINDS = {
     "requirements": "requirements", "pyproject": "pyproject", "pylock": "lock", "dockerfile": "dockerfile", "workflow": "pipeline",
@@ -118,7 +125,11 @@ def _rarer(word: str) -> Reader:
         return installed.read
     from mlguard.scanners.dependencies.readers import steps
 
-    return steps.READERS[word]
+    if word in steps.READERS:
+        return steps.READERS[word]
+    from mlguard.scanners.dependencies.readers import others
+
+    return others.READERS[word]
 
 
 _EXPLICIT = lazy.pattern(r"(?m)^@EXPLICIT\s*$")
@@ -148,16 +159,51 @@ def _looks_like_requirements(text: str) -> bool:
     return bool(rows) and fits * 2 >= len(rows)
 
 
-_SCRIPT_WORDS = (b"pip", b"conda", b"mamba", b"uv ", b"uvx", b"poetry", b"pdm", b"rye")
+_SCRIPT_WORDS = (b"pip", b"conda", b"mamba", b"uv ", b"uv}", b"uvx", b"poetry", b"pdm", b"rye", b"easy_install")
 
 
 def worth_reading(word: str, data: bytes) -> bool:
     """Say whether a file can say something about packages by the words in it: most code and notebooks cannot."""
     if word == "script":
         return b"/// script" in data
-    if word in ("shell", "notebook", "dockerfile", "makefile", "pipeline"):
-        return b"\0" in data or any(one in data for one in _SCRIPT_WORDS)
+    if word == "yaml":
+        from mlguard.scanners.dependencies.readers import others
+
+        return others.worth_reading(data)
+    if word in (
+        "shell",
+        "notebook",
+        "dockerfile",
+        "makefile",
+        "pipeline",
+        "powershell",
+        "batch",
+        "jenkins",
+        "devcontainer",
+    ):
+        low = data.lower()
+        return (
+            b"\0" in data or any(one in low for one in _SCRIPT_WORDS) or word == "pipeline" and b"requirements" in low
+        )
     return True
+
+
+_CODE = frozenset({"script", "setup-py", "nox"})
+"""Formats that are Python, and may install something while they run."""
+
+
+def installed_by(word: str, path: str, text: str, load: Read) -> Manifest | None:
+    """Return what a module installs while it runs; None for another format. Raises Unreadable."""
+    if word not in _CODE:
+        return None
+    from mlguard.scanners.dependencies.readers import code
+
+    return code.read(path, text, load) if code.worth_reading(text.encode("utf-8", "replace")) else None
+
+
+def parsed(word: str, path: str, text: str, load: Read) -> Manifest | None:
+    """Return what a text in the format of this name says. Raises Unreadable."""
+    return _read(word, path, text, load)
 
 
 def read(artifact: Artifact, context: Context) -> list[Manifest]:
@@ -180,14 +226,21 @@ def read(artifact: Artifact, context: Context) -> list[Manifest]:
     else:
         if word in ("script", "notebook") and artifact.size > MAX_MANIFEST_BYTES:
             return []  # its own scanner says that it is too large
-        if not worth_reading(word, read_bytes(context, artifact.path, MAX_MANIFEST_BYTES)):
-            return []
-        found = _read(word, artifact.path, load(artifact.path), load)
-    if found is None:
-        return []
-    told = {(trouble.path, trouble.reason): trouble for trouble in troubles}
-    found.troubles += told.values()
-    return [found]
+        data = read_bytes(context, artifact.path, MAX_MANIFEST_BYTES)
+        found = _read(word, artifact.path, load(artifact.path), load) if worth_reading(word, data) else None
+        if found is None and word == "conda" and worth_reading("yaml", data):
+            found = _read("yaml", artifact.path, load(artifact.path), load)  # only its name is that of an environment
+        if word in _CODE and (b"pip" in data or b"install" in data or b"\0" in data):
+            more = installed_by(word, artifact.path, load(artifact.path), load)
+            if more is not None:
+                return _told([found, more] if found else [more], troubles)
+    return _told([found], troubles) if found else []
+
+
+def _told(found: list[Manifest], troubles: list[Trouble]) -> list[Manifest]:
+    """Put what was wrong with the bytes of files into the first manifest, each once."""
+    found[0].troubles += {(trouble.path, trouble.reason): trouble for trouble in troubles}.values()
+    return found
 
 
 def wanted(artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import Component, Manifest, Place, Read, Source, Trouble, host_of
+from mlguard.scanners.dependencies.normal import canonical
 
 _OWN = frozenset({"python", "pip", ""})
 """The interpreter and the installer, which other rules judge."""
 
-_TEMPLATE = re.compile(r"\{\{|\{%|\$\{\{")
+_TEMPLATE = lazy.pattern(r"\{\{|\{%|\$\{\{")
 
 
 def tell(manifest: Manifest, parts: Iterable[Component]) -> None:
@@ -49,7 +49,7 @@ def match_spec(text: str, place: Place, **more: Any) -> Component | None:
         fixed = parts[2]
     elif re.fullmatch(r"=[^\s,|*=<>!]+=[^\s*]+", given):
         fixed = parts[1]
-    return Component(canonicalize_name(match[1]), given, fixed, place, "conda", source=host_of(channel), **more)
+    return Component(canonical(match[1]), given, fixed, place, "conda", source=host_of(channel), **more)
 
 
 def read(path: str, text: str, load_file: Read) -> Manifest | None:
@@ -107,9 +107,9 @@ def _on(path: str, rows: list[str], line: int, text: str) -> Place:
     return Place(path, line, at + 1, at + 1 + len(text)) if at >= 0 and text else Place(path, line)
 
 
-_HEADER = re.compile(r"^(\s*)(requirements|outputs|test|tests)\s*:\s*(?:#.*)?$")
-_LIST = re.compile(r"^(\s*)(host|build|run|run_constrained|run_constraints|requires|pip)\s*:\s*(?:#.*)?$")
-_ITEM = re.compile(r"^(\s*)-\s+(.*?)\s*$")
+_HEADER = lazy.pattern(r"^(\s*)(requirements|outputs|test|tests)\s*:\s*(?:#.*)?$")
+_LIST = lazy.pattern(r"^(\s*)(host|build|run|run_constrained|run_constraints|requires|pip)\s*:\s*(?:#.*)?$")
+_ITEM = lazy.pattern(r"^(\s*)-\s+(.*?)\s*$")
 
 
 def read_recipe(path: str, text: str, load_file: Read) -> Manifest | None:

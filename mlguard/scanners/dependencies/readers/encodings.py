@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import re
 
+from mlguard import lazy
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
-_COOKIE = re.compile(rb"coding[:=]\s*([-\w.]+)")
-_SAFE = re.compile(
+_COOKIE = lazy.pattern(rb"coding[:=]\s*([-\w.]+)")
+_SAFE = lazy.pattern(
     r"(?:utf|ascii|latin|iso|cp\d|windows|koi8|mac|gb|big5|shift|sjis|euc|hz|johab|ptcp|kz|tis|l[1-9]|us)[\w.-]*", re.I
 )
 """Encodings of text; Python has others that unpack or escape."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.values import dataclass
 
@@ -16,8 +16,8 @@ class Value:
     lines: tuple[tuple[str, int, int], ...]
 
 
-_SECTION = re.compile(r"\[(.+)\]")
-_OPTION = re.compile(r"([^=:\s][^=:]*?)\s*(?:[=:]\s*(.*))?$")
+_SECTION = lazy.pattern(r"\[(.+)\]")
+_OPTION = lazy.pattern(r"([^=:\s][^=:]*?)\s*(?:[=:]\s*(.*))?$")
 
 
 def parse(text: str) -> dict[str, dict[str, Value]]:
@@ -25,6 +25,8 @@ def parse(text: str) -> dict[str, dict[str, Value]]:
 
     The grammar is that of ``RawConfigParser(strict=False)``: a line that is indented deeper than its option goes on with it.
     """
+    import configparser
+
     check = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         check.read_string(text.removeprefix("\ufeff"))

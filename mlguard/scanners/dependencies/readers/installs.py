@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mlguard import lazy
 from mlguard.scanners.infra.shell import effective
 from mlguard.values import dataclass
 
-_PIP = re.compile(r"pip(?:[23](?:\.\d+)?)?(?:\.exe)?")
-_PYTHON = re.compile(r"(?:python[\d.]*(?:\.exe)?|py|pypy\d*)")
+_PIP = lazy.pattern(r"pip(?:[23](?:\.\d+)?)?(?:\.exe)?")
+_PYTHON = lazy.pattern(r"(?:python[\d.]*(?:\.exe)?|py|pypy\d*)")
 _LONG_VALUED = frozenset(
     {
         "--requirement", "--constraint", "--editable", "--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--target",

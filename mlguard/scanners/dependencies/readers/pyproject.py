@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import (
@@ -44,9 +46,60 @@ def read(path: str, text: str, load_file: Read) -> Manifest:
     reader.tables()
     sources.take(manifest, document, places)
     apply_uv_sources(manifest, document)
+    _workspace(manifest, load_file)
     reader.dynamic(load_file)
     _other_tools(manifest, document, places, load_file)
+    _tasks(manifest, document, places, text, load_file)
     return manifest
+
+
+MAX_ABOVE = 4
+"""Folders above a member of a workspace in which its root is looked for."""
+
+
+def _workspace(manifest: Manifest, load_file: Read) -> None:
+    """Put in where the root of uv's workspace takes packages from: what it says counts for all members."""
+    folder = posixpath.dirname(manifest.path)
+    for _ in range(MAX_ABOVE):
+        if not folder:
+            return
+        folder = posixpath.dirname(folder)
+        try:
+            text = load_file(posixpath.join(folder, "pyproject.toml"))
+            if "workspace" not in text or "sources" not in text:
+                continue
+            root = load(text)
+        except Unreadable:
+            continue
+        if "workspace" in table(root, "tool", "uv"):
+            apply_uv_sources(manifest, root)
+            return
+
+
+def _tasks(manifest: Manifest, document: dict[str, Any], places: Places, text: str, load_file: Read) -> None:
+    """Take what the commands in the tables of tools install: tasks, and steps before a build or a test."""
+    if not _INSTALLS.search(text):
+        return
+    from mlguard.scanners.dependencies.readers import steps
+
+    script = steps.Script(manifest, load_file)
+    todo: list[tuple[Path, Any]] = [(("tool",), document.get("tool"))]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, dict) and len(path) < MAX_PATH:
+            todo += [((*path, key), inner) for key, inner in value.items() if key not in _NO_COMMANDS]
+        elif isinstance(value, list) and len(path) < MAX_PATH:
+            todo += [((*path, number), inner) for number, inner in enumerate(value)]
+        elif isinstance(value, str) and _INSTALLS.search(value):
+            place = places.value(*path)
+            script.take(value, lambda start, end, place=place: place)  # type: ignore[misc]  # bound at once
+
+
+MAX_PATH = 12
+"""Levels of tables in which commands are looked for."""
+
+_INSTALLS = lazy.pattern(r"\b(?:pip3?|conda|mamba|pipx)\s+install\b|\buv\s+(?:pip|add|tool)\b|\bpoetry\s+add\b")
+_NO_COMMANDS = frozenset({"description", "help", "readme", "legacy_tox_ini"})
 
 
 class _Reader:
@@ -100,6 +153,8 @@ class _Reader:
                 self.one(text, (*uv, "extra-build-dependencies", name, number), "build", build=True)
         self.take(("tool", "rye", "dev-dependencies"), "dev")
         self.take(("tool", "flit", "metadata", "requires"))
+        self.take(("tool", "flit", "metadata", "dev-requires"), "dev")
+        self.take(("tool", "hatch", "env", "requires"), "build", build=True)
         for name in table(self.document, "tool", "flit", "metadata", "requires-extra"):
             self.take(("tool", "flit", "metadata", "requires-extra", name), name)
 

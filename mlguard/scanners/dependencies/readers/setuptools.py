@@ -49,8 +49,10 @@ def read_cfg(path: str, text: str, load_file: Read) -> Manifest | None:
     """
     sections = ini.parse(text)
     manifest = Manifest(path, format="setup.cfg")
-    options = sections.get("options", {})
-    extras = sections.get("options.extras_require", {})
+    options = {
+        name.replace("-", "_"): value for name, value in sections.get("options", {}).items()
+    }  # as setuptools does
+    extras = sections.get("options.extras_require") or sections.get("options.extras-require", {})
     lists = [
         ("", options.get("install_requires")),
         ("tests", options.get("tests_require")),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import (
@@ -23,6 +24,7 @@ from mlguard.scanners.dependencies.readers import conda, installs
 from mlguard.scanners.infra import shell
 from mlguard.scanners.infra.dockerfile import expand
 from mlguard.scanners.infra.resources import REFERENCE
+from mlguard.values import replace
 
 MAX_NESTED = 3
 """Shells inside shells whose text is read."""
@@ -33,8 +35,8 @@ MAX_ABOVE = 20
 At = Callable[[int, int], Place]
 """Returns the place in the file of a part of a script by its offsets."""
 
-_OPEN = re.compile(r"\$\{\{|\$[({A-Za-z_]|`|\{\w|%\w+%|<[A-Z_]+>|xxxx|\{\{|\$\[\[")
-_VERB = re.compile(r"\b(?:install|add|sync|run|create|inject|download|wheel|update)\b|\buvx\b|pip-sync")
+_OPEN = lazy.pattern(r"\$\{\{|\$[({A-Za-z_]|`|\{\w|%\w+%|<[A-Z_]+>|xxxx|\{\{|\$\[\[")
+_VERB = lazy.pattern(r"\b(?:install|add|sync|run|create|inject|download|wheel|update)\b|\buvx\b|pip-sync")
 
 
 _SAYS = frozenset(
@@ -144,7 +146,7 @@ class Script:
             self.manifest.sources.append(Source("channel", host_of(text), place))
         elif argument.option and argument.option != "-e":
             requirements.take_index(self.manifest, argument.option, text, place)
-        elif REFERENCE.search(text) or _OPEN.search(text):
+        elif (REFERENCE.search(text) or _OPEN.search(text)) and not _of_the_tree(text):
             self.variable(text, place, found)
         elif found.conda:
             part = conda.match_spec(text, place)
@@ -153,6 +155,7 @@ class Script:
             else:
                 self.manifest.components.append(part)
         else:
+            text = text.partition("[")[0] if _of_the_tree(text) else text
             line = f"-e {text}" if argument.option == "-e" else _versioned(text) if found.loose_at else text
             requirements.take_lines(self.manifest, [(line, place)], self.load)
 
@@ -210,6 +213,12 @@ class Script:
             self.manifest.troubles.append(Trouble(self.manifest.path, kind, reason, hint))
 
 
+def _of_the_tree(text: str) -> bool:
+    """Say whether a text is a path of the tree whose extras alone are open: they stand in its own manifest."""
+    path, bracket, _ = text.partition("[")
+    return bool(bracket) and path.startswith(".") and not (REFERENCE.search(path) or _OPEN.search(path))
+
+
 def _moved(at: At, base: int) -> At:
     """Return the places of a text that begins at an offset of another one."""
     return lambda start, end: at(base + start, base + end)
@@ -259,10 +268,7 @@ def read_dockerfile(path: str, text: str, load_file: Read) -> Manifest | None:
     """Return what the RUN lines of a Dockerfile install; None when that is nothing."""
     from mlguard.scanners.infra import dockerfile
 
-    try:
-        instructions = dockerfile.parse(text)
-    except Unreadable:
-        return None  # the scanner of infrastructure says so
+    instructions = dockerfile.parse(text)
     manifest = Manifest(path, format="Dockerfile")
     script = Script(manifest, load_file)
     known: dict[str, str | None] = {}
@@ -323,7 +329,7 @@ def read_shell(path: str, text: str, load_file: Read) -> Manifest | None:
     return _end(manifest, False)
 
 
-_MAKE_VARIABLE = re.compile(
+_MAKE_VARIABLE = lazy.pattern(
     r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*(?::{1,3}|\?)?=[ \t]*([^#$\s][^#$\n]*)?(?:#.*)?$", re.M
 )
 
@@ -373,18 +379,15 @@ def _found_on(path: str, rows: list[str], first: int, count: int, body: str) -> 
 
 # ---- notebooks
 
-_MAGIC = re.compile(r"^(\s*)(?:[%!]{1,2}|!!)\s*(?=\S)")
-_SHELL_CELL = re.compile(r"^\s*%%(?:bash|sh|script\s+(?:bash|sh)\b.*|system|!)(?:\s.*)?$|^\s*%%!(?:\s.*)?$")
+_MAGIC = lazy.pattern(r"^(\s*)(?:[%!]{1,2}|!!)\s*(?=\S)")
+_SHELL_CELL = lazy.pattern(r"^\s*%%(?:bash|sh|script\s+(?:bash|sh)\b.*|system|!)(?:\s.*)?$|^\s*%%!(?:\s.*)?$")
 
 
 def read_notebook(path: str, text: str, load_file: Read) -> Manifest | None:
     """Return what the cells of a notebook install; None when that is nothing. Raises Unreadable."""
     from mlguard.scanners import notebook
 
-    try:
-        cells = notebook.read(text)
-    except Unreadable:
-        return None  # the scanner of notebooks says so
+    cells = notebook.read(text)
     manifest = Manifest(path, format="notebook")
     script = Script(manifest, load_file)
     for cell in cells:
@@ -392,6 +395,9 @@ def read_notebook(path: str, text: str, load_file: Read) -> Manifest | None:
             continue
         rows = cell.source.split("\n")
         first = next((number for number, row in enumerate(rows) if row.strip()), 0)
+        if rows[first].startswith("%%") and not _SHELL_CELL.match(rows[first]) and not _PYTHON_CELL.match(rows[first]):
+            _written(manifest, path, cell, rows[first], "\n".join(rows[first + 1 :]), first + 1, load_file)
+            continue
         if _SHELL_CELL.match(rows[first]):
             rest = "\n".join(rows[first + 1 :])
             script.take(rest, _in_cell(path, cell, rest, first + 1))
@@ -411,7 +417,80 @@ def read_notebook(path: str, text: str, load_file: Read) -> Manifest | None:
                 lead = (magic or assigned).end() if magic or assigned else 0  # type: ignore[union-attr]  # one of them matched
                 body = " " * lead + "\n".join(block)[lead:]
                 script.take(body, _in_cell(path, cell, body, start))
+                for line in range(start, number):  # what is left of the cell is Python
+                    rows[line] = f"{row[: len(row) - len(row.lstrip())]}pass" if line == start else ""
+        _code_of(manifest, path, cell, rows, load_file)
     return _end(manifest, False)
+
+
+_PYTHON_CELL = lazy.pattern(
+    r"%%(?:time|timeit|capture|px|prun|debug|python3?|pypy|mprun|memit|skip|cache|wandb)\b|%%script\s+\S*python"
+)
+"""Magics whose cell is Python."""
+
+_WRITES = lazy.pattern(r"%%(?:writefile|file|writetemplate)\s+(?:-a\s+|--append\s+)?[\"']?([^\s\"']+)")
+
+
+def _written(manifest: Manifest, path: str, cell: Any, head: str, text: str, before: int, load_file: Read) -> None:
+    """Take what a file that a cell writes says about packages, as if it stood in the tree."""
+    from mlguard.scanners.dependencies import readers
+
+    match = _WRITES.match(head)
+    if match is None:
+        return
+    name = posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1].lstrip("/"))).lstrip("./")
+    word = readers.format_of(name, "python" if name.endswith(".py") else "shell" if name.endswith(".sh") else "")
+    if not word or word in readers.BINARY or word == "notebook":
+        return
+    found: list[Manifest | None] = []
+    try:
+        if readers.worth_reading(word, text.encode("utf-8", "replace")):
+            found.append(readers.parsed(word, name, text, load_file))
+        found.append(readers.installed_by(word, name, text, load_file))
+    except Unreadable as error:
+        at = _in_cell(path, cell, text, before)(0, 0)
+        reason = f"line {at.line} writes a file that cannot be read: {error}"
+        manifest.troubles.append(Trouble(path, "unreadable", reason, "mend the cell"))
+    places = _in_cell(path, cell, text, before)
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def moved(place: Place) -> Place:
+        if place.path != name or place.line > len(starts):
+            return place
+        start = starts[place.line - 1] + place.column - 1
+        return places(start, start + max(place.end_column - place.column, 0))
+
+    for one in filter(None, found):
+        manifest.components += [replace(part, place=moved(part.place)) for part in one.components]
+        manifest.indexes += [replace(part, place=moved(part.place)) for part in one.indexes]
+        manifest.sources += [replace(part, place=moved(part.place)) for part in one.sources]
+        for trouble in one.troubles:
+            line = re.sub(
+                r"\bline (\d+)\b", lambda hit: f"line {moved(Place(name, int(hit[1]))).line}", trouble.reason, count=1
+            )
+            manifest.troubles.append(replace(trouble, path=path, reason=line) if trouble.path == name else trouble)
+
+
+def _code_of(manifest: Manifest, path: str, cell: Any, rows: list[str], load_file: Read) -> None:
+    """Take what the Python of a cell installs."""
+    from mlguard.scanners.dependencies.readers import code
+    from mlguard.scanners.notebook import file_place
+
+    rows = ["pass" if row.lstrip()[:1] in ("%", "!") and not row[:1].isspace() else row for row in rows]
+    text = "\n".join(rows)
+    if cell.language not in ("python", "") or not code.worth_reading(text.encode("utf-8", "replace")):
+        return
+
+    def at(line: int, column: int, end: int) -> Place:
+        found, begin = file_place(cell, line, column)
+        last, stop = file_place(cell, line, end) if end else (found, 0)
+        return Place(path, found, begin, stop if last == found else 0)
+
+    try:
+        code.take(manifest, text, at, load_file)
+    except Unreadable as error:
+        reason = f"cell from line {at(1, 1, 0).line} on: {error}"
+        manifest.troubles.append(Trouble(path, "unreadable", reason, "mend the cell"))
 
 
 def _in_cell(path: str, cell: Any, text: str, before: int) -> At:
@@ -430,36 +509,17 @@ def _in_cell(path: str, cell: Any, text: str, before: int) -> At:
 
 # ---- pipelines in YAML
 
-_SCRIPT_KEYS = frozenset(
-    {
-        "run", "script", "bash", "sh", "command", "commands", "before_script", "after_script", "install", "before_install", "inlineScript", "cmd",
-        "cmds", "pwsh", "powershell", "args", "test_script", "build_script", "install_script", "before_build", "after_success", "pre_install",
-        "post_install", "pre_build", "post_build", "build", "jobs",
-    }
-)  # fmt: skip
-
 
 def read_pipeline(path: str, text: str, load_file: Read) -> Manifest | None:
     """Return what the scripts of a pipeline install, whichever system runs it; None when that is nothing."""
-    from mlguard.scanners.infra.pipelines.texts import Source
+    from mlguard.scanners.dependencies.readers import others
     from mlguard.scanners.infra.yamltree import parse
 
-    try:
-        documents = parse(text)
-    except Unreadable:
-        return None  # the scanner of infrastructure says so
+    documents = parse(text)
     manifest = Manifest(path, format="pipeline")
     script = Script(manifest, load_file)
-    source = Source(text)
+    others.take_yaml(script, documents.trees, text)
     for tree in documents.trees:
-        for node in _scripts(tree, False, 0):
-            places = shell.Places(node.value)
-
-            def at(start: int, end: int, node: Any = node, places: shell.Places = places) -> Place:
-                found = source.place(node, places, start, end)
-                return Place(path, found.line, found.column, found.end_column if found.end_line == found.line else 0)
-
-            script.take(node.value, at)
         if posixpath.basename(path).startswith(".readthedocs"):
             _read_the_docs(script, tree)
     return _end(manifest, _judged(path))
@@ -467,18 +527,6 @@ def read_pipeline(path: str, text: str, load_file: Read) -> Manifest | None:
 
 def _judged(path: str) -> bool:
     return re.search(r"(?:^|/)\.github/|(?:^|/)action\.ya?ml$|gitlab", path) is not None
-
-
-def _scripts(tree: Any, inside: bool, depth: int) -> Iterator[Any]:
-    """Yield the texts below keys that hold scripts."""
-    if depth > 40:
-        return
-    if isinstance(tree.value, str):
-        if inside and tree.value.strip():
-            yield tree
-        return
-    for key, child in tree.items():
-        yield from _scripts(child, inside if isinstance(key, int) else key in _SCRIPT_KEYS, depth + 1)
 
 
 def _read_the_docs(script: Script, tree: Any) -> None:
@@ -497,10 +545,7 @@ def read_pre_commit(path: str, text: str, load_file: Read) -> Manifest | None:
     """Return the packages that hooks install besides: ``additional_dependencies`` of hooks in Python."""
     from mlguard.scanners.infra.yamltree import parse
 
-    try:
-        documents = parse(text)
-    except Unreadable:
-        return None  # the scanner of infrastructure says so
+    documents = parse(text)
     manifest = Manifest(path, format="pre-commit")
     for tree in documents.trees[:1]:
         repositories = tree.get("repos")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mlguard import lazy
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import Manifest, Place, Read, Trouble
 from mlguard.scanners.dependencies.readers import ini
@@ -15,9 +16,9 @@ from mlguard.values import replace
 MAX_REFERENCES = 100
 """References from one list of an environment to lists of others that are followed."""
 
-_FACTORS = re.compile(r"^(?:!?[\w.]+(?:[-,][!\w.{},]*)*)\s*:(?!/)\s*(?P<rest>.*)$")
-_REFERENCE = re.compile(r"^\{\[([^\]]+)\]([\w-]+)\}$")
-_TREE = re.compile(r"\{(?:toxinidir|tox_root|/)\}/?|\$\{?PWD\}?/")
+_FACTORS = lazy.pattern(r"^(?:!?[\w.]+(?:[-,][!\w.{},]*)*)\s*:(?!/)\s*(?P<rest>.*)$")
+_REFERENCE = lazy.pattern(r"^\{\[([^\]]+)\]([\w-]+)\}$")
+_TREE = lazy.pattern(r"\{(?:toxinidir|tox_root|/)\}/?|\$\{?PWD\}?/")
 
 
 def read(path: str, text: str, load_file: Read) -> Manifest | None:
@@ -35,6 +36,35 @@ def take_ini(manifest: Manifest, text: str, before: int, load_file: Read) -> Non
         if environment or name in ("tox", "tox:tox"):
             for key in ("deps", "requires", "constraints") if environment else ("requires",):
                 _take(manifest, sections, name, key, environment[1] or "" if environment else "tox", before, load_file)
+            for key in ("commands", "commands_pre", "commands_post") if environment else ():
+                _commands(manifest, sections[name].get(key), before, load_file)
+
+
+def _commands(manifest: Manifest, value: ini.Value | None, before: int, load_file: Read) -> None:
+    """Take what commands install besides; a line that ends with a backslash goes on."""
+    if value is None or not any("install" in text or " add " in text for text, _, _ in value.lines):
+        return
+    from mlguard.scanners.dependencies.readers.steps import Script
+
+    script = Script(manifest, load_file)
+    lines = list(value.lines)
+    while lines:
+        block = [lines.pop(0)]
+        while block[-1][0].endswith("\\") and lines:
+            block.append(lines.pop(0))
+        starts, text = [], ""
+        for row, line, column in block:
+            starts.append((len(text), line, column))
+            text += _TREE.sub(lambda match: "./".ljust(len(match.group())), row) + "\n"
+        if match := _FACTORS.match(block[0][0]):
+            text = " " * match.start("rest") + text[match.start("rest") :]
+        text = re.sub(r"^(\s*)-(?=\s*\w)", r"\1 ", text)  # tox goes on when such a command fails
+
+        def at(start: int, end: int, starts: list[tuple[int, int, int]] = starts) -> Place:
+            begin, line, column = next(one for one in reversed(starts) if one[0] <= start)
+            return Place(manifest.path, line + before, column + start - begin, column + end - begin)
+
+        script.take(text, at)
 
 
 def _take(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlguard import facts
+from mlguard import facts, lazy
 from mlguard.scanners.infra.kubernetes.joins import MAX_SELECTING, Named
 from mlguard.scanners.infra.kubernetes.objects import Object, listed, mapping, plain
 from mlguard.scanners.infra.kubernetes.places import Places
@@ -65,7 +64,7 @@ def escalation(rule: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 _ROLES = frozenset({"roles", "clusterroles"})
-_MASTERS = re.compile(
+_MASTERS = lazy.pattern(
     r"^(?:system:masters|system:admin|cluster-admin|admin|kubernetes\.io/(?:kube-apiserver-client|\*))$"
 )
 """Names that are as good as all of them."""

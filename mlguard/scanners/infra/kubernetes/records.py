@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -184,11 +183,11 @@ def _served(cluster: Cluster, one: Object, positions: Places) -> dict[str, Any]:
 
 
 _SWITCHED_OFF = (
-    ("jupyter", re.compile(r"^\s*c\.(?:ServerApp|NotebookApp|IdentityProvider|PasswordIdentityProvider)\.(?:token|password|hashed_password)\s*=\s*[ub]?(?:''|\"\")\s*(?:#.*)?$"), "its token or password is empty"),
-    ("jupyter", re.compile(r"^\s*c\.JupyterHub\.authenticator_class\s*=.*(?:[Dd]ummy|[Nn]ull)(?:Authenticator)?\b"), "its hub lets everyone in"),
-    ("vector-database", re.compile(r"^\s*authorizationEnabled\s*:\s*[\"']?[Ff]alse\b"), "its login is switched off"),
-    ("prompts", re.compile(r"^\s*['\"]?store_prompts_in_spend_logs['\"]?\s*:\s*[Tt]rue\b"), "LiteLLM"),
-    ("prompts", re.compile(r"^\s*(?:litellm\.)?set_verbose\s*[:=]\s*[Tt]rue\b"), "LiteLLM"),
+    ("jupyter", lazy.pattern(r"^\s*c\.(?:ServerApp|NotebookApp|IdentityProvider|PasswordIdentityProvider)\.(?:token|password|hashed_password)\s*=\s*[ub]?(?:''|\"\")\s*(?:#.*)?$"), "its token or password is empty"),
+    ("jupyter", lazy.pattern(r"^\s*c\.JupyterHub\.authenticator_class\s*=.*(?:[Dd]ummy|[Nn]ull)(?:Authenticator)?\b"), "its hub lets everyone in"),
+    ("vector-database", lazy.pattern(r"^\s*authorizationEnabled\s*:\s*[\"']?[Ff]alse\b"), "its login is switched off"),
+    ("prompts", lazy.pattern(r"^\s*['\"]?store_prompts_in_spend_logs['\"]?\s*:\s*[Tt]rue\b"), "LiteLLM"),
+    ("prompts", lazy.pattern(r"^\s*(?:litellm\.)?set_verbose\s*[:=]\s*[Tt]rue\b"), "LiteLLM"),
 )  # fmt: skip
 MAX_LINES = 20_000
 """Lines of the files of one config map that are looked at."""

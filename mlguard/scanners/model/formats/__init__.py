@@ -5,8 +5,9 @@ A module offers ``examine(view, state) -> Examination``. It is imported when the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+
+from mlguard import lazy
 
 Test = Callable[[bytes, str], bool]
 """Asked with the first bytes of a file (up to 4096) and its name in lower case."""
@@ -25,8 +26,8 @@ _R = (
     *(b"RD" + kind + b"\n" for kind in (b"X2", b"X3", b"A2", b"A3", b"B2", b"B3")),
 )
 
-_TENSORFLOW = re.compile(r"\.(?:pb|cpb|pbtxt|meta|index|ckpt|ckpt-\d+|data-\d{5}-of-\d{5})\Z")
-_PADDLE = re.compile(r"\.(?:pdmodel|pdiparams)\Z|(?:^|/)__(?:model|params)__\Z")
+_TENSORFLOW = lazy.pattern(r"\.(?:pb|cpb|pbtxt|meta|index|ckpt|ckpt-\d+|data-\d{5}-of-\d{5})\Z")
+_PADDLE = lazy.pattern(r"\.(?:pdmodel|pdiparams)\Z|(?:^|/)__(?:model|params)__\Z")
 
 
 def _graph(head: bytes) -> str:
@@ -38,13 +39,15 @@ def _graph(head: bytes) -> str:
     return graphs.kind(head)
 
 
-_BOOSTER = re.compile(
+_BOOSTER = lazy.pattern(
     rb"[\x06\x08\x04]\0{7}(?:gbtree|gblinear|dart)"
 )  # behind the parameters of a binary model without magic
-_NAMED_MAP = re.compile(rb"[\x81-\x8f][\xa3-\xbf][A-Za-z_][A-Za-z_]{2}")  # MessagePack: a map whose first key is a name
+_NAMED_MAP = lazy.pattern(
+    rb"[\x81-\x8f][\xa3-\xbf][A-Za-z_][A-Za-z_]{2}"
+)  # MessagePack: a map whose first key is a name
 _EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm" in the code pages of mainframes, which readers of XML in Java know
 _OCDBT = (b"\x0c\xdb\x3a\x2a", b"\x0c\xdb\x20\xde", b"\x0c\xdb\x12\x34")
-_CHUNK = re.compile(r"\d+(?:\.\d+)*|[0-9a-f]{32}")  # of a Zarr array or an OCDBT store, with nothing else known of it
+_CHUNK = lazy.pattern(r"\d+(?:\.\d+)*|[0-9a-f]{32}")  # of a Zarr array or an OCDBT store, with nothing else known of it
 
 
 _TABLE: tuple[tuple[str, Test], ...] = (
