@@ -424,7 +424,8 @@ Fact = (
     | Switch
     | Resource
     | Grant
-    | DataFlow | Symbol
+    | DataFlow
+    | Symbol
     | Deployment
     | Evaluation
 )

@@ -45,7 +45,7 @@ def packages_of(module: str) -> tuple[str, ...]:
         if found := _modules().get(name):
             return found
         name = name.rpartition(".")[0]
-    from packaging.utils import canonicalize_name
+    from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
     return (str(canonicalize_name(module)),)
 
@@ -231,7 +231,7 @@ def _declared(service: Mapping[str, Any], recipients: Sequence[Mapping[str, Any]
 
 def is_recipient(service: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     """Say whether a recipient of the declaration is the service: by its packages, its hosts, or a word of its name or id."""
-    from packaging.utils import canonicalize_name
+    from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
     packages = {str(canonicalize_name(str(name))) for name in entry.get("packages") or ()}
     if packages & set(service["packages"]):

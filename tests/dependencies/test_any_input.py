@@ -62,6 +62,11 @@ SAMPLES: dict[str, str] = {
     "Makefile": test_commands.MAKEFILE,
     "a.ipynb": test_commands.notebook(["%pip install foo==1.0 \\\n", "  bar\n"], ["%%bash\n", "pip install x\n"]),
     ".pre-commit-config.yaml": test_commands.PRE_COMMIT,
+    "job.yaml": "spec:\n  args: [python, -m, pip, install, foo==1.0]\n  command: pip install bar\n  pip:\n  - baz==1\n",
+    "a.ps1": "pip install foo==1.0 `\n  bar\n",
+    "a.bat": "call pip install foo==1.0 ^\n  bar\n",
+    "Jenkinsfile": "sh 'pip install foo==1.0'\nsh \"\"\"\n  pip install bar\n\"\"\"\n",
+    "devcontainer.json": '{"postCreateCommand": "pip install foo==1.0", // no\n "onCreateCommand": ["pip", "install", "bar"],}\n',
     ".readthedocs.yaml": "version: 2\npython:\n  install:\n    - requirements: docs/x.txt\n",
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from mlguard import lazy
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
+from mlguard.scanners.code.tree import ITEM
 
 TLS = "code/disabled-tls-verification"
 CLEAR = "code/cleartext-connection"
@@ -87,7 +88,7 @@ _SWITCHES = frozenset(
 )
 
 
-@on_node(ast.Assign, words=[*_SWITCHES, *_TLS_VARIABLES])
+@on_node(ast.Assign, words=[*_SWITCHES, *_TLS_VARIABLES], targets=(ITEM, *_SWITCHES))
 def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Assignments that switch the check of certificates off."""
     scope, names = place.scope, place.names
@@ -300,8 +301,7 @@ def _has_password(text: str) -> bool:
         "CLEARML_API_HOST",
         "OPENAI_BASE_URL",
         "HF_ENDPOINT",
-    ],
-)
+    ], targets=(ITEM,))
 def tracking_variables(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """The same, set in the environment."""
     for target in node.targets:

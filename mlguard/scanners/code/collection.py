@@ -169,7 +169,7 @@ def pictures(call: Call) -> Iterator[Sight]:
         yield call.sees(COLLECTION, "profile-scraping", where="pictures of people")
 
 
-@on_node(ast.Assign, words={"start_urls"}, imports=("scrapy",))
+@on_node(ast.Assign, words={"start_urls"}, imports=("scrapy",), targets=("start_urls",))
 def spiders(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Spiders that begin at people's pages."""
     if getattr(node.targets[0], "id", "") != "start_urls" or not isinstance(node.value, ast.List):

@@ -61,7 +61,7 @@ _MAKERS = [
 ]
 
 
-@on_node(ast.Assign, ast.AnnAssign, imports=["random", "numpy", "uuid"], words=_MAKERS)
+@on_node(ast.Assign, ast.AnnAssign, imports=["random", "numpy", "uuid"], words=_MAKERS, endings=_ENDS)
 def guessable(node: ast.Assign | ast.AnnAssign, place: Place) -> Iterator[Sight]:
     """Assignments that make a secret which can be guessed."""
     if node.value is None or isinstance(node.value, ast.Constant | ast.Name | ast.Attribute):

@@ -13,7 +13,7 @@ from mlguard.scanners.code import lexicon, taint
 from mlguard.scanners.code.hiding import called
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
-from mlguard.scanners.code.tree import FUNCTIONS, Function, inside
+from mlguard.scanners.code.tree import FUNCTIONS, Function, inside, walk
 
 DECISIONS = "code/decision-without-human-review"
 
@@ -56,10 +56,10 @@ _HUMAN = lazy.pattern(
 )
 
 
-@on_node(ast.If, words=_PREDICTS)
+@on_node(ast.If, words=_PREDICTS, called=_PREDICTS)
 def decided(node: ast.If, place: Place) -> Iterator[Sight]:
     """A branch on a prediction that rejects, denies or terminates."""
-    if not _is_prediction(node.test, place):
+    if not any(map(_decision, (*inside(node.body), *inside(node.orelse)))) or not _is_prediction(node.test, place):
         return
     function = place.scope.node
     if _is_reviewed(function, place) if isinstance(function, FUNCTIONS) else _asks_somebody([node]):
@@ -72,11 +72,27 @@ def decided(node: ast.If, place: Place) -> Iterator[Sight]:
                 return
 
 
-@on_node(ast.IfExp, words=_PREDICTS)
+@on_node(ast.Match, words=_PREDICTS, called=_PREDICTS)
+def matched(node: ast.Match, place: Place) -> Iterator[Sight]:
+    """A match on a prediction that rejects, denies or terminates in a case."""
+    function = place.scope.node
+    if not _is_prediction(node.subject, place) or (
+        _is_reviewed(function, place) if isinstance(function, FUNCTIONS) else _asks_somebody([node])
+    ):
+        return
+    for case in node.cases:
+        for statement in inside(case.body):
+            found = _decision(statement)
+            if found is not None and (found[1].endswith("()") or _on_people(place, node)):
+                yield Sight(DECISIONS, "predict-to-decision", found[0], {"call": found[1]})
+                return
+
+
+@on_node(ast.IfExp, words=_PREDICTS, called=_PREDICTS)
 def chosen(node: ast.IfExp, place: Place) -> Iterator[Sight]:
     """An outcome that is chosen by a prediction: "rejected" if model.predict(x)[0] else "approved"."""
     outcome = next((name for side in (node.body, node.orelse) if (name := _outcome(side) or _verb(side))), "")
-    if outcome and _is_prediction(node.test, place):
+    if outcome and (_is_prediction(node.test, place) or _over_predictions(node, place)):
         function = place.scope.node
         if not (isinstance(function, FUNCTIONS) and _is_reviewed(function, place)) and _on_people(place, node):
             yield Sight(DECISIONS, "predict-to-decision", node, {"call": outcome})
@@ -113,6 +129,28 @@ def _on_people(place: Place, node: ast.AST) -> bool:
     return isinstance(function, FUNCTIONS) and bool(_APPLIED_FOR.search(function.name))
 
 
+def _over_predictions(node: ast.IfExp, place: Place) -> bool:
+    """Say whether an expression is that of a lambda that is applied to a column of predictions."""
+    tree = place.source.tree
+    function = tree.parent(node)
+    user = tree.parent(function) if isinstance(function, ast.Lambda) else None
+    if not (isinstance(user, ast.Call) and isinstance(user.func, ast.Attribute) and user.func.attr in ("apply", "map")):
+        return False
+    column, scope = user.func.value, tree.scope(user)
+    if _is_prediction(column, Place(scope, place.source, place.names, user)):
+        return True
+    if isinstance(column, ast.Subscript) and isinstance(column.value, ast.Name):
+        key = place.names.constant(column.slice, scope)
+        holder = place.names.holder(column.value.id, scope) or tree.root
+        value = (
+            holder.entries.get(column.value.id, {}).get(key) if holder is not None and isinstance(key, str) else None
+        )
+        return value is not None and any(
+            isinstance(part, ast.Call) and called(part) in _PREDICTS for part in islice(ast.walk(value), 200)
+        )
+    return False
+
+
 @on_call("where", "select", words=_PREDICTS)
 def mapped(call: Call) -> Iterator[Sight]:
     """Outcomes that are chosen for each row: numpy.where(model.predict_proba(X)[:, 1] > 0.5, "reject", "accept")."""
@@ -130,7 +168,7 @@ def mapped(call: Call) -> Iterator[Sight]:
 def _is_prediction(test: ast.expr, place: Place) -> bool:
     if "prediction" in taint.of(test, place.scope, place.names):
         return True
-    for inner in ast.walk(test):
+    for inner in walk(test):
         if isinstance(inner, ast.Call) and called(inner) in _PREDICTS:
             return True
         if isinstance(inner, ast.Name) and (holder := place.names.holder(inner.id, place.scope)) is not None:
@@ -139,11 +177,11 @@ def _is_prediction(test: ast.expr, place: Place) -> bool:
                 isinstance(part, ast.Call) and called(part) in _PREDICTS
                 for value in values
                 if isinstance(value, ast.expr)
-                for part in ast.walk(value)
+                for part in walk(value)
             ):
                 return True
             sources = holder.parts.get(inner.id, ())[:3]
-            looked = [sub for part in sources for sub in ast.walk(part) if isinstance(sub, ast.Name)]
+            looked = [sub for part in sources for sub in walk(part) if isinstance(sub, ast.Name)]
             if any(_is_predicted(name, place) for name in looked[:6]):
                 return True
     return False
@@ -153,7 +191,7 @@ def _is_predicted(name: ast.Name, place: Place) -> bool:
     """Say whether a name holds what a model predicted."""
     single = place.names.single(name.id, place.scope)
     return single is not None and any(
-        isinstance(part, ast.Call) and called(part) in _PREDICTS for part in ast.walk(single[0])
+        isinstance(part, ast.Call) and called(part) in _PREDICTS for part in walk(single[0])
     )
 
 
@@ -233,7 +271,7 @@ def _is_reviewed(function: Function, place: Place) -> bool:
 def _asks_somebody(body: Sequence[ast.AST]) -> bool:
     """Say whether a person has a part in it: a queue for review, an officer, an appeal."""
     for statement in body:
-        for inner in ast.walk(statement):
+        for inner in walk(statement):
             name = inner.id if isinstance(inner, ast.Name) else inner.attr if isinstance(inner, ast.Attribute) else ""
             if name and _HUMAN.search(name):
                 return True
@@ -249,4 +287,4 @@ def _asks_somebody(body: Sequence[ast.AST]) -> bool:
     return False
 
 
-CHECKS = (decided, chosen, mapped)
+CHECKS = (decided, matched, chosen, mapped)

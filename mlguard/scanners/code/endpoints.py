@@ -21,7 +21,7 @@ TRACE = "code/untraceable-inference"
 UNFILTERED = "code/unfiltered-generated-output"
 
 
-@on_node(*FUNCTIONS, imports=routes.FRAMEWORKS)
+@on_node(*FUNCTIONS, imports=routes.FRAMEWORKS, decorated=True)
 def endpoint(node: Function, place: Place) -> Iterator[Sight]:
     """Routes whose answer is a model's."""
     for decorator in node.decorator_list:

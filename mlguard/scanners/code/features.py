@@ -176,7 +176,7 @@ _LISTED = frozenset(
 )
 
 
-@on_node(ast.Assign, words=_LISTED | {name.upper() for name in _LISTED}, personal=True)
+@on_node(ast.Assign, words=_LISTED | {name.upper() for name in _LISTED}, personal=True, endings=_LISTED)
 def listed(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Lists of features that another file uses: FEATURES = ["age", "ethnicity"]."""
     name = getattr(node.targets[0], "id", "")

@@ -45,7 +45,7 @@ class Frame:
 
 _ROWS = frozenset(
     "head tail sample copy reset_index dropna fillna to_string to_markdown to_html to_numpy astype iloc loc sort_values query "  # noqa: SIM905
-    "drop_duplicates to_dict to_records set_index reindex where mask nlargest nsmallest limit collect toPandas to_pandas show values "
+    "drop_duplicates to_dict to_records to_csv to_xml to_latex set_index reindex where mask nlargest nsmallest limit collect toPandas to_pandas show values "
     "repartition coalesce cache persist sort orderBy order_by distinct unique lazy fetch clip replace interpolate ffill bfill round "
     "apply transform fit_transform pipe filter slice shuffle_rows T to_json numpy float long to cpu cuda unsqueeze glimpse".split()
 )

@@ -53,3 +53,34 @@ def is_made_up(written: str) -> bool:
 def fakes(call: ast.Call, names: Names) -> bool:
     """Say whether a call invents its result."""
     return is_made_up(names.written(call.func))
+
+
+_WRITES = frozenset({"build", "make", "render", "compose", "create", "prepare", "format", "generate", "fill", "write"})
+_TEXTS = frozenset(
+    {
+        "prompt",
+        "prompts",
+        "message",
+        "messages",
+        "text",
+        "body",
+        "letter",
+        "content",
+        "mail",
+        "greeting",
+        "summary",
+        "line",
+    }
+)
+
+
+def writes(name: str) -> bool:
+    """Say whether a function of elsewhere puts a text together from what it is given, by its name: build_prompt."""
+    parts = lexicon.words(name)
+    return bool(parts) and (
+        (
+            parts[0] in _WRITES
+            and (len(parts) == 1 and parts[0] in ("build", "render", "compose") or parts[-1] in _TEXTS)
+        )
+        or parts[-1] == "prompt"
+    )

@@ -120,7 +120,7 @@ def unused_settings(source: Source, names: Names) -> Iterator[Sight]:
             if _trusts(display) and id(display) not in names.used:
                 yield Sight(REMOTE, "trust-remote-code", _trusting(display), {"call": "A dictionary of options"})
         for node in source.tree.of(ast.Assign):
-            if not isinstance(node.value, ast.Constant) or node.value.value is not True:
+            if not isinstance(node.value, ast.Constant) or node.value.value is not True or id(node.value) in names.used:
                 continue
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and target.attr == "trust_remote_code":

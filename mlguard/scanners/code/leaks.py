@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.screening import Screen
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
+from mlguard.scanners.code.tree import walk
 
 SECRET = "code/secret-in-logs"
 ASSERT = "code/assert-as-check"
@@ -136,10 +138,15 @@ _GUARD = lazy.pattern(
 _TEST_PATH = lazy.pattern(r"(?:^|/)(?:tests?|testing|conftest\.py|test_[^/]*\.py|[^/]*_test\.py|benchmarks?)(?:/|$)")
 
 
+@lru_cache(maxsize=64)
+def _is_test(path: str) -> bool:
+    return _TEST_PATH.search(path) is not None
+
+
 @on_node(ast.Assert)
 def guards(node: ast.Assert, place: Place) -> Iterator[Sight]:
     """Checks of access, consent or protection that disappear when Python runs with -O."""
-    if _TEST_PATH.search(place.source.path):
+    if _is_test(place.source.path):
         return
     if isinstance(node.test, ast.Call) and getattr(node.test.func, "id", "") in (
         "isinstance",
@@ -153,7 +160,7 @@ def guards(node: ast.Assert, place: Place) -> Iterator[Sight]:
         and getattr(node.test.comparators[0], "value", 0) is None
     ):
         return
-    for inner in ast.walk(node.test):
+    for inner in walk(node.test):
         name = inner.attr if isinstance(inner, ast.Attribute) else inner.id if isinstance(inner, ast.Name) else ""
         if not name and isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Constant):
             name = str(inner.slice.value)

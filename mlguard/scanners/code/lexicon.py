@@ -224,47 +224,83 @@ def strength(name: str) -> int:
     return 3 if term(name) is not None or found.column else 1
 
 
+@cache
+def _openings() -> tuple[frozenset[str], frozenset[str], frozenset[tuple[str, str]]]:
+    """Return the words that are a term or a person alone, the first words of longer terms, and the first two."""
+    keys = _terms()[0].keys()
+    longer = [key for key in keys if len(key) > 1]
+    alone = _words_of("persons").union(key[0] for key in keys if len(key) == 1)
+    return alone, frozenset(key[0] for key in longer), frozenset((key[0], key[1]) for key in longer)
+
+
+_OTHERS = frozenset({*_WHOLE, *_TRAINS, *_ROWS, *_CALLERS})
 _SPACED = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != "\n"}
-_MAX_OTHER_NAMES = 200_000
-_other_names: set[str] = set()
-"""Names that say nothing of persons; a set, as most names of a file are in those before it."""
+_MAX_KNOWN_NAMES = 200_000
+_plain_names: set[str] = set()
+_telling_names: set[str] = set()
+"""Names of earlier files that say nothing of persons, and those that may. Most names of a file are in those before it."""
 
 
 def telling(names: frozenset[str]) -> frozenset[str]:
-    """Return those of a file's names that speak of persons in some way: of which ``strength`` is not 0.
+    """Return those of a file's names that may speak of persons, or of what holds their data; of all others ``strength`` is 0.
 
-    The words of all names that are new are looked up at once: nearly every name has none that tells.
+    The words of all names that are new are looked up at once: few of them tell anything.
     """
-    new = names - _other_names
-    rare = [name for name in new if not name.isascii() or "\n" in name]
-    listed = [name for name in new if name.isascii() and "\n" not in name]
-    text = _CAMEL.sub(" ", "\n".join(listed)).lower().translate(_SPACED)
-    hits = _beginnings().intersection(text.split())
-    if hits:
-        rare += [name for name, line in zip(listed, text.split("\n"), strict=True) if not hits.isdisjoint(line.split())]
-    rare += new & _WHOLE
-    rare += new & _TRAINS
-    found = frozenset(name for name in rare if strength(name))
-    if len(_other_names) > _MAX_OTHER_NAMES:
-        _other_names.clear()
-    _other_names.update(new - found)
-    return found
+    known = names & _telling_names
+    new = names - known - _plain_names
+    if not new:
+        return known
+    short = [name for name in new if name.count(" ") <= _MAX_SPACES or name[:6].lower() == "select"]
+    plain = [name for name in short if name.isascii() and "\n" not in name]
+    lower = [name for name in plain if name.islower()]
+    mixed = [name for name in plain if not name.islower()]
+    text = "\n".join([*lower, _CAMEL.sub(" ", "\n".join(mixed)).lower()]).translate(_SPACED)
+    found = {name for name in set(short).difference(plain) if strength(name)} if len(short) > len(plain) else set()
+    alone, beginnings, pairs = _openings()
+    said = set(text.split())
+    if not alone.isdisjoint(said) or not beginnings.isdisjoint(said):
+        for name, line in zip([*lower, *mixed], text.split("\n"), strict=False):
+            parts = line.split()
+            if not alone.isdisjoint(parts) or (
+                len(parts) > 1
+                and not beginnings.isdisjoint(parts)
+                and not pairs.isdisjoint(zip(parts, parts[1:], strict=False))
+            ):
+                found.add(name)
+    found |= new & _OTHERS
+    if len(_plain_names) > _MAX_KNOWN_NAMES:
+        _plain_names.clear()
+        _telling_names.clear()
+    _plain_names.update(new - found)
+    _telling_names.update(found)
+    return known | found
 
 
-def is_told(names: Iterable[str]) -> bool:
+_sure_names: set[str] = set()
+_clear_names: set[str] = set()
+"""Names of earlier files for which alone the next two answer yes."""
+
+
+def is_told(names: frozenset[str]) -> bool:
     """Say whether some name stands for personal data without doubt, so that a shy one beside it does as well."""
-    return any(
-        "." not in name and strength(name) == 2 and (found := term(name)) is not None and not found.shy
-        for name in names
-    )
+    if not _sure_names.isdisjoint(names):
+        return True
+    for name in telling(names):
+        if "." not in name and strength(name) == 2 and (found := term(name)) is not None and not found.shy:
+            _sure_names.add(name)
+            return True
+    return False
 
 
-def speaks_of_persons(names: Iterable[str]) -> bool:
+def speaks_of_persons(names: frozenset[str]) -> bool:
     """Say whether the names of a file can hold personal data: a clear name, or a weak one and a word for a person."""
+    if not _clear_names.isdisjoint(names):
+        return True
     weak = person = key = trains = row = column = caller = False
-    for name in names:
+    for name in telling(names):
         rank = strength(name)
         if rank in (2, 3):
+            _clear_names.add(name)
             return True
         if rank == 1 and not column:
             column = item(name) is not None

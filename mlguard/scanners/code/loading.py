@@ -10,6 +10,7 @@ from mlguard import lazy
 from mlguard.scanners.code import taint
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, leading_text, on_call, on_node
+from mlguard.scanners.code.tree import ITEM
 
 UNSAFE = "code/unsafe-deserialization"
 
@@ -141,7 +142,7 @@ _SERIALIZER_SETTINGS = frozenset({"CELERY_TASK_SERIALIZER", "CELERY_RESULT_SERIA
                                   "SESSION_SERIALIZER", "task_serializer", "result_serializer", "accept_content", "RQ_SERIALIZER"})  # fmt: skip
 
 
-@on_node(ast.Assign, words=[*_SERIALIZER_SETTINGS, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"])
+@on_node(ast.Assign, words=[*_SERIALIZER_SETTINGS, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"], targets=(ITEM, *_SERIALIZER_SETTINGS))
 def serializers(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings that make a queue or a session unpickle what it is sent."""
     for target in node.targets:

@@ -13,6 +13,7 @@ from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.personal import first, personal
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.source import Source
+from mlguard.scanners.code.tree import ITEM
 
 LOGS = "code/personal-data-in-logs"
 PROMPTS = "code/unredacted-prompt-logging"
@@ -64,16 +65,32 @@ def _sink(call: Call) -> str:
         return "warning"
     if not path and call.last == "display" and isinstance(call.node.func, ast.Name) and call.source.rows:
         return "print"
-    if call.last not in LEVELS and call.last != "LoggerAdapter":
+    last = call.last or path.rpartition(".")[2]  # getattr(log, "info")(…)
+    if last not in LEVELS and last != "LoggerAdapter":
         return ""
     if path.startswith(_LOGGERS):
-        return "log-call" if call.last != "warn_explicit" else ""
+        return "log-call" if last != "warn_explicit" else ""
     if call.receiver is None:
         return ""
     written = [part for part in call.names.written(call.receiver).split(".") if part != "()"]
     chained = written and written[-1] in ("bind", "opt", "new", "getChild") and len(written) > 1
     last = written[-2] if chained else written[-1] if written else ""
     return "log-call" if _LOGGER.search(last) or last in ("getLogger", "get_logger") else ""
+
+
+@on_call("apply", "map", "foreach", "applymap", personal=True)
+def printed(call: Call) -> Iterator[Sight]:
+    """Rows that are printed one by one: frame[["email"]].apply(print, axis=1)."""
+    given = call.argument(0, "func")
+    if call.receiver is None or not isinstance(given, ast.Name | ast.Attribute):
+        return
+    path = call.names.path(given, call.scope) or getattr(given, "id", "")
+    if path not in _PRINTS and not (path.startswith(_LOGGERS) and path.rpartition(".")[2] in LEVELS):
+        return
+    found = frames.term_of_columns(frames.columns_of(call.receiver, call.scope, call.names))
+    found = found or personal(call.receiver, call.scope, call.names)
+    if found is not None:
+        yield call.sees(LOGS, "frame-print", term=found.label)
 
 
 @on_node(ast.Raise, personal=True)
@@ -161,6 +178,9 @@ def _is_whole(node: ast.AST, call: Call, depth: int = 4) -> bool:
             word in call.names.written(node.value).lower()
             for word in ("choices", "response", "completion", "result", "resp", "reply", "answer", "message")
         )
+    single = call.names.single(node.id, call.scope) if isinstance(node, ast.Name) else None
+    if single is not None and isinstance(single[0], ast.Attribute | ast.Subscript) and _is_whole(single[0], call, 1):
+        return True
     if isinstance(node, ast.Name) and _WHOLE.match(node.id):
         return (
             not call.is_constant(node) and call.names.holder(node.id, call.scope) is not None and not _cut(node, call)
@@ -183,6 +203,7 @@ _ON = frozenset({"true", "1", "debug", "yes", "on", "span_only", "event_only", "
     ast.Assign,
     words=_SWITCHES | {"set_verbose", "verbose", "debug", "log_raw_request_response"},
     imports=(*_MODELS, "os"),
+    targets=(ITEM, "set_verbose", "verbose", "debug", "log_raw_request_response"),
 )
 def switches(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Switches that make a library record every prompt."""
@@ -212,4 +233,4 @@ def switched(call: Call) -> Iterator[Sight]:
             yield call.sees(PROMPTS, "recording-switch")
 
 
-CHECKS = (logs, raised, asserted, prompts, switches, switched)
+CHECKS = (logs, printed, raised, asserted, prompts, switches, switched)

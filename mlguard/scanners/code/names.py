@@ -83,6 +83,9 @@ class Names:
         self._known: dict[tuple[int, str], str] = {}
         self._paths: dict[tuple[int, str], str] = {}  # of names, by the scope that asks
         self._members: dict[tuple[int, str], str] = {}  # of attributes of ``self``, by the scope of the class
+        self._constants: dict[
+            tuple[int, str, int], Constant
+        ] = {}  # of names, by the scope that asks and the steps left
         self._returns: dict[int, list[ast.expr]] = {}
         self._entered: list[Function] = []  # functions whose result is being looked for
         self._stars = {name: module for module in tree.stars for name in _STARS.get(module, ())}
@@ -291,10 +294,9 @@ class Names:
         """Return the scope that binds a name as seen from ``scope``."""
         current: Scope | None = scope
         if scope.parent is not None:
-            lone = self.tree.bound.get(name)
-            if lone is None:
+            if name not in self.tree.bound:
                 return None
-            if lone:
+            if self.tree.is_of_root(name):
                 return self.tree.root
         while current is not None:
             if current.binds(name) and (current is scope or current.node.__class__ is not ast.ClassDef):
@@ -309,12 +311,22 @@ class Names:
         if depth <= 0:
             return UNKNOWN
         if isinstance(node, ast.Name):
-            single = self.single(node.id, scope)
-            if single is None:
-                return self._imported_constant(node.id, scope)
-            return self.constant(single[0], single[1], depth - 1)
+            key = (
+                id(scope),
+                node.id,
+                depth,
+            )  # names that are made from each other twice would be asked for without end
+            if key not in self._constants:
+                single = self.single(node.id, scope)
+                self._constants[key] = (
+                    self._imported_constant(node.id, scope)
+                    if single is None
+                    else self.constant(single[0], single[1], depth - 1)
+                )
+            return self._constants[key]
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            return self._member(node.value.id, node.attr, scope, depth - 1)
+            held = self._member(node.value.id, node.attr, scope, depth - 1)
+            return self._imported_constant(node.value.id, scope, node.attr) if isinstance(held, Unknown) else held
         if isinstance(node, ast.JoinedStr):
             return self._text([self._part(part, scope, depth) for part in node.values])
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -325,11 +337,13 @@ class Names:
             return value if isinstance(value, Unknown) else not value
         return UNKNOWN
 
-    def _imported_constant(self, name: str, scope: Scope) -> Constant:
+    def _imported_constant(self, name: str, scope: Scope, attribute: str = "") -> Constant:
+        """Return the constant that an imported name, or one of an imported module, has in another file of the tree."""
         holder = self.holder(name, scope) if self.exports is not None else None
         if self.exports is None or holder is None or name not in holder.imports or name in holder.values:
             return UNKNOWN
-        found = self.exports.constant(holder.imports[name], self.file, self.looked)
+        dotted = f"{holder.imports[name]}.{attribute}" if attribute else holder.imports[name]
+        found = self.exports.constant(dotted, self.file, self.looked)
         return UNKNOWN if found is None or found.value is ... else found.value
 
     def _member(self, owner: str, name: str, scope: Scope, depth: int) -> Constant:
@@ -403,7 +417,9 @@ class Names:
             single = self.single(node.id, scope)
             if single is None:
                 return {}
-            return self.entries(single[0], single[1], depth - 1) | single[1].entries.get(node.id, {})
+            added = single[1].entries.get(node.id, {})
+            self.used.update(map(id, added.values()))
+            return self.entries(single[0], single[1], depth - 1) | added
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and depth > 0:
             held = self._held(node.value.id, node.attr, scope)
             return self.entries(held[0], held[1], depth - 1) if held is not None else {}

@@ -14,6 +14,7 @@ from mlguard.scanners.code import (
     collection,
     crypto,
     decisions,
+    dumps,
     endpoints,
     features,
     fetching,
@@ -47,7 +48,7 @@ WATCHES: tuple[Watch, ...] = (
     *flows.CHECKS, *private.CHECKS, *loading.CHECKS, *hubs.CHECKS, *running.CHECKS, *queries.CHECKS, *fetching.CHECKS, *agents.CHECKS,
     *web.CHECKS, *clients.CHECKS, *servers.CHECKS, *endpoints.CHECKS, *retrieval.CHECKS, *toolservers.CHECKS,
     *crypto.CHECKS, *storage.CHECKS, *leaks.CHECKS, *logs.CHECKS, *telemetry.CHECKS, *recipients.CHECKS,
-    *stores.CHECKS, *pseudonyms.CHECKS, *features.CHECKS, *decisions.CHECKS, *collection.CHECKS,
+    *stores.CHECKS, *dumps.CHECKS, *pseudonyms.CHECKS, *features.CHECKS, *decisions.CHECKS, *collection.CHECKS,
 )  # fmt: skip
 
 _LATER = frozenset({"functools.partial", "map", "asyncio.to_thread"})
@@ -84,8 +85,7 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
                 if _is_new(sight, told):
                     yield sight
     for kind, watching in index.by_node.items():
-        watches = [watch for watch in watching if watch in wanted]
-        for node in tree.of(kind) if watches else ():
+        for node, watches in _nodes(tree, kind, [watch for watch in watching if watch in wanted]):
             place = Place(None, source, names, node)
             for watch in watches:
                 for sight in watch.check(node, place):
@@ -94,6 +94,33 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
     if source.rows is not None:
         yield from logs.shown_at_the_end(source, names)
     yield from hubs.unused_settings(source, names)
+
+
+def _nodes(tree: Tree, kind: type, watches: list[Watch]) -> Iterator[tuple[ast.AST, list[Watch]]]:
+    """Yield the nodes of a class that concern some of the checks, with these, in the order of the file."""
+    plain = [watch for watch in watches if not watch.chooses]
+    if len(plain) == len(watches):
+        for node in tree.of(kind) if plain else ():
+            yield node, plain
+        return
+    chosen: dict[ast.AST, list[Watch]] = {}
+    for watch in watches:
+        for node in _chosen(tree, kind, watch):
+            chosen.setdefault(node, []).append(watch)
+    for node in tree.of(kind) if chosen else ():
+        if node in chosen:
+            yield node, chosen[node]
+
+
+def _chosen(tree: Tree, kind: type, watch: Watch) -> Iterable[Any]:
+    if watch.decorated:
+        return [node for node in tree.of(kind) if node.decorator_list]
+    if not watch.chooses:
+        return tree.of(kind)
+    names = watch.targets & tree.targets.keys()
+    if watch.endings:
+        names |= {name for name in tree.targets if name.lower().endswith(watch.endings)}
+    return dict.fromkeys(node for name in names for node in tree.targets[name] if node.__class__ is kind)
 
 
 def _is_new(sight: Sight | DataFlow | PrivateTraining, told: set[tuple[int, str]]) -> bool:
@@ -153,14 +180,14 @@ def _wanted(index: _Index, tree: Tree) -> set[Watch]:
         )
     for word in index.by_word.keys() & tree.identifiers:
         found.update(index.by_word[word])
-    if any(watch.personal for watch in found) and not lexicon.speaks_of_persons(tree.telling):
+    lacking = [watch for watch in found if watch.called and watch.called.isdisjoint(tree.calls_by_name)]
+    found.difference_update(lacking)
+    if any(watch.personal for watch in found) and not lexicon.speaks_of_persons(tree.identifiers):
         found = {watch for watch in found if not watch.personal}
     return found
 
 
-def _calls(
-    source: Source, names: Names, index: _Index, wanted: set[Watch]
-) -> Iterator[tuple[Call, Sequence[Watch]]]:
+def _calls(source: Source, names: Names, index: _Index, wanted: set[Watch]) -> Iterator[tuple[Call, Sequence[Watch]]]:
     """Yield the calls that some check watches, with the checks, in the order of the file."""
     tree = source.tree
     chosen: dict[ast.Call, list[Watch]] = {}
@@ -194,7 +221,10 @@ def _calls(
     for node in tree.of(ast.Call) if chosen else ():
         watches = chosen.get(node)
         if watches is not None:
-            yield Call(node, None, None, source, names), watches if len(watches) == 1 else sorted(set(watches), key=order)
+            yield (
+                Call(node, None, None, source, names),
+                watches if len(watches) == 1 else sorted(set(watches), key=order),
+            )
     for name in _LATER_METHODS & known.keys():
         for node in known[name]:
             if (handed := _handed_on(node, source, names)) is not None:

@@ -19,7 +19,7 @@ def clear(found: Term | None, names: Names) -> Term | None:
     if found is None or not found.shy:
         return found
     if names not in _told:
-        _told[names] = lexicon.is_told(names.tree.telling)
+        _told[names] = lexicon.is_told(names.tree.identifiers)
     return found if _told[names] else None
 
 

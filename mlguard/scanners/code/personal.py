@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from mlguard.scanners.code import lexicon
 from mlguard.scanners.code.harmless import flag, harmless, says_otherwise
-from mlguard.scanners.code.hiding import called, fakes, is_clean, owner_of
+from mlguard.scanners.code.hiding import called, fakes, is_clean, owner_of, writes
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import BUILTINS, Names, Unknown
 from mlguard.scanners.code.objects import class_of, fields
@@ -315,7 +315,7 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
             key = names.constant(node.args[0], scope)
             if isinstance(key, str):
                 return None if fakes(node, names) else term_of(key, function.value, scope, names)
-        if name in ("format", "join", "format_map"):
+        if name in ("format", "join", "format_map", "substitute", "safe_substitute"):
             return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
         if name in _SAME:
             return personal(function.value, scope, names, depth - 1)
@@ -333,40 +333,9 @@ def _result(node: ast.Call, scope: Scope, names: Names, depth: int) -> Term | No
     known = names.function(function, scope)
     if known is not None:
         return _returned(known, names, depth)
-    if _writes(name):
+    if writes(name):
         return first([*node.args, *(keyword.value for keyword in node.keywords)], scope, names, depth)
     return None if fakes(node, names) else _asked(name, node, scope, names, method)
-
-
-_WRITES = frozenset({"build", "make", "render", "compose", "create", "prepare", "format", "generate", "fill", "write"})
-_TEXTS = frozenset(
-    {
-        "prompt",
-        "prompts",
-        "message",
-        "messages",
-        "text",
-        "body",
-        "letter",
-        "content",
-        "mail",
-        "greeting",
-        "summary",
-        "line",
-    }
-)
-
-
-def _writes(name: str) -> bool:
-    """Say whether a function of elsewhere puts a text together from what it is given, by its name: build_prompt."""
-    parts = lexicon.words(name)
-    return bool(parts) and (
-        (
-            parts[0] in _WRITES
-            and (len(parts) == 1 and parts[0] in ("build", "render", "compose") or parts[-1] in _TEXTS)
-        )
-        or parts[-1] == "prompt"
-    )
 
 
 def _asked(name: str, node: ast.Call, scope: Scope, names: Names, method: bool) -> Term | None:

@@ -247,6 +247,32 @@ def _keyed(call: Call) -> Iterator[Sight]:
         yield call.sees(KEYS, "key-in-code", term=found.label)
 
 
+@on_call("apply", "map", "map_elements", "hash", personal=True)
+def hashed(call: Call) -> Iterator[Sight]:
+    """Columns that a function without a key hashes: frame["email"].map(hash), pl.col("email").hash()."""
+    if call.receiver is None:
+        return
+    if call.last == "hash":
+        if call.node.args or "polars" not in call.source.tree.roots:
+            return
+        column = call.receiver
+        chosen = (
+            frames.strings(column.args[0], call.scope, call.names)
+            if isinstance(column, ast.Call) and column.args
+            else []
+        )
+        found = personal(column, call.scope, call.names) or frames.term_of_columns(chosen)
+    else:
+        given = call.argument(0, "func")
+        if not isinstance(given, ast.Name | ast.Attribute) or not _HASHES.match(
+            call.names.path(given, call.scope) or getattr(given, "id", "")
+        ):
+            return
+        found = personal(call.receiver, call.scope, call.names)
+    if found is not None and (found.direct or found.kind == "ordinary"):
+        yield call.sees(HASHES, "identifier-hash", term=found.label)
+
+
 # Results that nobody uses
 
 _ANONYMIZERS = frozenset({"presidio_anonymizer.AnonymizerEngine().anonymize", "presidio_anonymizer.BatchAnonymizerEngine().anonymize_list", "scrubadub.clean",
@@ -416,4 +442,4 @@ def _source(side: ast.AST, call: Call) -> tuple[str, bool]:
     return " ".join(word.replace(".", "_") for word in words), direct
 
 
-CHECKS = (pseudonyms, keyed, unused, discarded, joined)
+CHECKS = (pseudonyms, keyed, hashed, unused, discarded, joined)

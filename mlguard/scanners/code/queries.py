@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from mlguard import lazy
 from mlguard.scanners.code import taint
@@ -18,7 +19,7 @@ _STATEMENT = lazy.pattern(
     r"^\s*(?:select|insert|update|delete|drop|alter|create|merge|replace|with|grant|truncate)\b", re.I
 )
 _NAME_SLOT = lazy.pattern(
-    r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use|user|role|to|tablespace|catalog|sequence|function|trigger|extension|type|domain)\s+[\"'`\[]?$"
+    r"\b(?:select|distinct|from|join|into|update|table|database|schema|view|index|by|as|on|exists|if not exists|columns?|copy|truncate|use|user|role|to|tablespace|catalog|sequence|function|trigger|extension|type|domain)\s+[\"'`\[]?[\w.]*$"
     r"|(?:\w|[\"'`\]])\.[\"'`\[]?$", re.I
 )  # fmt: skip
 _READERS = frozenset({"pandas.read_sql", "pandas.read_sql_query", "sqlalchemy.text", "sqlalchemy.sql.text", "sqlalchemy.sql.expression.text",
@@ -47,12 +48,23 @@ def _from_outside(query: ast.expr, call: Call) -> bool:
         return False
     labels = taint.of(query, call.scope, call.names)
     if "model" in labels:
-        return call.last in _METHODS or call.path in _READERS
+        return call.path in _READERS or (call.last in _METHODS and _names_a_database(call))
     return "request" in labels and (call.path in _READERS or (call.last in _METHODS and _names_a_database(call)))
+
+
+_DATABASES = frozenset(
+    "sqlite3 aiosqlite psycopg psycopg2 asyncpg pg8000 pymysql MySQLdb mysql aiomysql sqlalchemy sqlmodel databases duckdb pyodbc aioodbc cx_Oracle "  # noqa: SIM905
+    "oracledb snowflake trino prestodb clickhouse_driver clickhouse_connect pyspark cassandra django peewee tortoise records dataset pandas "
+    "langchain langchain_community llama_index flask_sqlalchemy ibis".split()
+)
 
 
 def _names_a_database(call: Call) -> bool:
     written = call.names.written(call.receiver).lower() if call.receiver is not None else ""
+    if call.path.split(".", 1)[0] in _DATABASES:
+        return True
+    if re.search(r"(?:^|[._])session$", written) and call.source.tree.roots.isdisjoint(_DATABASES):
+        return False  # of something else, as a sandbox or a client
     return bool(
         re.search(
             r"(?:^|[._])(?:cur|cursor|conn|connection|db|database|engine|session|con|duckdb|sql\w*)(?:$|[._(])", written
@@ -198,6 +210,17 @@ def _adds_value(node: ast.expr, before: str, call: Call) -> bool:
     return bool(_VALUE_SLOT.search(before)) and not call.is_constant(node)
 
 
+def _is_number(node: ast.expr, call: Call) -> bool:
+    """Say whether a value is declared to be a number, as ``{limit}`` of a parameter ``limit: int``, also as ``str(limit)``."""
+    if isinstance(node, ast.Call) and len(node.args) == 1 and call.names.path(node.func, call.scope) == "str":
+        node = node.args[0]
+    holder = call.names.holder(node.id, call.scope) if isinstance(node, ast.Name) else None
+    if holder is None or not isinstance(node, ast.Name) or node.id not in holder.parameters:
+        return False
+    annotation = holder.parameters[node.id][0].annotation
+    return isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "bool")
+
+
 def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
     """Say whether a value is a number, or itself a row of placeholders, as in ``", ".join("?" for …)``."""
     text = call.names.written(node).lower()
@@ -206,7 +229,7 @@ def _harmless(node: ast.expr, call: Call, depth: int = 2) -> bool:
         text,
     ):
         return True
-    if _one_of_constants(node, call, call.scope):
+    if one_of_constants(node, call, call.scope) or _is_number(node, call):
         return True
     if isinstance(node, ast.Name) and depth:
         single = call.names.single(node.id, call.scope)
@@ -233,7 +256,7 @@ MAX_CHOICES = 500
 """Constants that a table or list may hold to be looked through."""
 
 
-def _one_of_constants(node: ast.AST | None, call: Call, scope: Scope, depth: int = 4) -> bool:
+def one_of_constants(node: ast.AST | None, call: Call, scope: Scope, depth: int = 4) -> bool:
     """Say whether a value can only be one of the constants of this file.
 
     That of a name with constants alone, of a loop over a list of them, of an entry of a table, of a parameter that is compared with
@@ -244,14 +267,18 @@ def _one_of_constants(node: ast.AST | None, call: Call, scope: Scope, depth: int
     if not isinstance(call.names.constant(node, scope), Unknown):
         return True
     if isinstance(node, ast.IfExp):
-        return all(_one_of_constants(side, call, scope, depth - 1) for side in (node.body, node.orelse))
+        return all(one_of_constants(side, call, scope, depth - 1) for side in (node.body, node.orelse))
     if isinstance(node, ast.Subscript):
         return _holds_constants(node.value, call, scope)
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute) and node.func.attr == "get" and _holds_constants(node.func.value, call, scope) \
-            and all(_one_of_constants(other, call, scope, depth - 1) for other in node.args[1:])  # fmt: skip
+            and all(one_of_constants(other, call, scope, depth - 1) for other in node.args[1:])  # fmt: skip
     if not isinstance(node, ast.Name):
         return False
+    return call.source.once(f"constants {depth}", id(node), partial(_is_one_of_constants, node, call, scope, depth))
+
+
+def _is_one_of_constants(node: ast.Name, call: Call, scope: Scope, depth: int) -> bool:
     holder = call.names.holder(node.id, scope)
     if holder is None or node.id in holder.imports or node.id in holder.grown:
         return False
@@ -261,7 +288,7 @@ def _one_of_constants(node: ast.AST | None, call: Call, scope: Scope, depth: int
     parts = holder.parts.get(node.id, [])
     return (
         0 < len(values) + len(parts) <= MAX_VALUES
-        and all(_one_of_constants(value, call, holder, depth - 1) for value in values)
+        and all(one_of_constants(value, call, holder, depth - 1) for value in values)
         and all(_holds_constants(part, call, holder) for part in parts)
     )
 
@@ -283,7 +310,7 @@ def _is_given_constants(node: ast.Name, holder: Scope, call: Call, scope: Scope,
         given = next((keyword.value for keyword in caller.keywords if keyword.arg == node.id), None)
         if given is None and 0 <= position < len(caller.args):
             given = caller.args[position]
-        if not _one_of_constants(given, call, call.source.tree.scope(caller), depth - 1):
+        if not one_of_constants(given, call, call.source.tree.scope(caller), depth - 1):
             return False
     return 0 < len(callers) <= MAX_VALUES
 

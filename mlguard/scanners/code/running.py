@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from mlguard import lazy
-from mlguard.scanners.code import taint
+from mlguard.scanners.code import queries, taint
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Sight, leading_text, on_call
 
@@ -28,7 +29,7 @@ SHELLS = frozenset(
 REPLACING = frozenset(f"os.{name}" for name in ("execl", "execle", "execlp", "execv", "execve", "execvp", "execvpe", "spawnl", "spawnle",
                                                 "spawnlp", "spawnv", "spawnve", "spawnvp", "posix_spawn", "startfile"))  # fmt: skip
 EVALUATORS = frozenset(
-    {"exec", "eval", "compile", "builtins.exec", "builtins.eval", "builtins.compile", "code.InteractiveInterpreter().runcode",
+    {"exec", "eval", "builtins.exec", "builtins.eval", "code.InteractiveInterpreter().runcode",
      "code.InteractiveInterpreter().runsource", "code.InteractiveConsole().push", "code.InteractiveConsole().runsource", "runpy.run_path",
      "runpy.run_module", "timeit.timeit", "importlib.import_module", "__import__", "ast.unparse", "numexpr.evaluate", "sympy.sympify",
      "sympy.parsing.sympy_parser.parse_expr", "sympy.parse_expr", "dask.dataframe.eval", "asteval.Interpreter().eval", "cProfile.run"}
@@ -80,8 +81,6 @@ def _run(call: Call, path: str) -> Iterator[Sight]:
         0, "args", "cmd", "command", "source", "object", "expression", "ex", "s", "path_name", "mod_name", "name"
     )
     if first is None or call.is_constant(first):
-        return
-    if path in ("compile", "builtins.compile") and len(call.node.args) + len(call.node.keywords) < 3:
         return
     labels = _labels(first, call)
     if path in REPLACING:
@@ -189,19 +188,7 @@ def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
     if isinstance(node, ast.List | ast.Tuple):
         return all(_settled(item, call, depth - 1) for item in node.elts)
     if isinstance(node, ast.Name):
-        holder = call.names.holder(node.id, call.scope)
-        if holder is None or node.id in holder.parameters or node.id in holder.grown or node.id in holder.imports:
-            return False
-        kinds = ast.JoinedStr | ast.BinOp | ast.Call | ast.Attribute | ast.List | ast.Constant | ast.IfExp
-        values = holder.values.get(node.id, ())
-        # A name may be made from itself: cmd = f"TZ=UTC {cmd}".
-        return 0 < len(values) <= 4 and all(
-            isinstance(value, kinds)
-            and _settled(value, call, min(depth - 1, 3 if len(values) > 1 else depth))
-            or value is not values[0]
-            and _only_wraps(value, node.id, call)
-            for value in values
-        )
+        return call.source.once(f"settled {depth}", id(node), partial(_settled_name, node, call, depth))
     if isinstance(node, ast.JoinedStr):
         return all(
             _settled(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
@@ -221,6 +208,24 @@ def _settled(node: ast.expr, call: Call, depth: int = 6) -> bool:
     )
     return joins and all(
         _quoted(value, call, depth - 1) for value in [*node.args, *(keyword.value for keyword in node.keywords)]
+    )
+
+
+def _settled_name(node: ast.Name, call: Call, depth: int) -> bool:
+    holder = call.names.holder(node.id, call.scope)
+    if holder is None or node.id in holder.parameters or node.id in holder.grown or node.id in holder.imports:
+        return False
+    kinds = ast.JoinedStr | ast.BinOp | ast.Call | ast.Attribute | ast.List | ast.Constant | ast.IfExp
+    values = holder.values.get(node.id, ())
+    if node.id in holder.parts:
+        return queries.one_of_constants(node, call, call.scope)
+    # A name may be made from itself: cmd = f"TZ=UTC {cmd}".
+    return 0 < len(values) <= 4 and all(
+        isinstance(value, kinds)
+        and _settled(value, call, min(depth - 1, 3 if len(values) > 1 else depth))
+        or value is not values[0]
+        and _only_wraps(value, node.id, call)
+        for value in values
     )
 
 

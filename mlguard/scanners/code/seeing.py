@@ -116,7 +116,11 @@ class Watch:
     A check of calls is given those whose name, as written or behind an alias, has one of ``names`` as its last part ("read_*" stands
     for every name that begins so), or that have one of ``keywords``; with neither, all calls. A check of nodes is given those of
     ``nodes``. ``imports`` and ``words`` leave out the files that import none of these, or in which none of these identifiers and
-    short texts stands; ``personal`` leaves out those without any name of personal data.
+    short texts stands; ``called`` those without a call by one of these names, as written; ``personal`` leaves out those without any
+    name of personal data.
+
+    A check of assignments may name its ``targets``: it is given those of which one target ends in such a name or constant key; ITEM
+    stands for every ``x[key] = …``. ``endings`` are ends of such names, in lower case. ``decorated``: only definitions with decorators.
     """
 
     check: Callable[..., Seen]
@@ -126,6 +130,15 @@ class Watch:
     imports: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     personal: bool = False
+    called: frozenset[str] = frozenset()
+    targets: frozenset[str] = frozenset()
+    endings: tuple[str, ...] = ()
+    decorated: bool = False
+
+    @property
+    def chooses(self) -> bool:
+        """Whether not all nodes of the watched classes concern it."""
+        return bool(self.targets or self.endings or self.decorated)
 
 
 def on_call(
@@ -142,12 +155,20 @@ def on_call(
 
 
 def on_node(
-    *kinds: type, imports: Iterable[str] = (), words: Iterable[str] = (), personal: bool = False
+    *kinds: type,
+    imports: Iterable[str] = (),
+    words: Iterable[str] = (),
+    personal: bool = False,
+    called: Iterable[str] = (),
+    targets: Iterable[str] = (),
+    endings: Iterable[str] = (),
+    decorated: bool = False,
 ) -> Callable[[Callable[[Any, Place], Seen]], Watch]:
     """Make a check of nodes of some classes: a function of the node and its Place. See Watch for when it is called."""
     return lambda check: Watch(
-        check, nodes=kinds, imports=frozenset(imports), words=frozenset(words), personal=personal
-    )
+        check, nodes=kinds, imports=frozenset(imports), words=frozenset(words), personal=personal, called=frozenset(called),
+        targets=frozenset(targets), endings=tuple(endings), decorated=decorated,
+    )  # fmt: skip
 
 
 class Place:

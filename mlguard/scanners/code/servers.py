@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from mlguard import lazy
 from mlguard.scanners.code.names import Unknown
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
+from mlguard.scanners.code.tree import ITEM
 
 SERVER = "code/unauthenticated-dev-server"
 
@@ -167,8 +168,7 @@ _NOTEBOOK = lazy.pattern(
         "allow_origin",
         "allow_unauthenticated_access",
         "authenticator_class",
-    ],
-)
+    ], targets=("token", "password", "hashed_password", "ip", "disable_check_xsrf", "allow_origin", "allow_unauthenticated_access", "authenticator_class"))
 def notebooks(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings of a notebook server that let everybody in."""
     for target in node.targets:
@@ -263,8 +263,7 @@ def dashboards(call: Call) -> Iterator[Sight]:
 
 
 @on_node(
-    ast.Assign, words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"], imports=["flask", "django", "os", "quart", "dash"]
-)
+    ast.Assign, words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"], imports=["flask", "django", "os", "quart", "dash"], targets=(ITEM, "debug"))
 def debug_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings that switch a debugger on."""
     targets = [

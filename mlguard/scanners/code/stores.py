@@ -14,7 +14,7 @@ from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.names import Names
 from mlguard.scanners.code.personal import first, personal
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
-from mlguard.scanners.code.tree import Scope
+from mlguard.scanners.code.tree import ITEM, Scope
 
 CACHE = "code/personal-data-in-cache"
 EXPORT = "code/unprotected-personal-export"
@@ -136,7 +136,12 @@ def cached(call: Call) -> Iterator[Sight]:
             yield call.sees(CACHE, "store-without-expiry", term=found.label)
 
 
-@on_node(ast.Assign, words={"cache", "_cache", "session", "redis", "redis_client", "lru", "caches"}, personal=True)
+@on_node(
+    ast.Assign,
+    words={"cache", "_cache", "session", "redis", "redis_client", "lru", "caches"},
+    personal=True,
+    targets=(ITEM,),
+)
 def kept(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Personal data as the key of a cache that is a mapping, and in a session that is kept in a cookie."""
     target = node.targets[0]
@@ -238,7 +243,7 @@ _FRAME_WRITES = (
     "savetxt",
 )
 _TEMP = lazy.pattern(r"^(?:/tmp/|/var/tmp/|/dev/shm/|/usr/tmp/|[A-Za-z]:\\+(?:Windows\\+)?Temp\\+)", re.I)
-_PROTECTED = lazy.pattern(
+PROTECTED = lazy.pattern(
     r"\.(?:gpg|pgp|enc|age|asc|aes|crypt)$|encrypt|anonym|pseudon|redact|masked|synthetic|deident|hashed|/dev/null",
     re.I,
 )
@@ -275,7 +280,7 @@ def exported(call: Call) -> Iterator[Sight]:
         return
     if (
         found is None
-        or _PROTECTED.search(text)
+        or PROTECTED.search(text)
         or (target is None and call.last in ("to_csv", "to_json", "to_html", "to_latex", "to_xml"))
     ):
         return
@@ -285,7 +290,7 @@ def exported(call: Call) -> Iterator[Sight]:
         and _encrypts(call.keywords["storage_options"])
     ):
         return
-    if target is not None and (cleans(target) or _is_buffer(target, call)):
+    if target is not None and (cleans(target) or is_buffer(target, call)):
         return
     yield call.sees(EXPORT, "frame-export", term=found.label)
 
@@ -318,7 +323,7 @@ def _about_persons(path: str) -> bool:
     return (lexicon.is_person(stem) or lexicon.term(stem) is not None) and not lexicon.denied(stem)
 
 
-def _is_buffer(target: ast.AST, call: Call) -> bool:
+def is_buffer(target: ast.AST, call: Call) -> bool:
     path = call.names.path(target, call.scope)
     return path.startswith(("io.StringIO", "io.BytesIO", "sys.stdout"))
 
@@ -494,32 +499,4 @@ def _from_request(value: ast.AST, call: Call) -> bool:
     ) or _raw(value, call)
 
 
-@on_call("dump", "writerow", "writerows", personal=True)
-def dumped(call: Call) -> Iterator[Sight]:
-    """Records of people that are written to a file in clear: json.dump, csv.writer."""
-    if call.last == "dump":
-        if call.path not in (
-            "json.dump",
-            "yaml.dump",
-            "yaml.safe_dump",
-            "pickle.dump",
-            "simplejson.dump",
-            "ujson.dump",
-        ):
-            return
-        if len(call.node.args) < 2 and not {"fp", "file", "stream"} & set(call.keywords):
-            return
-        target = call.argument(1, "fp", "file", "stream")
-        if target is not None and (_is_buffer(target, call) or _PROTECTED.search(call.names.written(target))):
-            return
-    elif not call.path.startswith("csv."):
-        return
-    value = call.argument(0, "obj", "data", "row", "rowdict", "rows", "rowdicts")
-    found = (
-        personal(value, call.scope, call.names) if value is not None and not isinstance(value, ast.Constant) else None
-    )
-    if found is not None:
-        yield call.sees(EXPORT, "frame-export", term=found.label)
-
-
-CHECKS = (cached, kept, exported, dumped, temporary, named_files, stored_addresses)
+CHECKS = (cached, kept, exported, temporary, named_files, stored_addresses)

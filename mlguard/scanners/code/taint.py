@@ -27,11 +27,13 @@ NONE: Final[Labels] = frozenset()
 MAX_DEPTH = 12
 """Steps into an expression and from name to name."""
 
-MAX_STEPS = 600
+MAX_STEPS = 4000
 """Expressions that one question may look at."""
 
-MAX_FILE_STEPS = 150_000
-"""Expressions that all questions on one file may look at together, about half a second. What is left unanswered is a gap."""
+MAX_FILE_STEPS = 60_000
+"""Expressions that all questions on one file may look at together, some twenty times what the largest file of a big library takes.
+
+What is left unanswered is a gap."""
 
 MAX_CALLERS = 20
 """Calls of one function whose arguments are looked at."""
@@ -45,7 +47,7 @@ def of(node: ast.AST | None, scope: Scope, names: Names) -> Labels:
 def is_exhausted(names: Names) -> bool:
     """Say whether some question on this file was not answered, because the answers before it took all steps."""
     found = names.taint
-    return isinstance(found, _Analysis) and found.spent >= MAX_FILE_STEPS
+    return isinstance(found, _Analysis) and (found.cut or found.spent >= MAX_FILE_STEPS)
 
 
 def _analysis(names: Names) -> _Analysis:
@@ -157,7 +159,7 @@ _EVENTS = frozenset(
 # ---- what carries a text on, and what cuts it
 
 _CARRIERS = frozenset(
-    {"str", "repr", "bytes", "bytearray", "list", "tuple", "set", "dict", "sorted", "reversed", "next", "iter", "enumerate", "zip", "map",
+    {"str", "repr", "bytes", "bytearray", "compile", "builtins.compile", "ast.parse", "list", "tuple", "set", "dict", "sorted", "reversed", "next", "iter", "enumerate", "zip", "map",
      "filter", "format", "min", "max", "ascii", "vars", "getattr", "open", "json.loads", "json.load", "json.dumps", "orjson.loads",
      "orjson.dumps", "ujson.loads", "yaml.safe_load", "yaml.load", "yaml.dump", "os.path.join", "posixpath.join", "os.path.expanduser",
      "os.path.abspath", "os.path.normpath", "os.path.realpath", "os.fspath", "pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath",
@@ -206,6 +208,7 @@ class _Analysis:
         self._known: dict[int, Labels] = {}
         self._steps = 0
         self.spent = 0
+        self.cut = False  # one question took more than MAX_STEPS
         self._entries: dict[int, Label] | None = None
         self._guards: dict[int, frozenset[str]] = {}
 
@@ -219,6 +222,7 @@ class _Analysis:
             self._steps = 0
             known = self._known[id(node)] = self._of(node, scope, MAX_DEPTH, _Frame())
             self.spent += self._steps
+            self.cut = self.cut or self._steps > MAX_STEPS
         return known
 
     def _of(self, node: ast.AST | None, scope: Scope, depth: int, frame: _Frame) -> Labels:

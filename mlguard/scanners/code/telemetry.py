@@ -13,6 +13,7 @@ from mlguard.scanners.code.hiding import called, cleans
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.personal import first, personal
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
+from mlguard.scanners.code.tree import ITEM
 
 TELEMETRY = "code/personal-data-in-telemetry"
 
@@ -256,7 +257,12 @@ def _public(call: Call) -> bool:
     return call.path == "wandb.init" and call.value("anonymous") in _OPEN
 
 
-@on_node(ast.Assign, imports=("wandb", "neptune", "sentry_sdk", "bugsnag", "ddtrace", "mlflow", "aim"), personal=True)
+@on_node(
+    ast.Assign,
+    imports=("wandb", "neptune", "sentry_sdk", "bugsnag", "ddtrace", "mlflow", "aim"),
+    personal=True,
+    targets=(ITEM,),
+)
 def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Personal data that is assigned to a run's fields: run["params/email"] = user.email."""
     target = node.targets[0]
@@ -266,7 +272,7 @@ def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
     owner = place.names.written(target.value)
     if not (
         path.startswith(("wandb.", "neptune.", "aim.Run", "aim.sdk"))
-        or owner in ("wandb.config", "wandb.run.summary", "wandb.summary")
+        or owner in ("wandb.config", "wandb.run.summary", "wandb.summary", "run.config", "run.summary")
     ):
         return
     found = personal(node.value, place.scope, place.names)
@@ -274,4 +280,21 @@ def assigned(node: ast.Assign, place: Place) -> Iterator[Sight]:
         yield Sight(TELEMETRY, "tracker-value", node, {"call": path or owner, "term": found.label})
 
 
-CHECKS = (telemetry, uploaded, settings, assigned)
+_CONFIGS = frozenset({"wandb.config", "wandb.summary", "wandb.run.summary", "run.config", "run.summary"})
+
+
+@on_node(ast.Assign, imports=("wandb",), personal=True)
+def configured(node: ast.Assign, place: Place) -> Iterator[Sight]:
+    """Personal data that is assigned to an attribute of a run's configuration: wandb.config.owner = user.email."""
+    target = node.targets[0]
+    if (
+        isinstance(target, ast.Attribute)
+        and isinstance(target.value, ast.Attribute)
+        and not isinstance(node.value, ast.Constant)
+        and place.names.written(target.value) in _CONFIGS
+        and (found := personal(node.value, place.scope, place.names)) is not None
+    ):
+        yield Sight(TELEMETRY, "tracker-value", node, {"call": place.names.written(target.value), "term": found.label})
+
+
+CHECKS = (telemetry, uploaded, settings, assigned, configured)

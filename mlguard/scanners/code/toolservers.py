@@ -18,7 +18,7 @@ ENDPOINT = "code/unauthenticated-endpoint"
 _TOOL_SERVERS = lazy.pattern(r"(?:FastMCP|mcp\.server\.\w*\.?Server|MCPServer|MCP)\(\)\.")
 
 
-@on_node(*FUNCTIONS, imports=["mcp", "fastmcp"])
+@on_node(*FUNCTIONS, imports=["mcp", "fastmcp"], decorated=True)
 def tool(node: Function, place: Place) -> Iterator[Sight]:
     """Tools that run commands for whoever connects."""
     for decorator in node.decorator_list:

@@ -12,14 +12,17 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from mlguard.scanners.code import lexicon, parsing
+from mlguard.scanners.code import parsing
 from mlguard.scanners.code.scopes import FUNCTIONS, Function, Scope, inside, joined
 
-__all__ = ["FUNCTIONS", "MAX_NAME_CHARS", "Function", "Scope", "Tree", "inside", "parse", "walk"]
+__all__ = ["FUNCTIONS", "ITEM", "MAX_NAME_CHARS", "Function", "Scope", "Tree", "inside", "parse", "walk"]
 
 _OPENERS = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 _Opener = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _DECORATED = (*FUNCTIONS, ast.ClassDef)
+
+ITEM = "[]"
+"""Stands for the target of ``x[key] = …`` among names."""
 
 MAX_NAME_CHARS = 60
 """Longer names and texts are no names of fields or columns."""
@@ -38,6 +41,7 @@ class Tree:
         self.nodes = nodes
         self.root = Scope(module, None, "", self)
         self.written: frozenset[str] | None = None  # constant paths that the code saves to, once somebody asked
+        self._of_root: dict[str, bool] = {}
         self._placed = False
         self._all_placed = False
         self._scopes: dict[int, Scope] = {id(module): self.root}
@@ -102,11 +106,6 @@ class Tree:
             if node.value.__class__ is str and len(node.value) <= MAX_NAME_CHARS
         )
         return frozenset(found)
-
-    @cached_property
-    def telling(self) -> frozenset[str]:
-        """Those of the identifiers that speak of persons in some way."""
-        return lexicon.telling(self.identifiers)
 
     # ---- parents
 
@@ -230,23 +229,58 @@ class Tree:
         self.__dict__.clear()
 
     @cached_property
-    def bound(self) -> dict[str, bool]:
-        """Every name that some scope gives a meaning to, and whether only the module does. Others are builtins or come from elsewhere."""
+    def bound(self) -> dict[str, int]:
+        """How often each name is bound by any scope. What is not among them is a builtin or comes from elsewhere."""
         by = self.by_class
-        total = Counter([node.id for node in by.get(ast.Name, ()) if node.ctx.__class__ is ast.Store])
-        total.update([node.arg for node in by.get(ast.arg, ())])
+        found = [node.id for node in by.get(ast.Name, ()) if node.ctx.__class__ is ast.Store]
+        found += [node.arg for node in by.get(ast.arg, ())]
         for kind in _NAMED:
-            total.update([node.name for node in by.get(kind, ())])
-        total.update([node.rest for node in by.get(ast.MatchMapping, ())])
-        for kind in (ast.Import, ast.ImportFrom):
-            for node in by.get(kind, ()):
-                total.update(_imports(node))
-        root = self.root
-        of_root = Counter({name: len(values) for name, values in root.values.items()})
-        for node in inside(self.module.body):
-            if node.__class__ is ast.Import or node.__class__ is ast.ImportFrom:
-                of_root.update(_imports(node))
-        return {name: count == of_root.get(name) for name, count in total.items()}
+            found += [node.name for node in by.get(kind, ())]
+        found += [node.rest for node in by.get(ast.MatchMapping, ())]
+        for node in self.of(ast.Import, ast.ImportFrom):
+            found += _imports(node)
+        return Counter(found)
+
+    @cached_property
+    def _imported_at_root(self) -> dict[str, int]:
+        kinds = (ast.Import, ast.ImportFrom)
+        return Counter(
+            [name for node in inside(self.module.body) if node.__class__ in kinds for name in _imports(node)]
+        )
+
+    def is_of_root(self, name: str) -> bool:
+        """Say whether only the module itself binds a name."""
+        known = self._of_root.get(name)
+        if known is None:
+            counted = len(self.root.values.get(name, ())) + self._imported_at_root.get(name, 0)
+            known = self._of_root[name] = counted == self.bound.get(name)
+        return known
+
+    @cached_property
+    def targets(self) -> dict[str, list[Any]]:
+        """Every assignment by the last name of each of its targets; ``x[key] = …`` by ITEM, and by its key where that is a text."""
+        found: dict[str, list[Any]] = {}
+        for node in self.by_class.get(ast.Assign, ()):
+            for target in node.targets:
+                kind = target.__class__
+                if kind is ast.Name:
+                    name = target.id
+                elif kind is ast.Attribute:
+                    name = target.attr
+                elif kind is ast.Subscript:
+                    name = ITEM
+                    if target.slice.__class__ is ast.Constant and target.slice.value.__class__ is str:
+                        found.setdefault(target.slice.value, []).append(node)
+                else:
+                    continue
+                if name in found:
+                    found[name].append(node)
+                else:
+                    found[name] = [node]
+        for node in self.by_class.get(ast.AnnAssign, ()):
+            name = getattr(node.target, "id", None) or getattr(node.target, "attr", ITEM)
+            found.setdefault(str(name), []).append(node)
+        return found
 
     @cached_property
     def loose(self) -> dict[int, list[Any]]:

@@ -69,8 +69,11 @@ def _is_escaped(node: ast.expr, call: Call, depth: int = 4) -> bool:
             )
         )
     if isinstance(node, ast.JoinedStr):
+        before = [str(getattr(part, "value", "")) for part in [ast.Constant(""), *node.values]]
         return all(
-            _is_escaped(part.value, call, depth - 1) for part in node.values if isinstance(part, ast.FormattedValue)
+            before[index].endswith("base64,") or _is_escaped(part.value, call, depth - 1)
+            for index, part in enumerate(node.values)
+            if isinstance(part, ast.FormattedValue)
         )
     if isinstance(node, ast.BinOp):
         return _is_escaped(node.left, call, depth - 1) and _is_escaped(node.right, call, depth - 1)
@@ -400,9 +403,26 @@ def addresses(call: Call) -> Iterator[Sight]:
         return
     if isinstance(address, ast.List | ast.Tuple) and address.elts:
         address = next((item for item in address.elts if _labels(item, call) & {"request", "model"}), address.elts[0])
-    if _fixed_host(address, call) or not _chosen_outside(_labels(address, call)) or _is_number_or_stream(address, call):
+    if (
+        _fixed_host(address, call)
+        or _is_joined(address, call)
+        or not _chosen_outside(_labels(address, call))
+        or _is_number_or_stream(address, call)
+    ):
         return
     yield call.sees(FORGERY, "request-url")
+
+
+def _is_joined(node: ast.AST, call: Call) -> bool:
+    """Say whether what is opened is a path of a folder and a name: that is never an address."""
+    if isinstance(node, ast.Name):
+        single = call.names.single(node.id, call.scope)
+        node = single[0] if single else node
+    if isinstance(node, ast.Call):
+        return call.names.path(node.func, call.scope) in ("os.path.join", "pathlib.Path", "str") and (
+            len(node.args) > 1 or bool(node.args) and _is_joined(node.args[0], call)
+        )
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
 
 
 def _fixed_host(node: ast.expr, call: Call) -> bool:

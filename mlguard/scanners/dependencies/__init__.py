@@ -51,7 +51,7 @@ class DependencyScanner:
             except Unreadable as error:
                 yield Gap(self.name, artifact.path, "unreadable", str(error), "mend the file, or exclude it")
                 continue
-            yield from _around(artifact, context)
+            yield from _around(artifact, context, inventory)
         for manifest in inventory.manifests:
             yield from _facts(manifest, inventory)
             yield from _sources(manifest, inventory)
@@ -156,10 +156,14 @@ def _without_hash(manifest: Manifest, hashless: Sequence[Component], partly: boo
     yield Detection("dep/unpinned-dependency", check, _location(hashless[0].place), facts, anchor=check)
 
 
+_SETTINGS = ("pip.conf", "pip.ini", "uv.toml")
+MAX_SETTINGS = 2**20
+"""Bytes of a configuration of pip or uv."""
+
 # ---- names, licences, what has ended, and settings around the manifests
 
 
-def _around(artifact: Artifact, context: Context) -> Iterator[Record]:
+def _around(artifact: Artifact, context: Context, inventory: Inventory) -> Iterator[Record]:
     from mlguard.scanners.dependencies import surroundings, upkeep
 
     if upkeep.wants(artifact) and not context.hook:
@@ -168,6 +172,11 @@ def _around(artifact: Artifact, context: Context) -> Iterator[Record]:
         from mlguard.scanners.dependencies import further
 
         yield from further.around(artifact, context)
+    if artifact.path.endswith(_SETTINGS):
+        from mlguard.scanners import read_bytes
+
+        text = read_bytes(context, artifact.path, MAX_SETTINGS).decode("utf-8", "replace")
+        inventory.own_indexes.update({surroundings.own_index(artifact.path, text)} - {""})
 
 
 def _judged(inventory: Inventory, context: Context) -> Iterator[Record]:

@@ -40,6 +40,7 @@ class _Audit:
 
     def __init__(self, context: Context, manifests: Sequence[Manifest]) -> None:
         self.context, self.manifests = context, manifests
+        self.own_indexes: frozenset[str] = frozenset()
         self.source: Source | None = None
         self.trouble = ""
         self.doubts: list[str] = []
@@ -68,6 +69,7 @@ def audited(inventory: Inventory, context: Context) -> Iterator[Record]:
     """Yield what is known of every pinned component, and a gap for each manifest with one that could not be audited."""
     named = [manifest for manifest in inventory.manifests if any(part.name for part in manifest.components)]
     run = _Audit(context, named)
+    run.own_indexes = frozenset(inventory.own_indexes)
     if named:
         _open(run)
     try:
@@ -253,11 +255,8 @@ def _private(manifest: Manifest, run: _Audit) -> set[str]:
     if run.source is None:
         return set()
     mirrors = set(run.settings.get("mirrors", ()))
-    asked = [one for one in manifest.sources if one.private and one.host not in mirrors and not one.explicit]
-    all_of_it = any(
-        one.role == "default" or one.role in ("extra", "find-links") and one.host not in _SERVES_ITS_OWN
-        for one in asked
-    )
+    hosts = {one.host for one in manifest.sources if one.private and not one.explicit and one.role != "channel"}
+    all_of_it = bool((hosts | run.own_indexes) - mirrors - _SERVES_ITS_OWN)
     found = {
         part.name
         for part in manifest.components

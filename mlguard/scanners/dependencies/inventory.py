@@ -17,9 +17,13 @@ _Placed = TypeVar("_Placed", Component, Index)
 
 @dataclass(slots=True)
 class Inventory:
-    """The manifests of a tree, in the order in which they were read."""
+    """The manifests of a tree, in the order in which they were read.
+
+    ``own_indexes`` are hosts that configurations in the tree put in the place of the default index.
+    """
 
     manifests: list[Manifest] = field(default_factory=list)
+    own_indexes: set[str] = field(default_factory=set)
     _folders: dict[str, list[Manifest]] = field(default_factory=dict)
     _workspaces: dict[str, list[Manifest]] = field(default_factory=dict)
     _pins: dict[int, dict[str, str]] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def policy(settings: Mapping[str, Any]) -> Policy | None:
         return None
     allow, deny = (tuple(map(str, found.get(key) or ())) for key in ("allow", "deny"))
     named = found.get("packages")
-    from packaging.utils import canonicalize_name
+    from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
     known = (
         {str(canonicalize_name(str(name))): str(text) for name, text in named.items()}

@@ -157,7 +157,7 @@ def disguised(text: str) -> str:
 
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text.casefold()).translate(_LETTERS))
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign) and sign.isprintable())
-    from packaging.utils import canonicalize_name
+    from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
     name = str(canonicalize_name(plain))
     return name if not text.isascii() and len(text) <= MAX_NAME and known(name) else ""

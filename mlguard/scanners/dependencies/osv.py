@@ -154,12 +154,16 @@ def _yaml(data: bytes, name: str) -> Any:
     """Return the document with every scalar as text, so that 1.10 stays a version."""
     import yaml
 
+    try:
+        from yaml import CBaseLoader as Loader
+    except ImportError:  # without the library in C
+        from yaml import BaseLoader as Loader  # type: ignore[assignment]  # which is used in the same way
     from mlguard import yamlish
 
     text = data.decode("utf-8")
     yamlish.check_depth(text, name)
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506, TID251  # makes text only
+        return yaml.load(text, Loader=Loader)  # noqa: S506, TID251  # makes text only
     except (yaml.YAMLError, TypeError) as error:
         raise ValueError from error
 

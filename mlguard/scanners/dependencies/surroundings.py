@@ -18,6 +18,7 @@ from mlguard.artifacts import Artifact
 from mlguard.facts import Switch
 from mlguard.findings import Detection, Location, Record
 from mlguard.scanners.dependencies import runtimes
+from mlguard.scanners.dependencies.manifests import foreign_host
 
 MAX_BYTES = 2**20
 """The largest file of settings that is read."""
@@ -116,6 +117,16 @@ def _indexes(path: str, name: str, text: str) -> Iterator[Record]:
                 yield _confused("extra-index", path, number, line, match[1])
             for match in _VARIABLE.finditer(line):
                 yield from _environment(path, number, line, match["name"], match["value"].strip().strip("\"'"))
+
+
+_OWN_INDEX = lazy.pattern(r"(?m)^\s*(?:index-url|index_url)\s*=\s*[\"']?([^\s\"']+)")
+
+
+def own_index(path: str, text: str) -> str:
+    """Return the host that a configuration of pip or uv names instead of the default index, "" for none."""
+    name = path.rpartition("/")[2]
+    match = _OWN_INDEX.search(text) if name in ("pip.conf", "pip.ini", "uv.toml") else None
+    return foreign_host(match[1]) if match else ""
 
 
 def _continued(rows: Sequence[str], number: int) -> str:

@@ -228,9 +228,7 @@ _SHIPPED = (".js", ".mjs", ".cjs", ".css", ".html")
 
 def _is_minified(path: str, text: str) -> bool:
     return (
-        len(text) > MINIFIED_BYTES
-        and path.lower().endswith(_SHIPPED)
-        and text.count("\n") * MINIFIED_LINE < len(text)
+        len(text) > MINIFIED_BYTES and path.lower().endswith(_SHIPPED) and text.count("\n") * MINIFIED_LINE < len(text)
     )
 
 

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from mlguard.scanners import lazy
 from mlguard.scanners.secrets.gate import Key
 from mlguard.scanners.secrets.hits import Hit
-from mlguard.scanners.secrets.values import is_made_of_words, is_password, is_placeholder, is_random, is_token, is_uuid
+from mlguard.scanners.secrets.values import (
+    is_identifier,
+    is_made_of_words,
+    is_password,
+    is_placeholder,
+    is_random,
+    is_token,
+    is_uuid,
+)
 from mlguard.values import dataclass
 
 
@@ -199,8 +207,7 @@ def find(contexts: list[Context], text: str, lowered: str) -> Iterator[Hit]:
 
 def _led(context: Context, left: str) -> bool:
     if context.kind == "password in a connection string":
-        # After a comma it is an argument of a call, whose value is a name unless it is quoted.
-        return _SERVER.search(left) is not None and not _ARGUMENT.search(left)
+        return _SERVER.search(left) is not None
     return context.before is None or context.before.search(left) is not None
 
 
@@ -210,6 +217,8 @@ def _fits(context: Context, value: str, around: str, left: str) -> bool:
         return False
     if kind == "default of an option":
         return is_token(value, True)
+    if kind == "password in a connection string" and _ARGUMENT.search(left) and is_identifier(value):
+        return False  # an argument of a call, and the name of its value
     if kind.startswith(("password", "database password")):
         return is_password(value)
     if kind == "registry token":

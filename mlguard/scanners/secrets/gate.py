@@ -22,11 +22,15 @@ MARK_CHARS = 3
 
 
 class Key(NamedTuple):
-    """What is looked for: a literal that each match holds (``folded``: in small letters), and an expression that each match holds too."""
+    """What is looked for: a literal that each match holds (``folded``: in small letters), and an expression that each match holds too.
+
+    ``whole``: what the expression matches is no single run of a token's characters.
+    """
 
     mark: str
     gate: str
     folded: bool = False
+    whole: bool = False
 
 
 Gate = Callable[[str, str], frozenset[int]]
@@ -104,7 +108,7 @@ def by_marks(keys: Sequence[Key]) -> Gate:
         ]
         for number in apart:
             if number in short:
-                if short[number].search(runs):
+                if short[number].search(text if keys[number].whole else runs):
                     found.append(number)
             elif keys[number].mark in (lowered if keys[number].folded else text):
                 found.append(number)

@@ -17,14 +17,18 @@ MAX_CHARS = 1000
 BEFORE_CHARS = 200
 """Characters left of a chain that may hold its name."""
 
-_CHARS = r"A-Za-z0-9_./+=:~$%-"
-_GAP = r"[ \t]{0,20}(?:\+|\\)?[ \t]{0,20}(?:\r?\n[ \t]{0,60})?(?:\+[ \t]{0,20})?"
-_PIECE = rf"[rbuRBU]?(?:\"[{_CHARS}]{{1,300}}\"|'[{_CHARS}]{{1,300}}')"
+MAX_PIECE = 300
+"""Characters of one literal."""
 
-_CHAIN = lazy.pattern(rf"(?<![{_CHARS}\\]){_PIECE}(?:{_GAP}{_PIECE}){{1,15}}")
+_CHARS = r"A-Za-z0-9_./+=:~$%@-"
+_GAP = r"[ \t\r\n\\]{0,80}(?:\+[ \t\r\n\\]{0,80})?"
+_PIECE = rf"[rbufRBUF]?(?:\"[{_CHARS}]{{1,300}}\"|'[{_CHARS}]{{1,300}}')"
+
+_SEAM = lazy.pattern(rf"[\"']{_GAP}[rbufRBUF]?[\"'](?=[{_CHARS}])")
+_CHAIN = lazy.pattern(rf"{_PIECE}(?:{_GAP}{_PIECE}){{1,15}}")
 _TEXT = lazy.pattern(rf"[\"']([{_CHARS}]{{1,300}})[\"']")
 
-KEY = Key("", r"[A-Za-z0-9_./+=~-][\"'][ \t\r\n\\]*(?:\+[ \t\r\n]*)?[rbuRBU]?[\"'][A-Za-z0-9_./+=~-]{6}")
+KEY = Key("", rf"[{_CHARS}][\"'][ \t\r\n\\]*(?:\+[ \t\r\n\\]*)?[rbufRBUF]?[\"'][{_CHARS}]{{6}}", whole=True)
 """Opens the search: the end of one literal, perhaps a sign, and the begin of the next."""
 
 
@@ -44,10 +48,13 @@ class Chain:
 
 def chains(text: str) -> Iterator[Chain]:
     """Yield the chains of literals without spaces: 'a' + 'b', and literals that stand side by side."""
-    left = MAX_CHAINS
-    for match in _CHAIN.finditer(text):
-        if match.end() - match.start() > MAX_CHARS:
+    left, done = MAX_CHAINS, 0
+    for seam in _SEAM.finditer(text):
+        start = text.rfind(seam.group()[0], max(done, seam.start() - MAX_PIECE), seam.start())
+        match = _CHAIN.match(text, start) if start != -1 else None
+        if match is None or match.end() - match.start() > MAX_CHARS:
             continue
+        done = match.end()
         pieces = _TEXT.findall(match.group())
         joined = "".join(pieces)
         if len(joined) < 16:
@@ -59,5 +66,4 @@ def chains(text: str) -> Iterator[Chain]:
         for piece in pieces:
             at += len(piece)
             ends.append(at)
-        first = match.start() + (match.group()[0] not in "\"'")
-        yield Chain(first + 1, match.end() - 1, joined, tuple(ends))
+        yield Chain(start + 1, match.end() - 1, joined, tuple(ends))

@@ -120,7 +120,14 @@ def _readable(key: str, value: str, part: str) -> bool:
         ("-----BEGIN CERTIFICATE", "-----BEGIN PUBLIC")
     ):
         return False
+    if _SETTING.match(value) and not _SECRET_KEY.search(key):
+        return False
     return bool(value) and not is_placeholder(value[:200]) and not (is_made_of_words(value) and _says_change(value))
+
+
+_SETTING = lazy.pattern(r"^(?:true|false|yes|no|https?|memory|\d{1,9}(?:ms|[smhd])?|(?:/[\w.-]+){1,12}/?)$")
+_SECRET_KEY = lazy.pattern(r"(?i)pass|pwd|secret|token|cred|(?<!_path)(?:^|[a-z_.-])key$|pin|code")
+"""Settings that often stand beside a secret: a switch, a measure, a path. Under a name that sounds like a secret they count."""
 
 
 def _says_change(value: str) -> bool:

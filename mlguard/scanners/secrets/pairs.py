@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -35,7 +36,7 @@ _WORDS = (
     lazy.pattern(r"key"),
 )
 _KEY_OF = lazy.pattern(
-    r"(?:api|access|auth|private|encrypt(?:ion)?|signing|master|account|service|subscription|shared|client|storage|db|"
+    r"(?:api|app|access|auth|secret|private|encrypt(?:ion)?|signing|master|account|service|subscription|shared|client|storage|db|"
     r"database|admin|webhook|cookie|session|deploy|fernet|hmac|jwt|kaggle|openai|azure|anthropic|claude|cohere|mistral|groq|gemini|google|wandb|hugging_?face|hf|aws|github|stripe|pinecone|langsmith|replicate|together|deepseek|llm|secure|crypto|crypt|aes|cipher|license)[_. -]?$"
 )
 
@@ -90,7 +91,7 @@ _STRONG = lazy.pattern(
 )
 _LAST_WORDS = frozenset({"key", "token", "secret"})
 _OF_SERVICE = lazy.pattern(
-    r"^(?!.*(?:session|request|correlation|trace|tracking|device|transaction|order|task|job|run|message|event|upload|visitor|cart|item|node|row|build|version))[a-z][a-z0-9_-]*[_-]token$"
+    r"^(?!.*(?:self|this|args|session|request|correlation|trace|tracking|device|transaction|order|task|job|run|message|event|upload|visitor|cart|item|node|row|build|version))[a-z][a-z0-9_-]*[_-]token$"
 )
 """A token of a service may be a UUID; that of a visit or of one message is no secret for long."""
 
@@ -146,6 +147,8 @@ def pairs(text: str, lowered: str, style: Style, opened: Iterable[int]) -> Itera
             continue
         name, first = _name(text, begin, stop)
         start, end, bare = place
+        if text[first - 1 : first] == ":" and "arn:aws" in text[max(0, first - 80) : first]:
+            continue
         if end - start > MAX_VALUE_CHARS:
             done = end if bare else done
             continue
@@ -195,15 +198,18 @@ _SET_VALUE = lazy.pattern(r"^(?=[^\d]*\d)[A-Za-z0-9_-]{32,200}$")
 
 
 # An entry of a list of variables: {"name": "X_TOKEN", "value": "…"}, or two lines of YAML.
-_ENTRY = lazy.pattern(
-    r"(?:name|key)[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?[ ]{0,3},?\s{1,60}"
-    r"[\"']?value[\"']?[ ]{0,3}[:=][ ]{0,3}(?P<quote>[\"']?)(?P<value>[^\s\"',}]{6,1000})"
+_ENTRY, _KEYED = (
+    lazy.pattern(
+        word + r"[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?(?P<name>[A-Za-z_][\w.-]{2,60})[\"']?[ ]{0,3},?\s{1,60}"
+        r"[\"']?value[\"']?[ ]{0,3}[:=][ ]{0,3}(?P<quote>[\"']?)(?P<value>[^\s\"',}]{6,1000})"
+    )
+    for word in ("name", "key")
 )
 
 
 def entries(text: str, style: Style) -> Iterator[Hit]:
     """Yield the values of lists of variables."""
-    for match in _ENTRY.finditer(text):
+    for match in itertools.chain(_ENTRY.finditer(text), _KEYED.finditer(text)):
         name, value = match["name"], match["value"]
         if _words(name.lower()) and _is_credential(name, value, not match["quote"], style):
             start, end = match.span("value")
@@ -316,7 +322,7 @@ def _bare(text: str, at: int, prose: bool = False) -> tuple[int, int, bool] | No
     goes_on = (
         not prose
         and rest
-        and not rest.startswith(("#", ";", "//", "\\", "&&", "|", "-", "}", ",", '"', "'", "<!--"))
+        and not rest.startswith(("#", ";", "//", "\\", "&&", "|", "-", "}", ",", '"', "'", "<!--", "`"))
         and not re.match(r"\w+=|login|account|machine", rest)
     )
     return None if goes_on or end == start else (start, end, True)
@@ -343,8 +349,8 @@ def _is_credential(name: str, value: str, bare: bool, style: Style) -> bool:
     if poses(value) or value.startswith("sk-") and len(value) < 24 or style.test and not is_random(value, 20):
         return False
     # In a file of properties the words of a name are parted by dots: pinecone.api.key
-    strong = bool(_STRONG.search(last)) or last in _LAST_WORDS and bool(_STRONG.search("_".join(plain.split(".")[-3:])))
-    if is_token(value, strong or is_uuid(value) and bool(_OF_SERVICE.search(last))):
+    spoken = "_".join(plain.split(".")[-3:]) if last in _LAST_WORDS else last
+    if is_token(value, bool(_STRONG.search(spoken)) or is_uuid(value) and bool(_OF_SERVICE.search(spoken))):
         return True
     return bool(_PASSWORD.search(last)) and is_password(value)
 

@@ -127,7 +127,7 @@ def _joined(text: str, style: Style) -> Iterator[Hit]:
     """Yield the credentials that a program puts together of several literals."""
     for chain in joins.chains(text):
         before = text[max(0, chain.start - joins.BEFORE_CHARS) : chain.start]
-        probe = before.rstrip("bruBRU\"'") + '"' + chain.text + '"\n'
+        probe = before.rstrip("brufBRUF\"'") + '"' + chain.text + '"\n'
         first = len(probe) - len(chain.text) - 2
         for hit in find(probe, style, nested=True):
             if hit.start >= first and chain.is_cut(hit.start - first, hit.end - first):

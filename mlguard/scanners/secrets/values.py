@@ -108,7 +108,8 @@ def _is_wordy(part: str) -> bool:
     if len(part) <= 4:
         return True
     return sum(map(len, letters)) / max(len(letters), 1) >= 2.8 and all(
-        (_VOWEL.search(piece) or piece.lower() == "https") and not re.search(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{6,}", piece)
+        (_VOWEL.search(piece) or piece.lower() == "https")
+        and not re.search(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{6,}", piece)
         for piece in letters
         if len(piece) > 4
     )

@@ -159,7 +159,20 @@ def _looks_like_requirements(text: str) -> bool:
     return bool(rows) and fits * 2 >= len(rows)
 
 
-_SCRIPT_WORDS = (b"pip", b"conda", b"mamba", b"uv ", b"uv}", b"uvx", b"poetry", b"pdm", b"rye", b"easy_install")
+_SCRIPT_WORDS = (
+    b"pip",
+    b"conda",
+    b"mamba",
+    b"uv ",
+    b"uv}",
+    b"uvx",
+    b"poetry",
+    b"pdm",
+    b"rye",
+    b"easy_install",
+    b"%%writefile",
+    b"%%file",
+)
 
 
 def worth_reading(word: str, data: bytes) -> bool:

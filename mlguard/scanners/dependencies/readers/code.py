@@ -23,6 +23,18 @@ MAX_NODES = 400_000
 MAX_FOLLOWED = 12
 """Names, sums and lists that are followed from one argument on."""
 
+MAX_STEPS = 100_000
+"""Expressions of one module that are looked at to find what arguments stand for."""
+
+MAX_STEPS_OF_CALL = 3_000
+"""The same for one call."""
+
+MAX_ROW = 20_000
+"""Characters of a line in which the place of a word is looked for."""
+
+MAX_MEANT = 400
+"""Expressions that one name may stand for."""
+
 MAX_WORDS = 2_000
 """Words of one command, with all that its names may stand for."""
 
@@ -88,6 +100,8 @@ class _Module:
     ) -> None:
         self.manifest, self.load, self.rows, self.at = manifest, load_file, text.split("\n"), at
         self.script = Script(manifest, load_file)
+        self.steps = self.all_steps = 0
+        self.meant: dict[str, list[ast.expr]] = {}
         self.nodes: list[ast.AST] = []
         for node in ast.walk(tree):
             self.nodes.append(node)
@@ -136,7 +150,16 @@ class _Module:
             if len(self.manifest.components) > MAX_REQUIREMENTS:
                 raise Unreadable(f"more than {MAX_REQUIREMENTS} requirements")
 
+    def _step(self) -> bool:
+        """Count one expression that is looked at, and say whether there may be more of this call. Raises Unreadable."""
+        self.steps += 1
+        self.all_steps += 1
+        if self.all_steps > MAX_STEPS:
+            raise Unreadable(f"more than {MAX_STEPS} expressions to follow, in which packages are installed")
+        return self.steps <= MAX_STEPS_OF_CALL
+
     def _call(self, call: ast.Call) -> None:
+        self.steps = 0
         name = _last(call.func)
         for keyword in call.keywords:
             if keyword.arg in _LISTS or keyword.arg == "requirements" and "irtualenv" in name + _before(call.func):
@@ -196,7 +219,7 @@ class _Module:
         """Return the text of an expression; what only a run can tell is a variable of the shell in it."""
         if isinstance(value, ast.Constant):
             return value.value if isinstance(value.value, str) else str(value.value)
-        if depth > MAX_FOLLOWED:
+        if depth > MAX_FOLLOWED or not self._step():
             return _HOLE
         if isinstance(value, ast.JoinedStr):
             return "".join(self.text(part, depth + 1) for part in value.values)[: shell.MAX_TEXT]
@@ -215,21 +238,26 @@ class _Module:
                 return " ".join(text for text, _ in self.words(value.args[0], depth + 1))[: shell.MAX_TEXT]
         if isinstance(value, ast.Name):
             texts = [self.text(one, depth + 1) for one in self.candidates(value)]
+            texts += [_HOLE] if len(texts) > MAX_MEANT else []
             return " ".join(dict.fromkeys(texts))[: shell.MAX_TEXT] or _HOLE
         return _HOLE
 
     def candidates(self, name: ast.Name) -> list[ast.expr]:
         """Return what a name may stand for: what is assigned to it, looped over, or given to a parameter of that name."""
-        found = list(self.values.get(name.id, ())[:MAX_WORDS])
-        for function, position in self.parameters.get(name.id, ())[:MAX_FOLLOWED]:
-            for call in self.calls.get(function, ())[:MAX_WORDS]:
-                found += [keyword.value for keyword in call.keywords if keyword.arg == name.id]
-                found += call.args[-1 - position :] if position < 0 else call.args[position : position + 1]
-        return found[:MAX_WORDS]
+        if name.id not in self.meant:
+            found = list(self.values.get(name.id, ())[:MAX_MEANT])
+            for function, position in dict.fromkeys(self.parameters.get(name.id, ())[:MAX_MEANT]):
+                for call in self.calls.get(function, ())[:MAX_MEANT]:
+                    found += [keyword.value for keyword in call.keywords if keyword.arg == name.id]
+                    found += call.args[-1 - position :] if position < 0 else call.args[position : position + 1]
+                if len(found) > MAX_MEANT:
+                    break
+            self.meant[name.id] = found[: MAX_MEANT + 1]
+        return self.meant[name.id]
 
     def words(self, value: ast.expr, depth: int = 0) -> list[Text]:
         """Return the words of a list, with the expression that each of them comes from."""
-        if depth > MAX_FOLLOWED:
+        if depth > MAX_FOLLOWED or not self._step():
             return [(_HOLE, value)]
         if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
             found: list[Text] = []
@@ -241,7 +269,7 @@ class _Module:
         if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add) and self._is_list(value):
             return (self.words(value.left, depth + 1) + self.words(value.right, depth + 1))[:MAX_WORDS]
         if isinstance(value, ast.Name):
-            found = []
+            found = [(_HOLE, value)] if len(self.candidates(value)) > MAX_MEANT else []
             for one in self.candidates(value):
                 if isinstance(one, ast.Name) and one.id == value.id:
                     continue
@@ -258,9 +286,10 @@ class _Module:
         first, last = node.lineno, min(node.end_lineno or node.lineno, node.lineno + 200)
         for line in range(first, last + 1) if text else ():
             row = self.rows[line - 1] if line <= len(self.rows) else ""
-            column = row.find(
-                text, len(row.encode()[: node.col_offset].decode("utf-8", "replace")) if line == first else 0
-            )
+            if len(row) > MAX_ROW:
+                continue
+            start = len(row.encode()[: node.col_offset].decode("utf-8", "replace")) if line == first else 0
+            column = row.find(text, start)
             if column >= 0:
                 return self.at(line, column + 1, column + 1 + len(text))
         return self.at(first, node.col_offset + 1, 0)

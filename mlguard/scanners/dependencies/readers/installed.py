@@ -11,8 +11,6 @@ import zipfile
 import zlib
 from email.parser import HeaderParser
 
-from packaging.utils import canonicalize_name
-
 from mlguard.errors import Unreadable
 from mlguard.scanners import Context, open_path
 from mlguard.scanners.dependencies.manifests import (
@@ -24,6 +22,7 @@ from mlguard.scanners.dependencies.manifests import (
     direct,
     foreign_host,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 
 MAX_METADATA_BYTES = 2 * 2**20
 """The metadata of one package, whose description is a text of some pages."""

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies.manifests import (
     MAX_REQUIREMENTS,
@@ -22,6 +20,7 @@ from mlguard.scanners.dependencies.manifests import (
     foreign_host,
     normal_marker,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.toml import Places, load, strings, table
 
 MAX_HASHES = 400

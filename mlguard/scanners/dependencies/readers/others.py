@@ -177,9 +177,7 @@ def read_powershell(path: str, text: str, load_file: Read) -> Manifest | None:
     text = text.replace("\r\n", "\n")
     plain = _continued(re.sub(r"<#.*?#>", lambda match: re.sub(r"[^\n]", " ", match.group()), text, flags=re.S))
     plain = re.sub(r"(?m)^([ \t]*)&(?=[ \t]*[\"'$\w])", r"\1 ", plain)
-    plain = re.sub(
-        r"[{}]", lambda match: match.group() if match.string[match.start() - 1 : match.start()] == "$" else " ", plain
-    )
+    plain = re.sub(r"\$\{[^}\n]*\}|[{}]", lambda match: match.group() if len(match.group()) > 1 else ";", plain)
     return _script(path, plain, load_file, "PowerShell")
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies.manifests import (
     Component,
@@ -23,6 +21,7 @@ from mlguard.scanners.dependencies.manifests import (
     normal_marker,
     strong,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.readers import jsonplaces
 from mlguard.scanners.dependencies.readers.poetry import common, located
 from mlguard.scanners.dependencies.toml import Places, load, table

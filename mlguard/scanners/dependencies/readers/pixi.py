@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from mlguard.scanners.dependencies.manifests import Component, Manifest, Place, Read, Source, exact, host_of
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.readers import conda
 from mlguard.scanners.dependencies.readers.poetry import common, located
 from mlguard.scanners.dependencies.toml import Path, Places, load, strings, table

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from mlguard.scanners.dependencies.manifests import (
     Component,
     Manifest,
@@ -18,6 +16,7 @@ from mlguard.scanners.dependencies.manifests import (
     foreign_host,
     normal_marker,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.toml import Path, Places, table
 
 

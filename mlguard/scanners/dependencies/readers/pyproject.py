@@ -6,8 +6,6 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from mlguard import lazy
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import requirements
@@ -22,6 +20,7 @@ from mlguard.scanners.dependencies.manifests import (
     direct,
     foreign_host,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.readers import poetry, sources
 from mlguard.scanners.dependencies.toml import Path, Places, load, strings, table
 from mlguard.values import replace

@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies import requirements
 from mlguard.scanners.dependencies.manifests import (
@@ -21,6 +19,7 @@ from mlguard.scanners.dependencies.manifests import (
     Trouble,
     component,
 )
+from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.readers import ini, tox
 
 MAX_CODE = 512 * 2**10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from mlguard import lazy
 from mlguard.errors import Unreadable
@@ -263,6 +263,12 @@ def _end(manifest: Manifest, judged: bool) -> Manifest | None:
 
 # ---- Dockerfiles
 
+_INDEXES: dict[str, Literal["default", "extra", "find-links"]] = {
+    "PIP_INDEX_URL": "default", "UV_INDEX_URL": "default", "UV_DEFAULT_INDEX": "default", "PIP_EXTRA_INDEX_URL": "extra",
+    "UV_EXTRA_INDEX_URL": "extra", "UV_INDEX": "extra", "PIP_FIND_LINKS": "find-links",
+}  # fmt: skip
+"""Variables that say to installers where packages come from."""
+
 
 def read_dockerfile(path: str, text: str, load_file: Read) -> Manifest | None:
     """Return what the RUN lines of a Dockerfile install; None when that is nothing."""
@@ -278,6 +284,8 @@ def read_dockerfile(path: str, text: str, load_file: Read) -> Manifest | None:
         elif instruction.keyword in ("ARG", "ENV"):
             for name, value, _, _ in dockerfile.assignments(instruction.text):
                 known[name] = dockerfile.expand(value, known) if "=" in instruction.text else None
+                if name in _INDEXES and (host := host_of(known[name] or "")):
+                    manifest.sources.append(Source(_INDEXES[name], host, Place(path, instruction.at.line)))
         elif instruction.keyword == "RUN":
             _run(script, instruction, known, path)
     return _end(manifest, True)
@@ -391,7 +399,7 @@ def read_notebook(path: str, text: str, load_file: Read) -> Manifest | None:
     manifest = Manifest(path, format="notebook")
     script = Script(manifest, load_file)
     for cell in cells:
-        if cell.kind != "code" or not _VERB.search(cell.source):
+        if cell.kind != "code" or not (_VERB.search(cell.source) or "%%" in cell.source):
             continue
         rows = cell.source.split("\n")
         first = next((number for number, row in enumerate(rows) if row.strip()), 0)
