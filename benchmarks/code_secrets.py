@@ -55,6 +55,7 @@ def main() -> None:
                 "secrets",
                 "-j",
                 "0",
+                "--no-cache",
                 "--root",
                 str(given.tree),
                 str(given.tree),

@@ -18,6 +18,11 @@ REPEATED = {
     + "".join(f"@app.post('/p{n}')\ndef p{n}(x: dict):\n    return g(x)\n" for n in range(3000)),
     "archives in one function": "import tarfile\ndef f(p):\n" + "    tarfile.open(p).extractall()\n" * 6000,
     "chats": "import gradio as gr\n" + "gr.ChatInterface(f)\ngr.Markdown('x')\n" * 4000,
+    "one name that grows": "from flask import request\ndef f(a):\n" + "    a = a + str(a)\n    open(a)\n" * 6000,
+    "values of a loop": "import sqlite3\ncur = sqlite3.connect('x').cursor()\nT = ('a', 'b')\n"
+    + "for t in T: cur.execute(f'select * from x where a = {t}')\n" * 4000,
+    "files that are fetched": "import requests\nr = requests.get('https://x.example.org')\n"
+    + "open('a.data', 'wb').write(r.content)\n" * 4000,
     "searches": "import chromadb\npatients = chromadb.Client().get_collection('patients')\n"
     + "patients.query(query_texts=[q], n_results=2)\n" * 5000,
 }

@@ -7,8 +7,10 @@ import textwrap
 
 import pytest
 
+from mlguard.findings import Detection, Gap
 from mlguard.scanners.code import source, taint
 from mlguard.scanners.code.names import Names
+from mlguard.scanners.code.report import records
 
 PROGRAMS = {
     # what a caller sent
@@ -108,3 +110,24 @@ def test_long_chains_of_names_and_calls_end() -> None:
     assert _labels("\n".join(lines)) == set()
     calls = "\n".join(f"def f{n}(x):\n    return f{n + 1}(x) + f{n + 1}(x)" for n in range(500))
     assert _labels(f"{calls}\nsink(f0(input()))") == set()
+
+
+def test_a_file_of_names_that_are_made_from_each_other_ends_soon_and_in_a_gap() -> None:
+    lines = (f"    x{n + 1} = f'{{x{n}}}{{x{n}}}'\n    subprocess.run(x{n}, shell=True)\n" for n in range(6000))
+    text = "import subprocess\nfrom flask import request\ndef f():\n    x0 = request.args\n" + "".join(lines)
+
+    seen = list(records(source.python_file("service.py", text.encode())))
+
+    assert [record.kind for record in seen if isinstance(record, Gap)] == ["unresolved"]
+    assert sum(isinstance(record, Detection) and record.check == "shell-command" for record in seen) == 6000
+
+
+def test_an_ordinary_file_is_followed_to_its_end() -> None:
+    text = "import os\nfrom flask import request\n" + "".join(
+        f"def f{n}(a):\n    b = a + request.args['x']\n    return open(b)\n" for n in range(500)
+    )
+
+    seen = list(records(source.python_file("service.py", text.encode())))
+
+    assert not [record for record in seen if isinstance(record, Gap)]
+    assert sum(isinstance(record, Detection) and record.rule == "code/path-traversal" for record in seen) == 500

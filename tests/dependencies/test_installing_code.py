@@ -193,6 +193,57 @@ def test_the_folder_of_an_action_is_a_path_of_the_tree_and_other_expressions_sta
     assert reasons(manifest) == ["line 5 installs what depends on a variable"]
 
 
+# ---- commands as people write them
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -mpip install foo==1.0",
+        "python -X dev -m pip install foo==1.0",
+        "pip install -Ur req.list",
+        "pip install -qr req.list",
+        "pip install -qUr req.list",
+        "pip install -Uqq foo==1.0",
+        "PY=python3; $PY -m pip install foo==1.0",
+        "${PYTHON:-python} -m pip install foo==1.0",
+        "$(which python) -m pip install foo==1.0",
+        "`which pip` install foo==1.0",
+        "case x in a) pip install foo==1.0 ;; esac",
+        "f() { pip install foo==1.0; }; f",
+        "$SUDO pip install foo==1.0",
+        "retry_it 5 pip install foo==1.0",
+        "bash <<< 'pip install foo==1.0'",
+        "easy_install foo==1.0",
+        "python -c 'import os; os.system(\"pip install foo==1.0\")'",
+    ],
+)
+def test_a_command_that_installs_is_known_in_whatever_form(command: str) -> None:
+    for path, text in (("a.sh", f"{command}\n"), ("Dockerfile", f"FROM x\nRUN {command}\n")):
+        read = steps.READERS["shell" if path == "a.sh" else "dockerfile"]
+
+        manifest = read(path, text, loader({"req.list": "foo==1.0\n"}))
+
+        assert manifest is not None and [(one.name, one.version) for one in manifest.components] == [("foo", "1.0")], (
+            path
+        )
+
+
+@pytest.mark.parametrize("command", ["xargs pip install < req.list", "cat req.list | xargs -n1 pip install"])
+def test_what_another_command_hands_on_is_said(command: str) -> None:
+    manifest = steps.read_shell("a.sh", command, loader({}))
+
+    assert manifest is not None and reasons(manifest) == ["line 1 installs what another command hands on"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["echo pip install foo==1.0", 'git commit -m "pip install foo==1.0"', "apt-get install -y python3-pip pip"],
+)
+def test_words_about_an_installer_install_nothing(command: str) -> None:
+    assert steps.read_shell("a.sh", command, loader({})) is None
+
+
 # ---- bounds
 
 

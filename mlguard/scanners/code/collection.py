@@ -45,8 +45,11 @@ _SCRAPERS = {
 def libraries(source: Source) -> Iterator[Sight]:
     """Libraries for faces, voices and emotions, and collectors of profiles, each once."""
     told: set[str] = set()
+    within = source.path.split("/")[:-1]
     for module, node in source.tree.imported.items():
         root = module.split(".", 1)[0]
+        if root in within:
+            continue  # the library itself
         if root in _BIOMETRIC:
             name = root
         else:

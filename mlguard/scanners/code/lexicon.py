@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
 from mlguard import lazy, tables
@@ -264,7 +265,7 @@ def telling(names: frozenset[str]) -> frozenset[str]:
             if not alone.isdisjoint(parts) or (
                 len(parts) > 1
                 and not beginnings.isdisjoint(parts)
-                and not pairs.isdisjoint(zip(parts, parts[1:], strict=False))
+                and not pairs.isdisjoint(pairwise(parts))
             ):
                 found.add(name)
     found |= new & _OTHERS

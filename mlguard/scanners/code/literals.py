@@ -36,12 +36,17 @@ _NOBODYS = frozenset(
 _ROLES = frozenset(
     "test tester testuser foo bar baz user users admin administrator info contact support noreply no-reply donotreply root git hello sales help me you someone somebody nobody anybody name email mail username first.last "  # noqa: SIM905
     "firstname.lastname john.doe johndoe max.mustermann webmaster postmaster security abuse dev bot service serviceaccount svc a b c x y z alice bob eve mallory dummy fake invalid sender recipient from to owner author "
-    "student teacher customer patient guest member viewer editor default example sample jdoe jane.doe2 user1 user2 test1 test2 ci github actions team office developer developers maintainer maintainers press jobs privacy legal billing".split()
+    "student teacher customer patient guest member viewer editor default example sample jdoe jane.doe2 user1 user2 test1 test2 ci github actions team office developer developers maintainer maintainers employee employees emp testemp manager approver applicant candidate worker driver hr person persons leave payroll press jobs privacy legal billing".split()
 )
 _HOSTS_OF_MACHINES = lazy.pattern(
     r"(?:\.iam\.gserviceaccount\.com|noreply\.github\.com|\.internal|\.local|\.test|\.example|\.invalid|\.localhost|\.lan|\.corp|\.intranet|\.arpa|\.onion)$",
     re.I,
 )
+
+
+def is_test(path: str) -> bool:
+    """Say whether a file is test code by its path."""
+    return _TESTS.search(path) is not None
 
 
 def concerns(source: Source) -> bool:

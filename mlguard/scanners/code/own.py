@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from mlguard.facts import DataFlow, PrivateTraining
@@ -78,14 +78,14 @@ def sights(source: Source, names: Names, more: tuple[Watch, ...] = ()) -> Iterat
     if literals.concerns(source):
         yield from literals.literals(source)
     index = _index((*WATCHES, *more))
-    wanted = _wanted(index, tree)
+    wanted = _Wanted(tree)
     for call, watches in _calls(source, names, index, wanted):
         for watch in watches:
             for sight in watch.check(call):
                 if _is_new(sight, told):
                     yield sight
     for kind, watching in index.by_node.items():
-        for node, watches in _nodes(tree, kind, [watch for watch in watching if watch in wanted]):
+        for node, watches in _nodes(tree, kind, [watch for watch in watching if wanted[watch]]):
             place = Place(None, source, names, node)
             for watch in watches:
                 for sight in watch.check(node, place):
@@ -136,7 +136,7 @@ def _is_new(sight: Sight | DataFlow | PrivateTraining, told: set[tuple[int, str]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Index:
-    """Checks by what they watch, and by what a file must have for them."""
+    """Checks by what they watch, each list in the order of all."""
 
     order: dict[Watch, int]
     by_name: dict[str, list[Watch]] = field(default_factory=dict)
@@ -144,9 +144,6 @@ class _Index:
     by_keyword: dict[str, list[Watch]] = field(default_factory=dict)
     by_node: dict[type, list[Watch]] = field(default_factory=dict)
     every: list[Watch] = field(default_factory=list)
-    by_import: dict[str, list[Watch]] = field(default_factory=dict)
-    by_word: dict[str, list[Watch]] = field(default_factory=dict)  # of those that need no import
-    always: list[Watch] = field(default_factory=list)
 
 
 @lru_cache(maxsize=8)
@@ -162,41 +159,42 @@ def _index(watches: tuple[Watch, ...]) -> _Index:
             index.by_node.setdefault(kind, []).append(watch)
         if not (watch.names or watch.keywords or watch.nodes):
             index.every.append(watch)
-        for part in watch.imports:
-            index.by_import.setdefault(part, []).append(watch)
-        for word in watch.words if not watch.imports else ():
-            index.by_word.setdefault(word, []).append(watch)
-        if not watch.imports and not watch.words:
-            index.always.append(watch)
     return index
 
 
-def _wanted(index: _Index, tree: Tree) -> set[Watch]:
-    """Return the checks for which a file has what they look for."""
-    found = set(index.always)
-    for part in index.by_import.keys() & tree.roots:
-        found.update(
-            watch for watch in index.by_import[part] if not watch.words or not watch.words.isdisjoint(tree.identifiers)
+class _Wanted(dict[Watch, bool]):
+    """Whether a file has what a check looks for, worked out for those checks of which it holds a call or a node."""
+
+    def __init__(self, tree: Tree) -> None:
+        super().__init__()
+        self._tree = tree
+
+    def __missing__(self, watch: Watch) -> bool:
+        tree = self._tree
+        found = (
+            (not watch.imports or not watch.imports.isdisjoint(tree.roots))
+            and (not watch.words or not watch.words.isdisjoint(tree.identifiers))
+            and (not watch.called or not watch.called.isdisjoint(tree.calls_by_name))
+            and (not watch.personal or self.personal)
         )
-    for word in index.by_word.keys() & tree.identifiers:
-        found.update(index.by_word[word])
-    lacking = [watch for watch in found if watch.called and watch.called.isdisjoint(tree.calls_by_name)]
-    found.difference_update(lacking)
-    if any(watch.personal for watch in found) and not lexicon.speaks_of_persons(tree.identifiers):
-        found = {watch for watch in found if not watch.personal}
-    return found
+        self[watch] = found
+        return found
+
+    @cached_property
+    def personal(self) -> bool:
+        return lexicon.speaks_of_persons(self._tree.identifiers)
 
 
-def _calls(source: Source, names: Names, index: _Index, wanted: set[Watch]) -> Iterator[tuple[Call, Sequence[Watch]]]:
+def _calls(source: Source, names: Names, index: _Index, wanted: _Wanted) -> Iterator[tuple[Call, Sequence[Watch]]]:
     """Yield the calls that some check watches, with the checks, in the order of the file."""
     tree = source.tree
-    chosen: dict[ast.Call, list[Watch]] = {}
+    chosen: dict[ast.Call, list[Watch] | tuple[Watch, ...]] = {}  # a tuple where several lists are put together
 
     def add(calls: Iterable[ast.Call], watches: Iterable[Watch]) -> None:
-        found = [watch for watch in watches if watch in wanted]
+        found = [watch for watch in watches if wanted[watch]]
         for call in calls if found else ():
             known = chosen.get(call)
-            chosen[call] = found if known is None else known + found
+            chosen[call] = found if known is None else (*known, *found)
 
     known = tree.calls_by_name
     for name in index.by_name.keys() & known.keys():
@@ -221,15 +219,14 @@ def _calls(source: Source, names: Names, index: _Index, wanted: set[Watch]) -> I
     for node in tree.of(ast.Call) if chosen else ():
         watches = chosen.get(node)
         if watches is not None:
-            yield (
-                Call(node, None, None, source, names),
-                watches if len(watches) == 1 else sorted(set(watches), key=order),
-            )
+            if watches.__class__ is tuple:
+                watches = sorted(set(watches), key=order)
+            yield Call(node, None, None, source, names), watches
     for name in _LATER_METHODS & known.keys():
         for node in known[name]:
             if (handed := _handed_on(node, source, names)) is not None:
                 later = index.by_name.get(handed.path.rpartition(".")[2], ())
-                yield handed, [watch for watch in later if watch in wanted]
+                yield handed, [watch for watch in later if wanted[watch]]
 
 
 def _aliases(tree: Tree, by_name: Mapping[str, Sequence[Watch]]) -> dict[str, str]:

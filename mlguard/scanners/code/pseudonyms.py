@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from mlguard import lazy
-from mlguard.scanners.code import frames, lexicon
+from mlguard.scanners.code import frames, lexicon, literals
 from mlguard.scanners.code.hiding import called, cleans, is_clean
 from mlguard.scanners.code.lexicon import Term
 from mlguard.scanners.code.personal import personal
@@ -301,6 +301,8 @@ _NAMED = frozenset(
 @on_call(*(path.rpartition(".")[2] for path in _ANONYMIZERS), *_NAMED, "OperatorConfig")
 def unused(call: Call) -> Iterator[Sight]:
     """Anonymised texts and frames that are thrown away, and operators that keep the value."""
+    if literals.is_test(call.source.path):
+        return  # which asks whether it raises, or tries each operator
     if call.last == "OperatorConfig":
         if call.path.startswith("presidio_anonymizer.") and call.constant(call.argument(0, "operator_name")) == "keep":
             yield call.sees(UNUSED, "operator-keep")
@@ -380,6 +382,8 @@ _ALLOWED = lazy.pattern(r"authori[sz]ed|erasure|access_request|subject_access|ds
 def joined(call: Call) -> Iterator[Sight]:
     """Joins of pseudonymous data with a table that says who is who."""
     node = call.node
+    if getattr(call.receiver, "attr", "") == "path" and not node.keywords:
+        return  # os.path.join(…), most of all joins
     if (
         not node.keywords
         and len(node.args) < 2

@@ -15,7 +15,12 @@ from mlguard.values import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One thing that a check reports. ``node`` is where; ``also`` is another node that bandit may report for the same."""
+    """One thing that a check reports. ``node`` is where; ``also`` is another node that bandit may report for the same.
+
+    The line is that on which the node begins: a call's first line, whatever line its keyword stands on; a chain's first line; for a
+    function its ``def``, below its decorators; for a setting the assignment; and for an option in a dictionary that is not seen to reach
+    a call, the key.
+    """
 
     rule: str
     check: str

@@ -27,7 +27,7 @@ NONE: Final[Labels] = frozenset()
 MAX_DEPTH = 12
 """Steps into an expression and from name to name."""
 
-MAX_STEPS = 4000
+MAX_STEPS = 20_000
 """Expressions that one question may look at."""
 
 MAX_FILE_STEPS = 60_000

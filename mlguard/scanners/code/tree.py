@@ -232,7 +232,18 @@ class Tree:
     def bound(self) -> dict[str, int]:
         """How often each name is bound by any scope. What is not among them is a builtin or comes from elsewhere."""
         by = self.by_class
-        found = [node.id for node in by.get(ast.Name, ()) if node.ctx.__class__ is ast.Store]
+        found: list[str] = []
+        for node in by.get(ast.Assign, ()):
+            for target in node.targets:
+                if target.__class__ is ast.Name:
+                    found.append(target.id)
+                elif target.__class__ in _SPREAD:
+                    found += _names_in(target)
+        for kind in _WITH_TARGET:
+            for node in by.get(kind, ()):
+                found += _names_in(node.target)
+        for node in by.get(ast.withitem, ()):
+            found += _names_in(node.optional_vars)
         found += [node.arg for node in by.get(ast.arg, ())]
         for kind in _NAMED:
             found += [node.name for node in by.get(kind, ())]
@@ -316,6 +327,20 @@ class Tree:
                 else:
                     found[name] = [call]
         return found
+
+
+_SPREAD = frozenset({ast.Tuple, ast.List, ast.Starred})
+_WITH_TARGET = (ast.AnnAssign, ast.AugAssign, ast.For, ast.AsyncFor, ast.NamedExpr, ast.comprehension)
+
+
+def _names_in(target: Any) -> list[str]:
+    """Return the names that a target binds."""
+    kind = target.__class__
+    if kind is ast.Name:
+        return [target.id]
+    if kind is ast.Starred:
+        return _names_in(target.value)
+    return [name for item in target.elts for name in _names_in(item)] if kind in _SPREAD else []
 
 
 _NAMED = (*FUNCTIONS, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)

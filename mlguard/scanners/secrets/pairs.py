@@ -91,7 +91,10 @@ _STRONG = lazy.pattern(
 )
 _LAST_WORDS = frozenset({"key", "token", "secret"})
 _OF_SERVICE = lazy.pattern(
-    r"^(?!.*(?:self|this|args|session|request|correlation|trace|tracking|device|transaction|order|task|job|run|message|event|upload|visitor|cart|item|node|row|build|version))[a-z][a-z0-9_-]*[_-]token$"
+    r"(?:api|auth|snyk|codecov|postmark|sonar|circleci|heroku|scaleway|scw|render|railway|server|account|logentries|rollbar|bitrise|coveralls)_(?:\w{1,20}_)?token$"
+)
+_OF_A_MOMENT = lazy.pattern(
+    r"session|request|correlation|trace|tracking|device|transaction|order|task|job|run|message|event|upload|visitor|cart|item|node|row|build|version|change|grant|client|verification"
 )
 """A token of a service may be a UUID; that of a visit or of one message is no secret for long."""
 
@@ -182,6 +185,8 @@ def _is_default(name: str, value: str, text: str, first: int) -> bool:
     plain = name.lower()
     if not _LOOKED_UP.search(text, max(0, first - 40), first) or not 4 <= len(value) <= 100:
         return False
+    if " " in value and not value.lower().startswith("change"):
+        return False  # a text
     if not _OWN_SECRET.search(plain) or _NO_SECRET_NAME.search(plain.rsplit(".", 1)[-1]):
         return False
     return not _TO_FILL_IN.search(value)
@@ -339,20 +344,31 @@ def _name(text: str, start: int, stop: int) -> tuple[str, int]:
     return text[first:stop].strip(".-")[-MAX_NAME_CHARS:], first
 
 
+_WORD_PART = lazy.pattern(r"(?<![A-Za-z0-9])[a-z]{3,}(?![A-Za-z0-9])")
+
+
 def _is_credential(name: str, value: str, bare: bool, style: Style) -> bool:
     plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     last = plain.rsplit(".", 1)[-1]
     if _NO_SECRET_NAME.search(last) or len(value) < 6 or value.startswith(_PUBLIC):
         return False
+    if "licen" in last and _WORD_PART.search(value):
+        return False  # the name of a licence
     if bare and (re.search(r"[()\[\]{}]|^[&*!|>]|^\w+(?:\.\w+)+$", value) or value.endswith((":", ","))):
         return False
     if poses(value) or value.startswith("sk-") and len(value) < 24 or style.test and not is_random(value, 20):
         return False
     # In a file of properties the words of a name are parted by dots: pinecone.api.key
     spoken = "_".join(plain.split(".")[-3:]) if last in _LAST_WORDS else last
-    if is_token(value, bool(_STRONG.search(spoken)) or is_uuid(value) and bool(_OF_SERVICE.search(spoken))):
+    if is_token(value, bool(_STRONG.search(spoken)) or is_uuid(value) and _is_of_service(name, spoken)):
         return True
     return bool(_PASSWORD.search(last)) and is_password(value)
+
+
+def _is_of_service(name: str, spoken: str) -> bool:
+    if not spoken.endswith("_token") or _OF_A_MOMENT.search(spoken):
+        return False
+    return name.isupper() or _OF_SERVICE.search(spoken) is not None
 
 
 def _kind(name: str, text: str, at: int) -> tuple[str, str, bool]:

@@ -75,7 +75,7 @@ _VOWEL = lazy.pattern(r"[aeiouyAEIOUY]")
 _HEX = lazy.pattern(r"^[0-9a-f]+$|^[0-9A-F]+$")
 _UUID = lazy.pattern(r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 _NO_SECRET = lazy.pattern(
-    r"^\s*$|^[./~\\]|^[A-Za-z]:\\|^\w+://|^(?:https?|mailto|urn|data):|^[\w.+-]+@[\w-]+\.[\w.]+$|^#[0-9a-f]{3,8}$|"  # paths, addresses
+    r"^\s*$|^[./~\\]|^[A-Za-z]:\\|^[\w+.-]+://|^(?:https?|mailto|urn|data):|^[\w.+-]+@[\w-]+\.[\w.]+$|^#[0-9a-f]{3,8}$|"  # paths, addresses
     r"^[\w.-]+\.(?:py|js|ts|json|ya?ml|toml|txt|pem|key|crt|env|ini|cfg|csv|md|html?|com|org|net|io|local|svc)\b|"
     r"\(\?|\[\^?[A-Za-z0-9]-|\\[dwsb]|\.\*|\.\+|^\^.*\$$|"  # regular expressions
     r"^\d{1,4}[-/.:]\d{1,2}[-/.:]\d{1,4}|^v?\d+(?:\.\d+)+|^sha\d+[-:]|^md5[-:]|^\d+(?:[smhd]|ms|px|em|%)?$|"  # dates, versions, measures
@@ -121,9 +121,15 @@ def _is_camel(letters: list[str], digits: list[str]) -> bool:
     return len(digits) <= 3 and len(words) >= 2 and 2 * sum(map(len, words)) >= 1.4 * sum(map(len, letters))
 
 
+_TYPE = lazy.pattern(r"^[A-Za-z_]\w*(?:\.\w+){0,6}\.[A-Z][a-z]+[A-Za-z]*$")
+"""The dotted name of a class, as an annotation in quotes gives it."""
+
+
 def is_random(value: str, least: int = 16) -> bool:
     """Say whether a value looks generated: long enough, of mixed kinds of characters, without words."""
     if len(value) < least or is_placeholder(value) or is_identifier(value) or _NO_SECRET.search(value):
+        return False
+    if _TYPE.match(value) and is_identifier(value.rsplit(".", 1)[1]):
         return False
     if value.isdigit() or not any(character.isalnum() for character in value):
         return False

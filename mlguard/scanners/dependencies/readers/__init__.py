@@ -141,7 +141,7 @@ def _listed(word: str, path: str, text: str, load: Read) -> Manifest | None:
         from mlguard.scanners.dependencies.readers import condalocks
 
         return condalocks.read_explicit(path, text, load)
-    if word == "explicit" or word == "perhaps-requirements" and not _looks_like_requirements(text):
+    if word == "explicit" or word == "perhaps-requirements" and not looks_like_requirements(text):
         return None
     from mlguard.scanners.dependencies import requirements
 
@@ -153,7 +153,8 @@ _LINE = lazy.pattern(
 )
 
 
-def _looks_like_requirements(text: str) -> bool:
+def looks_like_requirements(text: str) -> bool:
+    """Say whether at least half of the lines of a file could be requirements."""
     rows = [row.strip() for row in text.splitlines()[:2000] if row.strip() and not row.lstrip().startswith("#")]
     fits = sum(_LINE.match(row) is not None for row in rows)
     return bool(rows) and fits * 2 >= len(rows)

@@ -85,9 +85,15 @@ def of(words: tuple[str, ...], depth: int = 0) -> Install | None:
         program = "pip"
     elif re.fullmatch(r"[$]?[({]?(?:UV|uv|CONDA|MAMBA|POETRY)[)}]?", program) and not program.islower():
         program = program.strip("${()}").lower()
+    elif words[0][:1] in "$`" and rest[:1] == ("-m",):
+        program = "python"
+    elif words[0][:1] in "$`" and re.search(r"\b(?:which|-v|type)\b.*\b(?:pip|python)[\d.]*\b", words[0]):
+        program = "pip" if "pip" in words[0] else "python"
     if _PYTHON.fullmatch(program):
-        while rest and rest[0].startswith("-") and rest[0] != "-m":
+        while rest and rest[0].startswith("-") and not rest[0].startswith("-m"):
             rest = rest[2:] if rest[0] in ("-W", "-X") else rest[1:]
+        if rest and len(rest[0]) > 2 and rest[0].startswith("-m"):
+            rest = ("-m", rest[0][2:], *rest[1:])
         if rest[:1] != ("-m",) or len(rest) < 2:
             return None
         program, rest = rest[1], rest[2:]
@@ -168,7 +174,16 @@ def _other(program: str, rest: tuple[str, ...], depth: int) -> Install | None:
         return Install(rest)
     if verb == "run" and program in ("uv", "poetry", "pdm", "hatch", "pipenv", "conda", "micromamba", "mamba", "rye"):
         return _run(program, after, depth)
-    return None
+    return _handed(rest, depth) if program not in SAYS and any(map(_PIP.fullmatch, rest[:MAX_HANDED])) else None
+
+
+SAYS = frozenset(
+    {
+        "echo", "printf", "cat", "grep", "sed", "awk", "git", "test", "[", "[[", "read", "log", "warn", "die", "apt-get", "apt", "yum", "dnf",
+        "apk", "brew", "rm", "which", "type", "mkdir", "cp", "mv", "ls", "info", "error", "curl", "wget",
+    }
+)  # fmt: skip
+"""Programs whose words are text to them, and no command."""
 
 
 def _run(program: str, after: tuple[str, ...], depth: int) -> Install | None:
@@ -242,6 +257,8 @@ def arguments(words: tuple[str, ...], files: bool = False) -> Iterator[Argument]
                 for one in value.split(","):
                     yield Argument("", one)
         elif word.startswith("-") and len(word) > 1:
+            if cluster := re.match(r"-[A-Za-z]*?(?=[rceif])", word) if word[:2] not in _SHORT_VALUED else None:
+                word = "-" + word[cluster.end() :]  # flags, and an option with a value behind them: -Ur x.txt
             name = word[:2]
             value = word[2:].removeprefix("=") if name in ("-r", "-c", "-e", "-i", "-f") and len(word) > 2 else ""
             if not value and word in _SHORT_VALUED and at < len(words):

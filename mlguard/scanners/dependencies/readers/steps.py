@@ -36,29 +36,10 @@ At = Callable[[int, int], Place]
 """Returns the place in the file of a part of a script by its offsets."""
 
 _OPEN = lazy.pattern(r"\$\{\{|\$[({A-Za-z_]|`|\{\w|%\w+%|<[A-Z_]+>|xxxx|\{\{|\$\[\[")
-_VERB = lazy.pattern(r"\b(?:install|add|sync|run|create|inject|download|wheel|update)\b|\buvx\b|pip-sync")
+_VERB = lazy.pattern(r"\b(?:install|add|sync|run|create|inject|download|wheel|update)\b|\buvx\b|pip-sync|easy_install")
 
 
-_SAYS = frozenset(
-    {
-        "echo",
-        "printf",
-        "cat",
-        "grep",
-        "sed",
-        "awk",
-        "git",
-        "test",
-        "[",
-        "[[",
-        "read",
-        "log",
-        "warn",
-        "die",
-        "python",
-        "python3",
-    }
-)
+_SAYS = installs.SAYS | {"python", "python3"}
 """Programs whose words are text to them, and no script."""
 
 
@@ -107,11 +88,16 @@ class Script:
                     known,
                     depth + 1,
                 )
-            return
+                return
+        elif "-c" in words and re.fullmatch(r"python[\d.]*(?:\.exe)?", program):
+            self.python(words[words.index("-c") + 1 :], at(command.start, command.end))
         found = installs.of(words)
         if found is None:
             self.inside(text, command, at, known, depth)
             return
+        if program in ("xargs", "parallel"):
+            place = at(command.start, command.end)
+            self.trouble(place, "installs what another command hands on", "install from a file of the repository")
         cursor = command.start
         listed = installs.of_conda(found.words) if found.conda else installs.arguments(found.words, found.files)
         for argument in listed:
@@ -119,6 +105,17 @@ class Script:
             place = at(start, start + len(argument.text)) if start >= 0 else at(command.start, command.end)
             cursor = start + len(argument.text) if start >= 0 else cursor
             self.argument(argument, place, found, known)
+
+    def python(self, words: tuple[str, ...], place: Place) -> None:
+        """Take what a line of Python in a command installs."""
+        from mlguard.scanners.dependencies.readers import code
+
+        if not words or not code.worth_reading(words[0].encode("utf-8", "replace")):
+            return
+        try:
+            code.take(self.manifest, words[0], lambda line, column, end: place, self.load)
+        except Unreadable as error:
+            self.trouble(place, f"runs code that cannot be read: {error}")
 
     def inside(self, text: str, command: shell.Command, at: At, known: dict[str, str | None], depth: int) -> None:
         """Take what a command that installs nothing itself hands on: substitutions, and scripts for other shells."""
@@ -179,7 +176,7 @@ class Script:
                 place, "installs from a file that only the build knows", "install from a file of the repository"
             )
             return
-        from mlguard.scanners.dependencies.readers import format_of
+        from mlguard.scanners.dependencies.readers import format_of, looks_like_requirements
 
         folder = posixpath.dirname(self.manifest.path)
         clean = posixpath.normpath(name.replace("\\", "/"))
@@ -196,7 +193,8 @@ class Script:
                 text = self.load(candidate)
             except Unreadable:
                 continue
-            if not format_of(candidate):
+            word = format_of(candidate)
+            if not word or word == "perhaps-requirements" and not looks_like_requirements(text):
                 included = requirements.read(candidate, text, self.load)
                 for part in included.components:
                     self.manifest.components.append(part)
