@@ -134,20 +134,30 @@ class Bench:
 
     def rules(self) -> None:
         """bandit's checks alone through our own walk, one process that does nothing else."""
-        self.beside_bandit("rules", lambda: cost(self.engine("rules", str(self.tree))).cpu, lambda theirs: theirs.cpu, "CPU")
+        self.beside_bandit(
+            "rules", lambda: cost(self.engine("rules", str(self.tree))).cpu, lambda theirs: theirs.cpu, "CPU"
+        )
 
     def parity(self) -> None:
         """Every field of every issue beside what bandit's command wrote."""
         expected = self.scratch / "expected.json"
         cost([str(PEERS / "bin/bandit"), "-q", "-r", str(self.tree), "-f", "json", "-o", str(expected)])
-        done = subprocess.run(self.engine("parity", str(self.tree), str(expected)), capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            self.engine("parity", str(self.tree), str(expected)), capture_output=True, text=True, check=True
+        )
         issues, files, different = map(int, done.stdout.split())
         self.met &= different == 0
-        print(f"parity  {issues} issues of {files} files, {different} files differ   {'met' if not different else 'MISSED'}", flush=True)
+        print(
+            f"parity  {issues} issues of {files} files, {different} files differ   {'met' if not different else 'MISSED'}",
+            flush=True,
+        )
 
     def checks(self) -> None:
         """What each of our checks costs; no target."""
-        print(subprocess.run(self.engine("checks", str(self.tree)), capture_output=True, text=True, check=True).stdout, flush=True)
+        print(
+            subprocess.run(self.engine("checks", str(self.tree)), capture_output=True, text=True, check=True).stdout,
+            flush=True,
+        )
 
     def warm(self) -> None:
         """The whole tree again, nothing changed: the median of five calls for each of bandit's."""

@@ -542,7 +542,9 @@ def test_unreadable_manifest_is_a_gap_and_the_others_are_read(tmp_path: Path) ->
         ("a/requirements.txt", "unresolved"),  # line 2, and that no lock says what foo needs
         ("b/pyproject.toml", "unreadable"),
     }
-    assert vulnerable(records) == [("dep/known-vulnerability", "PYSEC-1")] * 2  # also line 1 of the file that is partly broken
+    assert (
+        vulnerable(records) == [("dep/known-vulnerability", "PYSEC-1")] * 2
+    )  # also line 1 of the file that is partly broken
 
 
 # ---- pins and sources

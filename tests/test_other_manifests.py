@@ -59,7 +59,11 @@ def test_pip_packages_of_a_conda_environment_are_read_and_its_own_are_a_gap(tmp_
         ("environment.yml", "left", "2.0"), ("environment.yml", "python", ""), ("environment.yml", "numpy", ""),
     }  # fmt: skip
     purls = {fact.purl for fact in scan(tmp_path, {"environment.yml": text}) if isinstance(fact, Package)}
-    assert purls == {"pkg:pypi/left@2.0", "pkg:conda/python", "pkg:conda/numpy"}  # none is taken for a Python package of that name
+    assert purls == {
+        "pkg:pypi/left@2.0",
+        "pkg:conda/python",
+        "pkg:conda/numpy",
+    }  # none is taken for a Python package of that name
     reasons = gaps(tmp_path, {"environment.yml": text})
     assert "1 packages come from conda, for which there is no audit" in reasons
     assert "line 7 includes a file that does not exist" in reasons

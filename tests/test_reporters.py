@@ -281,7 +281,12 @@ def test_report_from_bytes_is_that_from_text() -> None:
 def test_schema_names_the_fields_of_every_record() -> None:
     definitions = json.loads(SCHEMA.read_bytes())["$defs"]
     kinds = [kind for module in (findings, facts) for kind in vars(module).values() if dataclasses.is_dataclass(kind)]
-    kinds = [kind for kind in kinds if isinstance(kind, type) and kind not in (findings.Detection, facts.Part, facts.Imports, facts.Consulted, facts.Upkeep, Report)]
+    kinds = [
+        kind
+        for kind in kinds
+        if isinstance(kind, type)
+        and kind not in (findings.Detection, facts.Part, facts.Imports, facts.Consulted, facts.Upkeep, Report)
+    ]
 
     assert sorted(definitions) == sorted({kind.__name__ for kind in kinds})
     for kind in kinds:

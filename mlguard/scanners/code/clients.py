@@ -301,7 +301,9 @@ def _has_password(text: str) -> bool:
         "CLEARML_API_HOST",
         "OPENAI_BASE_URL",
         "HF_ENDPOINT",
-    ], targets=(ITEM,))
+    ],
+    targets=(ITEM,),
+)
 def tracking_variables(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """The same, set in the environment."""
     for target in node.targets:

@@ -263,9 +263,7 @@ def telling(names: frozenset[str]) -> frozenset[str]:
         for name, line in zip([*lower, *mixed], text.split("\n"), strict=False):
             parts = line.split()
             if not alone.isdisjoint(parts) or (
-                len(parts) > 1
-                and not beginnings.isdisjoint(parts)
-                and not pairs.isdisjoint(pairwise(parts))
+                len(parts) > 1 and not beginnings.isdisjoint(parts) and not pairs.isdisjoint(pairwise(parts))
             ):
                 found.add(name)
     found |= new & _OTHERS

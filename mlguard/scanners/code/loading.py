@@ -142,7 +142,9 @@ _SERIALIZER_SETTINGS = frozenset({"CELERY_TASK_SERIALIZER", "CELERY_RESULT_SERIA
                                   "SESSION_SERIALIZER", "task_serializer", "result_serializer", "accept_content", "RQ_SERIALIZER"})  # fmt: skip
 
 
-@on_node(ast.Assign, words=[*_SERIALIZER_SETTINGS, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"], targets=(ITEM, *_SERIALIZER_SETTINGS))
+@on_node(
+    ast.Assign, words=[*_SERIALIZER_SETTINGS, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"], targets=(ITEM, *_SERIALIZER_SETTINGS)
+)
 def serializers(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings that make a queue or a session unpickle what it is sent."""
     for target in node.targets:

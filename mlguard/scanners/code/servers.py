@@ -168,7 +168,18 @@ _NOTEBOOK = lazy.pattern(
         "allow_origin",
         "allow_unauthenticated_access",
         "authenticator_class",
-    ], targets=("token", "password", "hashed_password", "ip", "disable_check_xsrf", "allow_origin", "allow_unauthenticated_access", "authenticator_class"))
+    ],
+    targets=(
+        "token",
+        "password",
+        "hashed_password",
+        "ip",
+        "disable_check_xsrf",
+        "allow_origin",
+        "allow_unauthenticated_access",
+        "authenticator_class",
+    ),
+)
 def notebooks(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings of a notebook server that let everybody in."""
     for target in node.targets:
@@ -263,7 +274,11 @@ def dashboards(call: Call) -> Iterator[Sight]:
 
 
 @on_node(
-    ast.Assign, words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"], imports=["flask", "django", "os", "quart", "dash"], targets=(ITEM, "debug"))
+    ast.Assign,
+    words=["DEBUG", "debug", "FLASK_DEBUG", "FLASK_ENV"],
+    imports=["flask", "django", "os", "quart", "dash"],
+    targets=(ITEM, "debug"),
+)
 def debug_settings(node: ast.Assign, place: Place) -> Iterator[Sight]:
     """Settings that switch a debugger on."""
     targets = [

@@ -245,8 +245,7 @@ class Tree:
         for node in by.get(ast.withitem, ()):
             found += _names_in(node.optional_vars)
         found += [node.arg for node in by.get(ast.arg, ())]
-        for kind in _NAMED:
-            found += [node.name for node in by.get(kind, ())]
+        found += [node.name for node in self.of(*_NAMED)]
         found += [node.rest for node in by.get(ast.MatchMapping, ())]
         for node in self.of(ast.Import, ast.ImportFrom):
             found += _imports(node)

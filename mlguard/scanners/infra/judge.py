@@ -16,9 +16,9 @@ from mlguard.scanners import Context, lazy
 from mlguard.scanners.infra.conditions import Check, compile_check, place
 from mlguard.scanners.infra.inventory import MISSING, Inventory, Node, scope_of, walk
 from mlguard.scanners.infra.operators import as_list
-from mlguard.scanners.own import catalogue
 from mlguard.scanners.infra.resources import Either, Path, Resource, Unknown, nearest, public, shown
 from mlguard.scanners.infra.truth import Outcome
+from mlguard.scanners.own import catalogue
 
 if TYPE_CHECKING:
     from mlguard.rules import Rule

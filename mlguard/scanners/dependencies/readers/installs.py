@@ -224,6 +224,9 @@ def of_conda(words: tuple[str, ...]) -> Iterator[Argument]:
     while at < len(words):
         word = words[at]
         at += 1
+        if "\n" in word and word.startswith("-"):
+            yield Argument("", word)  # a quote that is not closed: nobody can tell what it holds
+            continue
         name, equals, value = word.partition("=")
         name = {"-c": "--channel", "-f": "--file"}.get(name, name)
         if not word.startswith("-"):
@@ -246,6 +249,8 @@ def arguments(words: tuple[str, ...], files: bool = False) -> Iterator[Argument]
             at += 1
         elif re.match(r"(?:\d|&)?>{1,2}|<(?!\()", word) or word in ("2>&1", "&", "\\", "--"):
             continue
+        elif "\n" in word and word.startswith("-"):
+            yield Argument("", word)
         elif word.startswith("--"):
             name, equals, value = word.partition("=")
             if not equals and name in _LONG_VALUED and at < len(words):

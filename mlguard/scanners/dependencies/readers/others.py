@@ -62,13 +62,19 @@ def take_yaml(script: Script, trees: Any, text: str, environment: bool = False) 
     for tree in trees:
         for key, node, known in _nodes(tree, "", 0, {}):
             if isinstance(node.value, str):
+                if node is tree:
+                    continue  # a text and nothing else is no document of commands
                 places = shell.Places(node.value)
+                whole = _is_long(node, source.lines)
 
-                def at(start: int, end: int, node: Any = node, places: shell.Places = places) -> Place:
+                def at(
+                    start: int, end: int, node: Any = node, places: shell.Places = places, whole: bool = whole
+                ) -> Place:
+                    if whole:
+                        return Place(path, node.value_at.line)
                     found = source.place(node, places, start, end)
-                    return Place(
-                        path, found.line, found.column, found.end_column if found.end_line == found.line else 0
-                    )
+                    same = found.end_line == found.line
+                    return Place(path, found.line, found.column, found.end_column if same else 0)
 
                 if key in _FILES:
                     script.file(node.value, "-r", at(0, len(node.value)))
@@ -83,6 +89,18 @@ def take_yaml(script: Script, trees: Any, text: str, environment: bool = False) 
         if environment:
             for key in ("build_dependencies", "dependencies"):
                 _requirements(script, tree.get(key), path)
+
+
+MAX_FOLDED = 300
+"""Lines of a text whose lines are folded in which each word is looked for."""
+
+
+def _is_long(node: Any, lines: list[str]) -> bool:
+    """Say whether a folded text is so long that its own line stands for all of its words."""
+    at = node.value_at
+    if at is None or at.end_line - at.line <= MAX_FOLDED or at.line > len(lines):
+        return False
+    return not lines[at.line - 1][at.column - 1 :].startswith("|")
 
 
 Known = dict[str, str | None]

@@ -39,7 +39,11 @@ _OPEN = lazy.pattern(r"\$\{\{|\$[({A-Za-z_]|`|\{\w|%\w+%|<[A-Z_]+>|xxxx|\{\{|\$\
 _VERB = lazy.pattern(r"\b(?:install|add|sync|run|create|inject|download|wheel|update)\b|\buvx\b|pip-sync|easy_install")
 
 
-_SAYS = installs.SAYS | {"python", "python3"}
+_SAYS = frozenset(
+    {
+        "echo", "printf", "cat", "grep", "sed", "awk", "git", "test", "[", "[[", "read", "log", "warn", "die", "python", "python3",
+    }
+)  # fmt: skip
 """Programs whose words are text to them, and no script."""
 
 
