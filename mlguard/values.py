@@ -161,7 +161,8 @@ def _init(owner: Any, every: tuple[Field, ...], frozen: bool, slots: bool) -> An
     if hasattr(owner, "__post_init__"):
         lines.append("self.__post_init__()")
     source = f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"])
-    exec(compile(source, f"<{owner.__qualname__}>", "exec"), names)  # noqa: S102  # of names of our own fields
+    # mlguard: ignore[code/command-or-code-injection] the text holds names of fields of our own classes only until=2099-12-31
+    exec(compile(source, f"<{owner.__qualname__}>", "exec"), names)  # noqa: S102
     return names["__init__"]
 
 

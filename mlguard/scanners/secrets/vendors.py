@@ -16,6 +16,9 @@ from mlguard.scanners.secrets.checks import (
 )
 from mlguard.scanners.secrets.patterns import END_U, H, Pattern, U, W, inner, own
 
+BECH32 = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
+"""The letters of Bech32 (BIP 173), in its order."""
+
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -131,7 +134,7 @@ VENDORS: tuple[Pattern, ...] = (
     own("RubyGems API key", "rubygems_", H + "{48}"),
     own("crates.io token", "cio", W + "{32}", False, letters_mixed),
     own("NuGet API key", "oy2", r"[a-z0-9]{43}", False, mixed),
-    own("age secret key", "AGE-SECRET-KEY-1", r"[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}", False, None, distinct=True),
+    own("age secret key", "AGE-SECRET-KEY-1", f"[{BECH32}]{{58}}", False, None, distinct=True),
     own("Artifactory API key", "AKCp", W + "{69}", False, letters_mixed, distinct=True),
     own("Artifactory reference token", "cmVmd", W + "{59}", False, letters_mixed, distinct=True),
     own("Alibaba Cloud access key", "LTAI", W + "{12,24}", False, varied, distinct=True),
