@@ -93,7 +93,7 @@ def decoded(part: str) -> bytes:
 
 
 def pypi_is_valid(token: str) -> bool:
-    """Say whether a token is a macaroon: version 2, then the place, then more packets. https://pypi.org/help/#apitoken"""
+    """Say whether a token is a macaroon: version 2, then the place, then more packets."""
     raw = decoded(token.split("-", 1)[-1])
     return raw[:2] == b"\x02\x01" and raw[3:11] in (b"pypi.org", b"test.pyp") and len(raw) >= 60
 
