@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -108,9 +109,9 @@ def schema() -> dict[str, Any]:
 
 def find(folder: Path) -> Path | None:
     """Return the configuration in ``folder``, or None. Raises UsageError when there are two."""
-    there = [folder / name for name in NAMES if (folder / name).is_file()]
+    there = [folder / name for name in NAMES if os.path.isfile(folder / name)]
     project = folder / "pyproject.toml"
-    if project.is_file() and b"mlguard" in (data := _bytes(project)) and _configures(data):
+    if os.path.isfile(project) and b"mlguard" in (data := _bytes(project)) and _configures(data):
         there.append(project)
     if len(there) > 1:
         raise UsageError(f"{there[0]} and {there[1].name} both configure mlguard; keep one")

@@ -117,13 +117,13 @@ def _relative(root: Path, path: Path) -> str:
 def git_root(folder: Path) -> Path | None:
     """Return the top of the git work tree around ``folder``, or None."""
     for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists():
+        if os.path.exists(candidate / ".git"):
             return candidate
     return None
 
 
 def _tracked(root: Path, folder: str) -> set[str]:
-    """Return what git lists below ``folder``; empty when there is no work tree, or no git to ask."""
+    """Return what git lists below ``folder``, and the folders that it cannot open; empty when there is no work tree, or no git to ask."""
     if git_root(root / folder) is None:
         return set()
     # A work tree may have been unpacked from anywhere: no setting of its own may start a program.
@@ -131,7 +131,7 @@ def _tracked(root: Path, folder: str) -> set[str]:
                "--literal-pathspecs", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder or "."]  # fmt: skip
     import subprocess
 
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, timeout=_GIT_SECONDS, check=False
@@ -143,14 +143,36 @@ def _tracked(root: Path, folder: str) -> set[str]:
     paths = (os.fsdecode(name) for name in done.stdout.split(b"\0") if name)
     # A tracked file that was deleted is no file of this tree.
     base = str(root)
-    return {path for path in paths if os.path.lexists(f"{base}/{path}")}
+    found = {path for path in paths if _there(f"{base}/{path}")}
+    if b"could not open directory" in done.stderr:  # a warning, and git goes on without what is in it
+        found.update(path for path in _walk(root, folder) if path.endswith("/"))
+    return found
+
+
+def _there(path: str) -> bool:
+    """Say whether there is a file of this name. One in a folder that may not be entered counts, and is told as unreadable."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:
-    """Yield the files below ``folder`` that no .gitignore on the way names. Links to folders are yielded, not followed."""
+    """Yield the files below ``folder`` that no .gitignore on the way names, and with a slash behind it each folder that cannot be listed.
+
+    Links to folders are yielded, not followed.
+    """
     rules: dict[str, list[tuple[str, _Patterns]]] = {}
     base = os.path.join(str(root), "")
-    for above, folders, names in os.walk(root / folder):
+    closed: list[str] = []
+
+    def refused(error: OSError) -> None:
+        closed.append(str(error.filename)[len(base) :].replace(os.sep, "/") or ".")
+
+    for above, folders, names in os.walk(root / folder, onerror=refused):
         here = above[len(base) :].replace(os.sep, "/")
         parent = rules.get(here.rpartition("/")[0], []) if here else []
         rules[here] = [*parent, *((here, patterns) for patterns in _gitignore(Path(above), names))]
@@ -171,6 +193,8 @@ def _walk(root: Path, folder: str) -> Iterator[str]:
             path = f"{here}/{name}".lstrip("/")
             if not ignored(path):
                 yield path
+    for path in closed:
+        yield f"{path}/"
 
 
 def _gitignore(folder: Path, names: Sequence[str]) -> Iterator[_Patterns]:
@@ -236,6 +260,8 @@ def classify(root: Path, paths: Iterable[str], seen: Seen | None = None) -> Foun
             target = _target(root, path, known) if stat.S_ISLNK(status.st_mode) else None
             if target is not None and os.path.isdir(root / path):
                 continue  # its files are scanned under their own names
+            if stat.S_ISDIR(status.st_mode):
+                os.scandir(f"{base}/{path}").close()
             size = regular(root / path)
             kind = kind_of(path, head := read_head(root / path))
             if target is None or kind_of(target, head) != kind:  # a link may make another thing of a file
@@ -272,7 +298,7 @@ def _target(root: Path, path: str, known: set[str]) -> str:
 
 
 def _special(path: Path, error: OSError) -> str:
-    if (path / ".git").exists():
+    if os.path.exists(path / ".git"):
         return "a submodule, which is not looked into"
     return error.strerror or str(error)
 

@@ -101,3 +101,13 @@ def _keep(path: str, data: bytes) -> None:
         os.replace(new.name, path)
     except OSError:
         pass
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def month(day: str) -> str:
+    """Return the month of a day (``2024-10-31``) in words: a full date in a message could be that of a birth, and is masked."""
+    return f"{_MONTHS[int(day[5:7]) - 1]} {day[:4]}"

@@ -253,14 +253,25 @@ def _aside(detection: Detection, lines: _Lines) -> Aside | None:
     return known if known is not None and not known.problem else lines.aside(detection) or known
 
 
+_COMMIT = lazy.pattern(r"[0-9a-f]{7}")
+_COMMIT_PLACE = lazy.pattern(r"commit [0-9a-f]{7}(?=$|:)")
+_COMMIT_FACTS = frozenset({"commit", "removed", "since"})
+
+
+def _fact(key: str, value: str) -> str:
+    """Return a fact fit to show. The short name of a commit stays, though it may look like a number or a word with digits."""
+    return value if key in _COMMIT_FACTS and _COMMIT.fullmatch(value) else redact.text(value)
+
+
 def _shown(detection: Detection, lines: _Lines) -> Detection:
     """Return the detection with its facts masked, its masked source lines when it has none of its own, and what sets it aside."""
-    facts = {key: redact.text(value) if isinstance(value, str) else value for key, value in detection.facts.items()}
+    facts = {key: _fact(key, value) if isinstance(value, str) else value for key, value in detection.facts.items()}
     place = detection.location
     if place.within:
-        place = replace(
-            place, within=redact.text(place.within, MAX_NAME)
-        )  # a member or a column may be called like a person
+        commit = _COMMIT_PLACE.match(place.within)
+        kept = commit.group() if commit else ""
+        # a member or a column may be called like a person
+        place = replace(place, within=kept + redact.text(place.within[len(kept) :], MAX_NAME))
     subject = _name(detection.subject, place.path)
     kind = lines.kinds.get(place.path, "python")
     if kind not in SHOWN_KINDS or kind == "notebook" and ", output " in place.within:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -168,6 +171,47 @@ def test_unreadable_file_is_a_gap_and_the_rest_is_found(tree: Path) -> None:
 
     assert [gap.path for gap in found.gaps] == ["locked.py"]
     assert "a.py" in paths_of(found)
+
+
+@contextmanager
+def locked(*folders: Path) -> Iterator[None]:
+    """Shut folders to this process, which for root means to be somebody else for the time."""
+    for folder in folders:
+        folder.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("kept", ["by nobody", "in git", "in git, and tracked"])
+def test_a_folder_that_cannot_be_listed_is_a_gap(kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        root.chmod(0o755)
+        monkeypatch.setenv("HOME", place)
+        write(root, "a.py", "shut/b.py", "left/c.py")
+        (root / ".gitignore").write_text("left/\n")
+        if kept != "by nobody":
+            git(root, "init")
+        if kept == "in git, and tracked":
+            git(root, "add", "shut")
+
+        with locked(root / "shut", root / "left"):
+            found, named = discover(root), discover(root, [root / "shut"])
+        with locked(root / "shut"):
+            excluded = discover(root, exclude=["shut/"])
+
+    expected = ["shut/", "shut/b.py"] if kept == "in git, and tracked" else ["shut/"]
+    assert [(gap.path, gap.kind) for gap in found.gaps] == [(path, "unreadable") for path in expected]
+    assert "a.py" in paths_of(found)
+    assert [gap.path for gap in named.gaps] == expected
+    assert not excluded.gaps
 
 
 def test_huge_tree_is_listed_in_order(tmp_path: Path) -> None:

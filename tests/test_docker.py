@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mlguard.findings import Gap
 from mlguard.scanners import Context
 from mlguard.scanners.infra import buildcontext, docker, dockerfile, images, shell
 from mlguard.scanners.infra.resources import Resource, Unknown
+from tests.scanning import scan
 
 
 def read(root: Path, text: str, path: str = "Dockerfile") -> list[Resource | Gap]:
@@ -132,6 +134,18 @@ def test_a_tag_that_moves_by_design_is_told_from_a_version(image: str, expected:
 )  # fmt: skip
 def test_a_release_out_of_support_is_known(image: str, ended: bool) -> None:
     assert bool(images.ended(image)) is ended
+
+
+def test_the_end_of_a_release_is_shown_and_not_masked_like_a_day_of_birth(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM ubuntu:18.04\nUSER 1000\n")
+
+    (found,) = (
+        finding
+        for finding in scan(tmp_path, ("infra",)).findings
+        if finding.rule == "docker/unpinned-or-outdated-base" and "security updates" in finding.message
+    )
+
+    assert re.search(r"since [A-Z][a-z]+ 20\d\d\.$", found.message)
 
 
 def test_commands_have_their_own_lines_and_columns(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlguard import config, gate, triage
-from mlguard.findings import Finding
+from mlguard import config, gate, triage, workers
+from mlguard.findings import Detection, Finding, Location
+from mlguard.scanners import Context
 from tests.scanning import scan
 from tests.secrets import corpus
 
@@ -185,6 +186,19 @@ def test_a_credential_of_the_past_is_found_with_its_commit(tmp_path: Path) -> No
     assert (found.location.path, found.location.line) == ("a.py", 2)
     assert found.location.within.startswith("commit ") and found.facts["kind"] == "Hugging Face access token"
     assert token("gone")[:10] not in repr(found)
+
+
+@pytest.mark.parametrize("name", ["1234567", "a1b2c3d", "0e1f2a3"])
+def test_the_short_name_of_a_commit_is_not_masked(name: str) -> None:
+    place = Location("a.py", 1, within=f"commit {name}: Anna 030 1234567")
+    seen = Detection(
+        "secret/credential-in-history", "credential", place, {"commit": name, "removed": name, "name": name}
+    )
+
+    shown = workers._shown(seen, workers._Lines({}, Context(Path(), {})))
+
+    assert shown.location.within.startswith(f"commit {name}: ") and "030" not in shown.location.within
+    assert (shown.facts["commit"], shown.facts["removed"], shown.facts["name"]) == (name, name, "…")
 
 
 def test_a_deleted_file_is_looked_at_and_a_comment_of_the_past_counts(tmp_path: Path) -> None:

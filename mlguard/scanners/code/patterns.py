@@ -2,7 +2,7 @@
 
 A check on a page whose scanner is ``code``::
 
-    call: acme.Client.send | [..]       # what is called, by its dotted path behind imports, aliases and types: "*" stands for a
+    call: acme.deliver | [..]           # what is called, by its dotted path behind imports, aliases and types: "*" stands for a
                                         # part, "**" for any parts; "acme.Client().send" is a method of what acme.Client() gave;
                                         # "**.send" a method of anything, also of what is not known
     import: acme.legacy | [..]          # or: a module or name that is imported, with all below it

@@ -306,7 +306,7 @@ def direct(url: str, place: Place, name: str = "", **more: Any) -> Component:
         origin = "git"
     elif "://" in url and not url.lower().startswith("file:"):
         origin = "url"
-    egg = re.search(r"[#&]egg=([\w.-]+)(?:\[([\w.,\s-]*)\])?", url)
+    egg = re.search(r"[#&]egg=\s*([\w.-]+)(?:\[([\w.,\s-]*)\])?", url)
     archive = _ARCHIVE.search(url[-MAX_WORD:])
     if not name:
         name = egg.group(1) if egg else archive.group(1) if archive else ""

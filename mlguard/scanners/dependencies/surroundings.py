@@ -330,18 +330,12 @@ def _ended(path: str, number: int, start: int, end: int, ended: runtimes.Ended) 
 
 def detection(place: Location, ended: runtimes.Ended, check: str = "runtime", package: str = "") -> Detection:
     """Return the detection of something that has ended."""
-    facts = {"what": ended.what, "day": _month(ended.day), "instead": ended.instead or "a release that is kept up"}
+    facts = {
+        "what": ended.what,
+        "day": tables.month(ended.day),
+        "instead": ended.instead or "a release that is kept up",
+    }
     return Detection(RUNTIME, check, place, facts, package, ended.what, package)
-
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-
-
-def _month(day: str) -> str:
-    """Return the month of a day in words: a full date in a message could be that of a birth, and is masked."""
-    return f"{_MONTHS[int(day[5:7]) - 1]} {day[:4]}"
 
 
 # ---- what telemetry is switched off

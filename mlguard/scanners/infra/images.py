@@ -14,11 +14,17 @@ def _ended() -> list[tuple[str, re.Pattern[str], str]]:
     from mlguard import tables
 
     table = tables.table("base_images")
-    return [(str(one["image"]), re.compile(str(one["tags"])), str(one["ended"])) for one in table.get("ended", ())]
+    return [
+        (str(one["image"]), re.compile(str(one["tags"])), tables.month(str(one["ended"])))
+        for one in table.get("ended", ())
+    ]
 
 
 def ended(image: str) -> str:
-    """Return the day on which the support of an image's release ended, or "" when it has not or is not known."""
+    """Return the month in which the support of an image's release ended ("October 2024"), or "" when it has not or is not known.
+
+    A whole date would look like a day of birth, and be masked where it is shown.
+    """
     name, tag, _ = image_parts(image)
     plain = re.sub(
         r"^(?:(?:docker\.io|registry-1\.docker\.io|public\.ecr\.aws/docker|mirror\.gcr\.io)/)?(?:library/)?", "", name
