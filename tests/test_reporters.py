@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlguard import facts, findings
+from mlguard.cli.output import parse_outputs
 from mlguard.errors import UsageError
 from mlguard.findings import Coverage, Gap, Location, Report, Verdict
 from mlguard.reporters import jsonreport, markdown, sarif, terminal
@@ -457,3 +458,7 @@ def test_summary_shows_how_much_each_scanner_read() -> None:
     text = markdown.render(replace(CLEAN, coverage=(Coverage("code", 3, 2),)), PASSED)
 
     assert "| code | 0 | 0 | 0 | 0 | 2 of 3 read |" in text
+
+
+def test_a_file_called_dash_is_standard_output() -> None:
+    assert parse_outputs(["json=-", "sarif=./-"]) == [("json", None), ("sarif", Path("-"))]

@@ -91,7 +91,7 @@ def below(report: Report, prefix: str) -> Report:
 
 
 def parse_outputs(values: Sequence[str]) -> list[tuple[str, Path | None]]:
-    """Return (format, file) pairs of ``FORMAT`` and ``FORMAT=FILE``; None is standard output. Raises UsageError."""
+    """Return (format, file) pairs of ``FORMAT`` and ``FORMAT=FILE``; None is standard output, also written ``-``. Raises UsageError."""
     outputs: list[tuple[str, Path | None]] = []
     for value in values:
         name, separator, file = value.partition("=")
@@ -99,6 +99,8 @@ def parse_outputs(values: Sequence[str]) -> list[tuple[str, Path | None]]:
             raise UsageError(f"--output {value}: there is no format {name!r}; there are {', '.join(FORMATS)}")
         if separator and not file:
             raise UsageError(f"--output {value}: the name of the file is missing")
+        if file == "-":  # as elsewhere, standard output
+            file = ""
         if file and Path(file).is_dir():
             raise UsageError(f"--output {value}: {file} is a folder")
         if file and not Path(file).absolute().parent.is_dir():

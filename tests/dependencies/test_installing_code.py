@@ -10,7 +10,7 @@ import pytest
 
 from mlguard.errors import Unreadable
 from mlguard.scanners.dependencies.manifests import Manifest
-from mlguard.scanners.dependencies.readers import code, format_of, others, steps
+from mlguard.scanners.dependencies.readers import cells, code, format_of, others, steps
 from tests.dependencies.reading import loader, pins, reasons
 from tests.dependencies.test_commands import notebook
 from tests.scanning import scan
@@ -105,7 +105,7 @@ def test_python_and_written_files_of_a_notebook_are_read_on_their_lines() -> Non
         ["%%html\n", "<b>pip install nothing==1</b>\n"],
     )
 
-    manifest = steps.read_notebook("a.ipynb", text, loader({}))
+    manifest = cells.read_notebook("a.ipynb", text, loader({}))
 
     assert manifest is not None
     rows = text.split("\n")

@@ -551,7 +551,7 @@ def test_many_resources_take_time_in_proportion(tmp_path: Path) -> None:
         return time.process_time() - began
 
     cost(100)
-    assert cost(4_000) < 8 * max(cost(1_000), 0.05)
+    assert min(cost(4_000) for _ in range(2)) < 8 * max(min(cost(1_000) for _ in range(2)), 0.05)
 
 
 def test_no_more_resources_are_judged_than_a_stack_may_have_and_the_report_says_so(tmp_path: Path) -> None:

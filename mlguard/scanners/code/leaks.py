@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from mlguard import lazy
-from mlguard.scanners.code import taint
+from mlguard.scanners.code import origins, taint
 from mlguard.scanners.code.screening import Screen
 from mlguard.scanners.code.seeing import Call, Place, Sight, on_call, on_node
 from mlguard.scanners.code.tree import walk
@@ -59,7 +59,7 @@ def printed(call: Call) -> Iterator[Sight]:
         yield call.sees(SECRET, "printed-secret")
 
 
-_secret_names = Screen(taint.SECRET_NAME.search)
+_secret_names = Screen(origins.SECRET_NAME.search)
 
 
 def _has_secrets(call: Call) -> bool:
@@ -101,11 +101,11 @@ def _is_secret(node: ast.expr, call: Call, depth: int = 4) -> bool:
         return False  # a few characters of it
     if isinstance(node, ast.Attribute) and node.attr == "environ" and call.names.path(node, call.scope) == "os.environ":
         return True
-    if isinstance(node, ast.Attribute) and not taint.SECRET_NAME.search(node.attr):
+    if isinstance(node, ast.Attribute) and not origins.SECRET_NAME.search(node.attr):
         return False
-    if isinstance(node, ast.Subscript) and not taint.SECRET_NAME.search(str(getattr(node.slice, "value", ""))):
+    if isinstance(node, ast.Subscript) and not origins.SECRET_NAME.search(str(getattr(node.slice, "value", ""))):
         return False
-    if isinstance(node, ast.Name) and not taint.SECRET_NAME.search(node.id) and not _is_read(node, call, depth):
+    if isinstance(node, ast.Name) and not origins.SECRET_NAME.search(node.id) and not _is_read(node, call, depth):
         return False
     return "secret" in taint.of(node, call.scope, call.names)
 

@@ -8,12 +8,11 @@ What a function that is not known makes of its arguments is not known either, so
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final, Literal
 
-from mlguard import lazy
+from mlguard.scanners.code import origins
 from mlguard.scanners.code.names import MAX_VALUES, Names
 from mlguard.scanners.code.tree import FUNCTIONS, Function, Scope, Tree, walk
 
@@ -38,6 +37,8 @@ What is left unanswered is a gap."""
 MAX_CALLERS = 20
 """Calls of one function whose arguments are looked at."""
 
+_TYPED: Final[Labels] = frozenset({"request", "terminal"})
+
 
 def of(node: ast.AST | None, scope: Scope, names: Names) -> Labels:
     """Return the labels of what the text or value of an expression is made from."""
@@ -56,147 +57,6 @@ def _analysis(names: Names) -> _Analysis:
     found = names.taint
     assert isinstance(found, _Analysis)
     return found
-
-
-# ---- sources
-
-_REQUEST_PATH = lazy.pattern(
-    r"^(?:flask\.(?:globals\.)?request|quart\.request|bottle\.request|sanic\.request|cherrypy\.request|werkzeug\.wrappers\.Request\(\)"
-    r"|(?:fastapi|starlette\.requests|fastapi\.requests|aiohttp\.web|django\.http|rest_framework\.request|sanic)\.(?:Request|HttpRequest)\(\)"
-    r"|(?:fastapi|starlette\.websockets)\.WebSocket\(\)|streamlit\.(?:query_params|experimental_get_query_params\(\)))(?:\.|$)"
-)
-_REQUEST_PARTS = frozenset(
-    {"args", "form", "values", "json", "data", "get_json", "get_data", "files", "cookies", "headers", "query_params", "path_params",
-     "view_args", "query_string", "GET", "POST", "FILES", "COOKIES", "META", "body", "stream", "query", "post", "match_info", "text",
-     "read", "params", "url", "receive_text", "receive_json", "receive_bytes", "receive", "iter_text", "iter_json", "get", "getlist",
-     "forms", "content", "raw_body", "query_args", "match_dict"}
-)  # fmt: skip
-_REQUEST_CALLS = frozenset(
-    {"streamlit.text_input", "streamlit.text_area", "streamlit.chat_input", "streamlit.file_uploader",
-     "streamlit.sidebar.text_input", "streamlit.sidebar.text_area", "streamlit.sidebar.file_uploader",
-     "streamlit.experimental_get_query_params", "chainlit.AskUserMessage().send", "dash.dcc.Input", "nicegui.ui.input",
-     "websockets.recv"}
-)  # fmt: skip
-_TERMINAL_CALLS = frozenset({"input", "raw_input", "builtins.input", "sys.stdin.read", "sys.stdin.readline"})
-_TYPED: Final[Labels] = frozenset({"request", "terminal"})
-_REQUEST_METHODS = frozenset(
-    {"get_argument", "get_body_argument", "get_query_argument", "receive_text", "receive_json", "receive_bytes"}
-)
-_LANGUAGE_MODEL = lazy.pattern(
-    r"(?:chat\.completions\.(?:create|parse|stream)|(?:^|\.)completions\.create|(?:^|\.)responses\.(?:create|parse|stream)"
-    r"|(?:^|\.)messages\.(?:create|stream)|(?:^|\.)generate_content(?:_async)?|(?:^|\.)models\.generate_content|chat\.complete(?:_async)?"
-    r"|ChatCompletion\.a?create|(?:^|\.)Completion\.a?create|(?:^|\.)threads\.runs\.create_and_poll"
-    r"|^litellm\.(?:a?completion|a?text_completion)|^ollama\.(?:chat|generate)|^ollama\.(?:Async)?Client\(\)\.(?:chat|generate)"
-    r"|^cohere\.\w+\(\)\.(?:chat|generate|chat_stream)|^replicate\.(?:run|stream)|^vllm\.LLM\(\)\.(?:generate|chat)"
-    r"|^(?:huggingface_hub\.)?(?:Async)?InferenceClient\(\)\.(?:text_generation|chat_completion|conversational)"
-    r"|(?:^|\.)(?:invoke_model|converse|invoke_endpoint)(?:_with_response_stream)?|^dspy\.\w+\(\)$|^outlines\.generate\.\w+\(\)$"
-    r"|^langchain\w*\.[\w.]*\(\)\.(?:a?invoke|a?predict|a?run|a?call|a?generate|batch|stream|predict_messages|apply)"
-    r"|^langchain\w*\.[\w.]*(?:LLM|OpenAI|Chat\w+|Ollama|Chain|Agent\w*)(?:\.from_\w+)?\(\)$"
-    r"|^llama_index\.[\w.]*\(\)\.(?:a?complete|a?chat|a?query|stream_chat|predict)|^(?:autogen|crewai|smolagents)\.[\w.]*\(\)\.(?:kickoff|run|initiate_chat|generate_reply)"
-    r"|^transformers\.(?:pipelines\.)?pipeline\(\)$|^(?:ctransformers|gpt4all|llama_cpp)\.[\w.]*\(\)(?:\.(?:generate|create_completion|create_chat_completion))?$"
-    r"|^instructor\.[\w.]*\(\)\.chat\.completions\.create|^guidance\.[\w.]*\(\)$|^semantic_kernel\.[\w.]*\(\)\.invoke)$"
-)
-_LANGUAGE_MODEL_WRITTEN = lazy.pattern(
-    r"(?:^|\.|_)(?:llm|chat_?model|chat_llm|language_model|llm_chain|qa_chain|chain|agent|agent_executor|gpt|openai_client|claude)"
-    r"\.(?:a?invoke|a?predict|a?run|a?generate|a?complete|a?chat|call|query|ask|prompt|stream)$|(?:^|\.)(?:llm|chat_model|ask_llm|call_llm|query_llm|ask_gpt|call_gpt|call_openai|chat_completion|get_completion|generate_completion)$"
-    r"|(?:^|\.|_)(?:tokenizer|processor|tok)\.(?:batch_)?decode$"
-)
-_PREDICTS = frozenset(
-    {"predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "predict_on_batch"}
-)
-SECRET_NAME = lazy.pattern(
-    r"(?:^|_)(?:api_?key|secret(?:_?key)?|client_?secret|access_?key|private_?key|encryption_?key|passw(?:or)?d|passphrase|pwd|"
-    r"(?:access|auth|refresh|bearer|api|session|hf|github|openai|wandb|slack|bot|id)_?token|credentials?|connection_?string|auth_?header)$",
-    re.I,
-)
-"""Names of credentials. "token" alone is a word of a text far more often."""
-
-_NOT_SECRET = lazy.pattern(
-    r"(?i)(?:_?(?:name|id|path|file|url|len|length|count|type|env|var|field|hash|digest)s?|^(?:has|is|use|no)_.*)$"
-)
-
-_ROUTES = frozenset(
-    {
-        "get",
-        "post",
-        "put",
-        "patch",
-        "delete",
-        "head",
-        "options",
-        "route",
-        "api_route",
-        "websocket",
-        "websocket_route",
-        "view",
-    }
-)
-_ROUTERS = lazy.pattern(r"^(?:fastapi|flask|quart|starlette|sanic|bottle|falcon|litestar|robyn|aiohttp|blacksheep)\b")
-_ROUTER_WRITTEN = lazy.pattern(
-    r"(?:^|\.)(?:app|api|router|bp|blueprint|routes|server|web|\w+_(?:router|bp|blueprint|app|api))\.\w+$", re.I
-)
-_TOOL_WRITTEN = lazy.pattern(
-    r"(?:^|\.)(?:tool|function_tool|kernel_function|register_for_llm|register_for_execution|ai_function|llm_tool)$"
-)
-_PLAIN_TYPES = frozenset({"int", "float", "bool", "complex", "UUID", "date", "datetime", "Decimal"})
-_GIVEN = frozenset({"Depends", "Security", "BackgroundTasks"})
-_EVENTS = frozenset(
-    {
-        "click",
-        "submit",
-        "change",
-        "upload",
-        "Interface",
-        "ChatInterface",
-        "TabbedInterface",
-        "then",
-        "chat",
-        "on",
-        "load",
-    }
-)
-
-# ---- what carries a text on, and what cuts it
-
-_CARRIERS = frozenset(
-    {"str", "repr", "bytes", "bytearray", "compile", "builtins.compile", "ast.parse", "list", "tuple", "set", "dict", "sorted", "reversed", "next", "iter", "enumerate", "zip", "map",
-     "filter", "format", "min", "max", "ascii", "vars", "getattr", "open", "json.loads", "json.load", "json.dumps", "orjson.loads",
-     "orjson.dumps", "ujson.loads", "yaml.safe_load", "yaml.load", "yaml.dump", "os.path.join", "posixpath.join", "os.path.expanduser",
-     "os.path.abspath", "os.path.normpath", "os.path.realpath", "os.fspath", "pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath",
-     "textwrap.dedent", "textwrap.indent", "textwrap.fill", "base64.b64decode", "base64.b64encode", "urllib.parse.unquote",
-     "urllib.parse.unquote_plus", "urllib.parse.urljoin", "urllib.parse.urlunparse", "urllib.parse.urlparse", "urllib.parse.urlsplit",
-     "html.unescape", "copy.copy", "copy.deepcopy", "io.StringIO", "io.BytesIO", "string.Template", "itertools.chain", "functools.reduce",
-     "operator.itemgetter", "typing.cast", "asyncio.run", "asyncio.wait_for", "asyncio.gather", "asyncio.to_thread", "numpy.array",
-     "numpy.asarray", "numpy.argmax", "numpy.round", "torch.tensor", "pandas.DataFrame", "pandas.Series", "round", "print",
-     "unicodedata.normalize", "markdown.markdown", "mistune.html", "markdown2.markdown"}
-)  # fmt: skip
-_CUTS = lazy.pattern(
-    r"(?:^|_|\.)(?:escape|quote|sanitize\w*|sanitise\w*|clean|cleaned|clean_\w+|(?:safe|secure)_(?:file_?)?(?:name|path)|validate\w*|validated|is_valid\w*|allowed\w*|allow_?list\w*|white_?list\w*|redact\w*"
-    r"|anonymi[sz]e\w*|pseudonymi[sz]e\w*|mask\w*|hash\w*|hexdigest|digest|hmac\w*|encrypt\w*|verify\w*|secure_filename|basename|strip_tags"
-    r"|literal_eval|safe_join|abort_if\w*|moderat\w*|guard\w*|filter_pii|scrub\w*|check_\w+|int|float|bool|len|isinstance|count|exists|isdigit|isalnum"
-    r"|startswith|endswith|is_file|is_dir|compare_digest|uuid\w*|model_validate)$",
-    re.I,
-)
-_KEEPS_IN_ARGUMENTS = frozenset(
-    {
-        "format",
-        "join",
-        "replace",
-        "format_map",
-        "substitute",
-        "safe_substitute",
-        "joinpath",
-        "from_template",
-        "append",
-        "fromkeys",
-        "union",
-        "loads",
-        "sub",
-        "format_messages",
-        "format_prompt",
-    }
-)
-"""Methods whose result holds the text of their arguments."""
 
 
 class _Analysis:
@@ -304,11 +164,15 @@ class _Analysis:
         path = self.names.path(node, scope)
         if path == "sys.argv":
             return found | _TYPED
-        if _REQUEST_PATH.match(path) or path == "streamlit.query_params":
+        if origins.REQUEST_PATH.match(path) or path == "streamlit.query_params":
             return found | {"request"}
         owner = node.value
         if isinstance(owner, ast.Name):
-            if owner.id == "request" and node.attr in _REQUEST_PARTS and self.names.is_parameter("request", scope):
+            if (
+                owner.id == "request"
+                and node.attr in origins.REQUEST_PARTS
+                and self.names.is_parameter("request", scope)
+            ):
                 return found | {"request"}
             if owner.id in ("self", "cls"):
                 return found | self._own(node.attr, scope, depth, frame)
@@ -339,15 +203,15 @@ class _Analysis:
         path = self.names.path(node.func, scope)
         written = self.names.written(node.func)
         last = written.rpartition(".")[2]
-        if path in _TERMINAL_CALLS:
+        if path in origins.TERMINAL_CALLS:
             return _TYPED
-        if path in _REQUEST_CALLS or last in _REQUEST_METHODS or _REQUEST_PATH.match(path):
+        if path in origins.REQUEST_CALLS or last in origins.REQUEST_METHODS or origins.REQUEST_PATH.match(path):
             return frozenset({"request"})
-        if _LANGUAGE_MODEL.search(path) or _LANGUAGE_MODEL_WRITTEN.search(written):
+        if origins.LANGUAGE_MODEL.search(path) or origins.LANGUAGE_MODEL_WRITTEN.search(written):
             return frozenset({"model"})
-        if _LANGUAGE_MODEL.search(path.replace("()", "")) or _LANGUAGE_MODEL.search(written):
+        if origins.LANGUAGE_MODEL.search(path.replace("()", "")) or origins.LANGUAGE_MODEL.search(written):
             return frozenset({"model"})
-        if last in _PREDICTS and isinstance(node.func, ast.Attribute):
+        if last in origins.PREDICTS and isinstance(node.func, ast.Attribute):
             return frozenset({"prediction"})
         if path in ("getpass.getpass", "keyring.get_password"):
             return frozenset({"secret"})
@@ -355,10 +219,10 @@ class _Analysis:
             key = self.names.constant(node.args[0], scope) if node.args else None
             return _secret(key) if isinstance(key, str) else NONE
         function = self.names.function(node.func, scope)
-        if _CUTS.search(last) and not (function is None and last == "clean" and not node.args):
+        if origins.CUTS.search(last) and not (function is None and last == "clean" and not node.args):
             return NONE
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if path in _CARRIERS or path.startswith("re.") and "()" not in path:
+        if path in origins.CARRIERS or path.startswith("re.") and "()" not in path:
             return self._all(given, scope, depth, frame)
         if function is not None:
             return self._result(node, function, scope, depth, frame)
@@ -366,7 +230,7 @@ class _Analysis:
             found = self._of(node.func.value, scope, depth - 1, frame)
             if last in ("get", "pop", "getlist") and node.args and isinstance(node.args[0], ast.Constant):
                 found |= _secret(str(node.args[0].value))
-            if last in _KEEPS_IN_ARGUMENTS:
+            if last in origins.KEEPS_IN_ARGUMENTS:
                 found |= self._all(given, scope, depth, frame)
             return found
         if last[:1].isupper():
@@ -399,7 +263,7 @@ class _Analysis:
         return self._entries
 
     def _entry_functions(self) -> Iterator[tuple[int, Label]]:
-        web = not _WEB.isdisjoint(self.tree.roots)
+        web = not origins.WEB.isdisjoint(self.tree.roots)
         for node in self.tree.of(*FUNCTIONS):
             first = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)[:2]]
             if first == ["event", "context"] and node.name.endswith("handler"):
@@ -407,14 +271,14 @@ class _Analysis:
             for decorator in node.decorator_list:
                 function = decorator.func if isinstance(decorator, ast.Call) else decorator
                 written = self.names.written(function)
-                if _TOOL_WRITTEN.search(written):
+                if origins.TOOL_WRITTEN.search(written):
                     yield id(node), "model"
-                elif web and written.rpartition(".")[2] in _ROUTES:
+                elif web and written.rpartition(".")[2] in origins.ROUTES:
                     path = self.names.path(function, self.tree.scope(node))
-                    if _ROUTERS.match(path) or _ROUTER_WRITTEN.search(written):
+                    if origins.ROUTERS.match(path) or origins.ROUTER_WRITTEN.search(written):
                         yield id(node), "request"
         if "gradio" in self.tree.roots:
-            for name in _EVENTS:
+            for name in origins.EVENTS:
                 for call in self.tree.calls_by_name.get(name, ()):
                     given = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "fn")]
                     for value in given:
@@ -440,23 +304,6 @@ class _Analysis:
         for node in self.tree.of(ast.IfExp):
             found.setdefault(id(self.tree.scope(node).node), []).append(node)
         return found
-
-
-_WEB = frozenset(
-    {
-        "fastapi",
-        "flask",
-        "quart",
-        "starlette",
-        "sanic",
-        "bottle",
-        "falcon",
-        "litestar",
-        "robyn",
-        "aiohttp",
-        "blacksheep",
-    }
-)
 
 
 class _Frame:
@@ -518,26 +365,26 @@ def _is_cleaned(name: str, values: list[ast.AST]) -> bool:
     """Say whether a name is given a cleaned form of itself: ``name = secure_filename(name)``."""
     return any(
         isinstance(value, ast.Call)
-        and _CUTS.search(str(getattr(value.func, "attr", None) or getattr(value.func, "id", "")))
+        and origins.CUTS.search(str(getattr(value.func, "attr", None) or getattr(value.func, "id", "")))
         and any(isinstance(given, ast.Name) and given.id == name for given in value.args)
         for value in values
     )
 
 
 def _secret(name: str) -> Labels:
-    return frozenset({"secret"}) if SECRET_NAME.search(name) and not _NOT_SECRET.search(name) else NONE
+    return frozenset({"secret"}) if origins.SECRET_NAME.search(name) and not origins.NOT_SECRET.search(name) else NONE
 
 
 def _is_given(argument: ast.arg, default: ast.expr | None) -> bool:
     """Say whether a parameter of a route is no text of a caller: a number, or something that the framework hands in."""
     annotation = argument.annotation
     written = getattr(annotation, "id", None) or getattr(annotation, "attr", None)
-    if written in _PLAIN_TYPES or written in _GIVEN:
+    if written in origins.PLAIN_TYPES or written in origins.GIVEN:
         return True
     if isinstance(annotation, ast.Subscript) and "Depends" in ast.dump(annotation):
         return True
     called = default.func if isinstance(default, ast.Call) else None
-    return (getattr(called, "id", None) or getattr(called, "attr", None)) in _GIVEN
+    return (getattr(called, "id", None) or getattr(called, "attr", None)) in origins.GIVEN
 
 
 def _argument(call: ast.Call, function: Function, name: str) -> ast.expr | None:
@@ -558,11 +405,6 @@ def _argument(call: ast.Call, function: Function, name: str) -> ast.expr | None:
 _CHECKED: Labels = frozenset({"request", "parameter"})
 """What a condition on a value takes away."""
 
-_CHECKING_METHODS = frozenset(
-    {"startswith", "is_relative_to", "match", "fullmatch", "isalnum", "isidentifier", "isdigit", "isdecimal", "isnumeric", "issubset",
-     "endswith", "search"}
-)  # fmt: skip
-
 
 def _checked(test: ast.expr) -> Iterator[str]:
     """Yield the names that a condition compares with a set of allowed values or a pattern."""
@@ -576,8 +418,8 @@ def _checked(test: ast.expr) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
             if (
-                name in _CHECKING_METHODS
-                or _CUTS.search(name)
+                name in origins.CHECKING_METHODS
+                or origins.CUTS.search(name)
                 and name not in ("int", "float", "bool", "len", "isinstance", "exists")
             ):
                 values = [*node.args, getattr(node.func, "value", None)]
@@ -603,16 +445,13 @@ def _asked_of(node: ast.expr) -> Iterator[str]:
         yield node.id
 
 
-_PARSERS = frozenset({"urlparse", "urlsplit", "URL", "parse_url"})
-
-
 def _taken_apart(values: Iterable[ast.AST | None]) -> Iterator[str]:
     """Yield the addresses whose parts a name holds: ``url`` of ``parts = urlparse(url)``."""
     for value in values:
         made = value.value if isinstance(value, ast.Attribute) else value
         if not isinstance(made, ast.Call) or not made.args or not isinstance(made.args[0], ast.Name):
             continue
-        if (getattr(made.func, "attr", None) or getattr(made.func, "id", "")) in _PARSERS:
+        if (getattr(made.func, "attr", None) or getattr(made.func, "id", "")) in origins.PARSERS:
             yield made.args[0].id
 
 

@@ -229,12 +229,16 @@ def is_credential(name: str, value: str, special: bool = False) -> bool:
 
     if is_placeholder(text) and not re.fullmatch(r"\d+|(.)\1+", text):
         return False
-    hits = find(f'{snake(name)} = "{text}"', Style())
+    hits = [hit for hit in find(f'{snake(name)} = "{text}"', Style()) if hit.kind not in _NAMES_A_KEY]
     if any(hit.ml for hit in hits):
         return False  # a token with a rule of its own
     if weight == 2:
         return text.lower() not in ("true", "false", "none", "null")
     return bool(hits) or is_token(text, True)
+
+
+_NAMES_A_KEY = frozenset({"AWS access key"})
+"""Kinds of values that say which key is used, and open nothing without the other half."""
 
 
 # Variables and outputs

@@ -123,6 +123,10 @@ def _rarer(word: str) -> Reader:
         from mlguard.scanners.dependencies.readers import installed
 
         return installed.read
+    if word == "notebook":
+        from mlguard.scanners.dependencies.readers import cells
+
+        return cells.read_notebook
     from mlguard.scanners.dependencies.readers import steps
 
     if word in steps.READERS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mlguard import lazy
@@ -24,9 +24,6 @@ from mlguard.scanners.dependencies.normal import canonical as canonicalize_name
 from mlguard.scanners.dependencies.readers import poetry, sources
 from mlguard.scanners.dependencies.toml import Path, Places, load, strings, table
 from mlguard.values import replace
-
-MAX_INCLUDED = 200
-"""Groups that one group of dependencies includes, directly or not."""
 
 
 def read(path: str, text: str, load_file: Read) -> Manifest:
@@ -165,6 +162,7 @@ class _Reader:
             if canonicalize_name(name) in normal:
                 self.trouble(self.places.key("dependency-groups", name), "names a group of dependencies twice")
             normal[canonicalize_name(name)] = name
+        circular = _circular({name: set(_includes(items, normal)) for name, items in found.items()})
         for name, items in found.items():
             path: Path = ("dependency-groups", name)
             if not isinstance(items, list):
@@ -172,32 +170,20 @@ class _Reader:
                 continue
             for number, item in enumerate(items):
                 if isinstance(item, dict) and list(item) == ["include-group"]:
-                    self.included(name, item["include-group"], (*path, number), found, normal)
+                    self.included(name, item["include-group"], (*path, number), normal, circular)
                 else:
                     self.one(item, (*path, number), name)
 
-    def included(self, name: str, other: Any, path: Path, found: dict[str, Any], normal: dict[str, str]) -> None:
-        """Say when an included group does not exist or includes the one in hand."""
+    def included(self, name: str, other: Any, path: Path, known: Mapping[str, str], circular: Collection[str]) -> None:
+        """Say when an included group does not exist, or when it and the one in hand include each other."""
         place = self.places.value(*path, "include-group")
-        target = normal.get(canonicalize_name(other)) if isinstance(other, str) else None
+        target = known.get(canonicalize_name(other)) if isinstance(other, str) else None
         if target is None:
             self.trouble(
                 place, "includes a group of dependencies that does not exist", "add the group, or remove the line"
             )
-            return
-        todo, seen = [target], set[str]()
-        while todo and len(seen) < MAX_INCLUDED:
-            group = todo.pop()
-            if group == name:
-                self.trouble(place, "includes a group of dependencies that includes this one", "break the cycle")
-                return
-            if group in seen:
-                continue
-            seen.add(group)
-            for item in found[group] if isinstance(found[group], list) else ():
-                inner = item.get("include-group") if isinstance(item, dict) else None
-                if isinstance(inner, str) and (known := normal.get(canonicalize_name(inner))):
-                    todo.append(known)
+        elif name in circular and target in circular:
+            self.trouble(place, "includes a group of dependencies that includes this one", "break the cycle")
 
     def poetry_tables(self) -> Iterator[tuple[str, Any, Path]]:
         """Yield group, name and path of each entry of Poetry's tables."""
@@ -381,3 +367,37 @@ def read_hatch(path: str, text: str, load_file: Read) -> Manifest:
     manifest = Manifest(path, format="hatch")
     _Reader(manifest, document, places).hatch(())
     return manifest
+
+
+def _includes(items: Any, known: Mapping[str, str]) -> Iterator[str]:
+    """Yield the groups that a group of dependencies includes."""
+    for item in items if isinstance(items, list) else ():
+        inner = item.get("include-group") if isinstance(item, dict) else None
+        if isinstance(inner, str) and (name := known.get(canonicalize_name(inner))):
+            yield name
+
+
+def _circular(edges: dict[str, set[str]]) -> set[str]:
+    """Return what is left of a graph when its ends are taken off again and again, from both sides: its circles, and what joins them."""
+    left = set(edges)
+    for _ in range(2):
+        into: dict[str, list[str]] = {name: [] for name in left}
+        count = dict.fromkeys(left, 0)
+        for name in left:
+            for other in edges[name] & left:
+                into[other].append(name)
+                count[name] += 1
+        ends = [name for name in left if not count[name]]
+        while ends:
+            name = ends.pop()
+            left.discard(name)
+            for other in into[name]:
+                count[other] -= 1
+                if not count[other]:
+                    ends.append(other)
+        turned: dict[str, set[str]] = {name: set() for name in left}
+        for name in left:
+            for other in edges[name] & left:
+                turned[other].add(name)
+        edges = turned
+    return left
