@@ -55,6 +55,9 @@ bench: $(BIN)/mlguard  ## CPU ratios against the peers, in one run
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/infra.py
+	$(BIN)/python benchmarks/code.py
+	$(BIN)/python benchmarks/code_secrets.py
+	$(BIN)/python benchmarks/code_audit.py
 
 honest: $(BIN)/mlguard  ## write models with the real libraries (large, slow) and say what is wrongly reported
 	$(BIN)/python tests/corpus/honest.py
