@@ -56,7 +56,7 @@ bench: $(BIN)/mlguard  ## CPU ratios against the peers, in one run
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/infra.py
 	$(BIN)/python benchmarks/code.py
-	$(BIN)/python benchmarks/code_secrets.py
+	$(BIN)/python benchmarks/code_secrets.py build/code-trees-venv/lib/python3*/site-packages/mlflow --peer build/code-trees-venv/bin/detect-secrets
 	$(BIN)/python benchmarks/code_audit.py
 
 honest: $(BIN)/mlguard  ## write models with the real libraries (large, slow) and say what is wrongly reported

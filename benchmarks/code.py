@@ -25,7 +25,7 @@ from pathlib import Path
 from peers import BIN, ROOT, prepare
 
 PEERS = ROOT / "build" / "code-trees-venv"
-PACKAGES = ("bandit==1.9.4", "transformers", "mlflow", "scikit-learn")
+PACKAGES = ("bandit==1.9.4", "detect-secrets==1.5.0", "transformers", "mlflow", "scikit-learn")
 OURS = str(BIN / "mlguard")
 
 FASTER = {"cold": 5.0, "one": 3.2, "warm": 200.0, "rules": 3.2}
